@@ -1,0 +1,52 @@
+"""The camera that the networks were trained on, and what another camera changes.
+
+A network that sees an object of width S [m] spread over p pixels answers with the distance at
+which the *training* camera would see it so: ``S * f_training / p``. Seen through a focal length f
+the true distance is ``S * f / p``, so metres are rescaled by ``f / f_training``, both taken at the
+size of the picture that enters the network (:meth:`fastdepth.runtime.DepthModel.training_focal`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastdepth.errors import UsageError
+from fastdepth.size import Size
+
+TRAINING_FOCAL_LENGTH = 519.0
+"""Focal length [px] of NYU Depth V2's Kinect in a picture ``TRAINING_WIDTH`` wide."""
+
+TRAINING_WIDTH = 640
+"""Picture width [px] to which ``TRAINING_FOCAL_LENGTH`` belongs."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera without distortion: focal lengths and principal point [px]."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    @classmethod
+    def from_focal(cls, focal: float, size: Size) -> Intrinsics:
+        """Square pixels and the principal point at the centre of the picture.
+
+        Raises:
+            UsageError: the focal length is not a positive number of pixels.
+        """
+        check_focal(focal)
+        return cls(focal, focal, (size.width - 1) / 2, (size.height - 1) / 2)
+
+    @classmethod
+    def training_camera(cls, size: Size) -> Intrinsics:
+        """The training camera, its picture resized to this size's width."""
+        return cls.from_focal(TRAINING_FOCAL_LENGTH * size.width / TRAINING_WIDTH, size)
+
+
+def check_focal(focal: float) -> float:
+    """Return the focal length [px], or raise UsageError where it is none."""
+    if not 0 < focal < float("inf"):
+        raise UsageError(f"focal length {focal} is not a positive number of pixels")
+    return focal

@@ -1,0 +1,112 @@
+"""What all command lines share: one-line errors, exit statuses, and progress bars."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from fastdepth.errors import FastDepthError
+
+Options = TypeVar("Options")
+
+Advance = Callable[..., None]
+"""``advance(steps=1, note="")`` moves a progress bar."""
+
+
+def run_command(
+    options: Callable[..., Options],
+    body: Callable[[Options], int | None],
+    *,
+    prog: str,
+    description: str,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parse a command line into ``options``, run ``body`` on it, return the exit status.
+
+    What the user did wrong is printed as one line and gives status 2; an interrupt gives 130.
+
+    Args:
+        options: a dataclass whose fields are the options.
+        body: does the work; None counts as 0.
+        prog: name of the command.
+        description: text above the list of options; ends in examples.
+        arguments: words after the command's name; None takes those of the process.
+    """
+    import tyro
+
+    try:
+        chosen = tyro.cli(
+            options,
+            prog=prog,
+            description=description,
+            args=None if arguments is None else list(arguments),
+            config=(tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff),
+        )
+        return body(chosen) or 0
+    except FastDepthError as error:
+        message = " ".join(str(error).split())
+        print(f"{prog}: {message}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        return 130
+
+
+@contextmanager
+def progress(description: str, total: int | None) -> Iterator[Advance]:
+    """A progress bar on the terminal's stderr; silent where stderr is piped.
+
+    Yields:
+        A function ``advance(steps=1, note="")``.
+    """
+    if not sys.stderr.isatty():
+        yield lambda steps=1, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns: list[Any] = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    ]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total, note="")
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            bar.advance(task, steps)
+            if note:
+                bar.update(task, note=note)
+
+        yield advance
+
+
+class Stopwatch:
+    """Seconds since it was made or its last lap."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def lap(self) -> float:
+        """Elapsed time [s]; begin again at 0."""
+        now = time.monotonic()
+        elapsed, self._start = now - self._start, now
+        return elapsed
+
+    @property
+    def seconds(self) -> float:
+        """Elapsed time [s]."""
+        return time.monotonic() - self._start

@@ -1,0 +1,88 @@
+"""Every error that fastdepth raises on purpose, in one tree.
+
+::
+
+    FastDepthError
+    ├── UsageError             an argument or option that cannot work
+    │   ├── UnknownNameError   a variant, protocol, runtime ... that does not exist
+    │   └── SizeError          an input size that the network cannot take
+    ├── MissingExtraError      an optional package is not installed
+    ├── InputError             something given could not be read
+    │   ├── ImageError         a picture or an array of pixels
+    │   ├── DataError          a folder or file of depth data
+    │   ├── ModelFileError     an exported model
+    │   └── WeightsError       a file of trained weights
+    ├── DeviceError            a device or execution provider that is not really there
+    ├── OutputError            a file that could not be written
+    └── ParityError            an exported file that does not compute what PyTorch computes
+
+A message is one line that says how to mend it. The command lines print it without a traceback
+and leave with ``exit_status``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FastDepthError(Exception):
+    """Base of the tree; catching it catches everything that fastdepth raises on purpose."""
+
+    exit_status = 2
+
+
+class UsageError(FastDepthError, ValueError):
+    """An argument or option that cannot work."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in a table; the message lists the table and the nearest match."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = list(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r};{hint} known: {', '.join(names)}")
+
+
+class SizeError(UsageError):
+    """An input size that the network cannot take; the message names the nearest that work."""
+
+
+class MissingExtraError(FastDepthError, ImportError):
+    """An optional package is not installed; the message is the pip line that installs it."""
+
+
+class InputError(FastDepthError, ValueError):
+    """Something given could not be read."""
+
+
+class ImageError(InputError):
+    """A picture file, or an array given as a picture, that cannot be used."""
+
+
+class DataError(InputError):
+    """A folder or file of depth data that cannot be used."""
+
+
+class ModelFileError(InputError):
+    """An exported model that is missing, truncated or not written by fastdepth."""
+
+
+class WeightsError(InputError):
+    """A weights file that is missing, truncated or belongs to another network."""
+
+
+class DeviceError(FastDepthError, RuntimeError):
+    """A device or execution provider that was asked for and is not really there."""
+
+
+class OutputError(FastDepthError, OSError):
+    """A file that could not be written; what stood there before is still whole."""
+
+
+class ParityError(FastDepthError):
+    """An exported file that does not compute what PyTorch computes; it is not written."""
+
+    exit_status = 1

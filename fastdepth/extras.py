@@ -1,0 +1,28 @@
+"""Optional packages: imported when first needed, and named with their pip line when missing."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from fastdepth.errors import MissingExtraError
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional package.
+
+    Args:
+        module: its import name.
+        extra: the extra of fastdepth that installs it.
+
+    Raises:
+        MissingExtraError: it is not installed; the message is the pip line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise  # the package is there, something inside it is broken: do not hide that
+        raise MissingExtraError(
+            f"{module.partition('.')[0]} is not installed; run: pip install 'fastdepth[{extra}]'"
+        ) from None

@@ -1,0 +1,84 @@
+"""Files that are either whole or not there: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastdepth.errors import OutputError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; move it there when the block ends well.
+
+    Where anything fails, the temporary file is removed and what stood at ``path`` stays whole.
+
+    Raises:
+        OutputError: the folder is missing, read-only or full.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
+    temporary = None
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _keep(temporary, path)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}") from None
+    return Path(path)
+
+
+def _keep(temporary: Path, path: Path) -> None:
+    """Flush to the disk, give the usual permissions and rename into place."""
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())  # a full disk is found here, before the old file is gone
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
+    temporary.replace(path)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a whole file or leave what stood there.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Write a whole UTF-8 text file or leave what stood there.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    write_bytes(path, content.encode())

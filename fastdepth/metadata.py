@@ -1,0 +1,95 @@
+"""What an exported file says of itself: enough to use it right without any other file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
+from fastdepth.errors import ModelFileError
+from fastdepth.preprocess import RESIZE
+from fastdepth.size import Size
+
+METADATA_KEY = "fastdepth"
+"""Key of the ONNX file's metadata under which :class:`ModelMetadata` stands as JSON."""
+
+UNTRAINED = "untrained"
+"""Weights tag of a network with random weights."""
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """Contents of the metadata of an exported file.
+
+    Attributes:
+        variant: name of the network.
+        weights: tag or file name of the weights, or ``UNTRAINED``.
+        licence: licence of the weights.
+        sizes: network inputs that the file takes, [height, width]; the first is the default.
+        depth_range: least and greatest depth the network can answer [m].
+        params: parameters of the network as trained.
+        precision: type of the weights in the file.
+        opset: ONNX opset of the graph.
+        parity: largest difference of depth to PyTorch after the export [m].
+        version: fastdepth that exported the file.
+        unit: unit of the depth.
+        preprocessing: name of the resize that belongs before the graph; nothing else does.
+        training_focal_length: focal length [px] of the training camera ...
+        training_width: ... in a picture of this width [px].
+    """
+
+    variant: str
+    weights: str
+    licence: str
+    sizes: tuple[Size, ...]
+    depth_range: tuple[float, float]
+    params: int
+    precision: str
+    opset: int
+    parity: float
+    version: str
+    unit: str = "metre"
+    preprocessing: str = RESIZE
+    training_focal_length: float = TRAINING_FOCAL_LENGTH
+    training_width: int = TRAINING_WIDTH
+
+    @property
+    def size(self) -> Size:
+        """Default network input."""
+        return self.sizes[0]
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weights are more than random numbers."""
+        return self.weights != UNTRAINED
+
+    def to_json(self) -> str:
+        """One line of JSON; sizes are [height, width]."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str, path: str) -> ModelMetadata:
+        """Read what :meth:`to_json` wrote; ``path`` names the file in errors.
+
+        Fields that a later fastdepth added are ignored.
+
+        Raises:
+            ModelFileError: it is not the metadata of a fastdepth model.
+        """
+        try:
+            entries = json.loads(text)
+            known = {field.name for field in fields(cls)}
+            chosen = {key: value for key, value in entries.items() if key in known}
+            chosen["sizes"] = tuple(Size(*size) for size in chosen["sizes"])
+            chosen["depth_range"] = tuple(chosen["depth_range"])
+            metadata = cls(**chosen)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ModelFileError(
+                f"{path} has broken metadata ({error}); export it again with fastdepth-export"
+            ) from None
+        if metadata.preprocessing != RESIZE or metadata.unit != "metre":
+            raise ModelFileError(
+                f"{path} needs preprocessing {metadata.preprocessing!r} and answers in "
+                f"{metadata.unit!r}; install the fastdepth that exported it: {metadata.version}"
+            )
+        return metadata

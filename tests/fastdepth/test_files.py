@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from fastdepth.errors import OutputError
+from fastdepth.files import replacing, write_bytes, write_text
+
+
+def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path):
+    write_text(tmp_path / "new" / "a.txt", "metres")
+    assert (tmp_path / "new" / "a.txt").read_text() == "metres"
+    assert os.listdir(tmp_path / "new") == ["a.txt"]
+
+
+def test_the_old_file_stays_whole_when_writing_fails_half_way(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="half way"), replacing(path) as temporary:
+        temporary.write_bytes(b"ne")
+        raise RuntimeError("half way")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
+    with pytest.raises(OutputError, match="it is a folder"):
+        write_bytes(tmp_path, b"new")
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        write_bytes(tmp_path / "file" / "a", b"new")
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    write_bytes(tmp_path / "ours", b"")
+    (tmp_path / "theirs").write_bytes(b"")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fastdepth.errors import ModelFileError
+from fastdepth.metadata import UNTRAINED, ModelMetadata
+from fastdepth.size import Size
+
+METADATA = ModelMetadata(
+    variant="unet128-dws",
+    weights="unet128-dws.nyu",
+    licence="Apache-2.0",
+    sizes=(Size(480, 640),),
+    depth_range=(1e-3, 10.0),
+    params=6_472_944,
+    precision="fp32",
+    opset=20,
+    parity=1e-5,
+    version="0.1.0",
+)
+
+
+def test_round_trip():
+    assert ModelMetadata.from_json(METADATA.to_json(), "m.onnx") == METADATA
+
+
+def test_json_has_what_an_app_in_any_language_needs():
+    entries = json.loads(METADATA.to_json())
+    assert entries["sizes"] == [[480, 640]]
+    assert entries["unit"] == "metre"
+    assert entries["preprocessing"] == "area-down-bilinear-up"
+    assert (entries["training_focal_length"], entries["training_width"]) == (519, 640)
+
+
+def test_fields_of_a_later_version_are_ignored():
+    entries = json.loads(METADATA.to_json()) | {"colour": "blue"}
+    assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sizes": 5}', "null"])
+def test_broken_metadata_names_the_file_and_what_to_do(text):
+    with pytest.raises(ModelFileError, match=r"m\.onnx has broken metadata .* export it again"):
+        ModelMetadata.from_json(text, "m.onnx")
+
+
+@pytest.mark.parametrize("change", [{"preprocessing": "crop"}, {"unit": "inch"}])
+def test_another_preprocessing_or_unit_is_refused(change):
+    text = replace(METADATA, **change).to_json()
+    with pytest.raises(ModelFileError, match="install the fastdepth that exported it"):
+        ModelMetadata.from_json(text, "m.onnx")
+
+
+def test_random_weights_are_not_trained():
+    assert METADATA.trained
+    assert not replace(METADATA, weights=UNTRAINED).trained
