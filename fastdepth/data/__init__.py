@@ -1,0 +1,139 @@
+"""Depth data by name: ``nyu:PATH`` on the disk, or ``rooms`` drawn on the fly.
+
+Every source is a sequence of :class:`~fastdepth.data.sample.Sample`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from fastdepth.data.sample import Sample
+from fastdepth.errors import UnknownNameError, UsageError
+from fastdepth.size import Size
+
+__all__ = ["ROOMS", "ROOM_SIZE", "Sample", "Source", "Subset", "open_source", "sample_list_hash"]
+
+ROOMS = {"test": (0, 50), "validation": (10_000, 50), "train": (100_000, 2000)}
+"""First seed and default count of the drawn rooms, so that no two splits share a room."""
+
+ROOM_SIZE = Size(480, 640)
+"""Size of drawn pictures, that of NYU Depth V2."""
+
+
+class Source(Protocol):
+    """A sequence of samples.
+
+    Attributes:
+        name: short name such as ``nyu``.
+        names: one stable name a sample, known without reading any.
+    """
+
+    name: str
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One stable name a sample."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Sample:
+        """One sample; negative indices count from the end, IndexError past either end."""
+        ...
+
+
+class Subset:
+    """An evenly spread part of a source: first and last sample, and steps between."""
+
+    def __init__(self, source: Source, limit: int) -> None:
+        """Take ``limit`` samples, or all where there are fewer.
+
+        Raises:
+            UsageError: the limit is not positive.
+        """
+        if limit < 1:
+            raise UsageError(f"limit {limit} leaves no sample; give 1 or more")
+        count = min(limit, len(source))
+        chosen = np.linspace(0, len(source) - 1, count).round().astype(int)
+        self.name = source.name
+        self.names = [source.names[index] for index in chosen]
+        self._source = source
+        self._chosen: list[int] = chosen.tolist()
+
+    def __len__(self) -> int:
+        """Number of samples taken."""
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """The samples taken, in their order."""
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int, /) -> Sample:
+        """One of the samples taken."""
+        return self._source[self._chosen[index]]
+
+    def __getattr__(self, attribute: str) -> object:
+        """What else the source tells of itself: ``split``, ``depth_kind``."""
+        if attribute.startswith("_"):  # not yet unpickled
+            raise AttributeError(attribute)
+        return getattr(self._source, attribute)
+
+
+def open_source(
+    spec: str, split: str = "test", *, limit: int | None = None, size: Size = ROOM_SIZE
+) -> Source:
+    """Open depth data by name.
+
+    Args:
+        spec: ``nyu:PATH``, ``rooms`` or ``rooms:COUNT``.
+        split: ``train``, ``validation``, ``test`` or ``all-train``.
+        limit: take so many samples, evenly spread and the same at every call; None for all.
+        size: size of drawn pictures; pictures from the disk keep their own.
+
+    Raises:
+        UnknownNameError: there is no such source or split.
+        UsageError: the count or the limit cannot be.
+        DataError: the data at PATH cannot be used.
+    """
+    scheme, colon, argument = spec.partition(":")
+    source: Source
+    if scheme == "nyu" and argument:
+        from fastdepth.data.nyu import open_nyu
+
+        source = open_nyu(argument, split)
+    elif scheme == "rooms" and bool(colon) == bool(argument):
+        source = _open_rooms(argument, split, size)
+    else:
+        raise UnknownNameError("data source", spec, ["nyu:PATH", "rooms", "rooms:COUNT"])
+    return source if limit is None else Subset(source, limit)
+
+
+def sample_list_hash(source: Source) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the sample names, one a line.
+
+    Printed with every figure: equal hashes were measured on the same samples.
+    """
+    return hashlib.sha256("\n".join(source.names).encode()).hexdigest()[:12]
+
+
+def _open_rooms(count: str, split: str, size: Size) -> Source:
+    """The drawn rooms of a split; they have no scenes to part, so all-train is train."""
+    from fastdepth.data.rooms import Rooms
+
+    split = "train" if split == "all-train" else split
+    if split not in ROOMS:
+        raise UnknownNameError("split", split, [*ROOMS, "all-train"])
+    seed, usual = ROOMS[split]
+    if count and not (count.isascii() and count.isdigit() and int(count) > 0):
+        raise UsageError(f"rooms:{count} is no count of rooms; write for example rooms:{usual}")
+    number = int(count) if count else usual
+    later = [start for start, _ in ROOMS.values() if start > seed]
+    if later and number > min(later) - seed:
+        raise UsageError(f"at most {min(later) - seed} {split} rooms; more belong to another split")
+    return Rooms(number, seed, size)
