@@ -1,0 +1,23 @@
+"""Depth from one camera: metres per pixel, fast, on whatever hardware there is.
+
+::
+
+    import fastdepth
+
+    model = fastdepth.load("unet128-dws.onnx")
+    depth = model(image)  # (H, W) float32 [m] of an (H, W, 3) uint8 RGB picture
+
+What is imported here needs numpy, OpenCV and ONNX Runtime alone, never torch.
+"""
+
+from __future__ import annotations
+
+from fastdepth.camera import Intrinsics
+from fastdepth.colour import colourise
+from fastdepth.errors import FastDepthError
+from fastdepth.points import to_points
+from fastdepth.runtime import DepthModel, load
+
+__all__ = ["DepthModel", "FastDepthError", "Intrinsics", "colourise", "load", "to_points"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,131 @@
+"""Sessions of ONNX Runtime: opened on the provider that was asked for, or not at all.
+
+ONNX Runtime goes on with the CPU where a GPU is not really there, and says so in its log at most.
+Here that is an error, and a file that is not as fastdepth-export writes it is one, too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastdepth.errors import DeviceError, ModelFileError, UnknownNameError
+from fastdepth.extras import require
+from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.size import Size
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+"""Execution providers: our name, and ONNX Runtime's."""
+
+# What TensorRT cannot run goes to CUDA, and what CUDA cannot run to the CPU.
+_CHAINS = {"cpu": ["cpu"], "cuda": ["cuda", "cpu"], "tensorrt": ["tensorrt", "cuda", "cpu"]}
+
+_ONLY_ERRORS = 3  # log level; what a user must know is raised, not logged
+_BROKEN_FILE = ("InvalidProtobuf", "InvalidGraph", "NoSuchFile")
+
+
+def provider_name(provider: str) -> str:
+    """Our name of a provider, given ours or ONNX Runtime's.
+
+    Raises:
+        UnknownNameError: it is neither.
+    """
+    for name, theirs in PROVIDERS.items():
+        if provider in (name, theirs):
+            return name
+    raise UnknownNameError("provider", provider, PROVIDERS)
+
+
+def provider_in_use(session: Any) -> str:
+    """Our name of the provider on which the session really runs what it can."""
+    return provider_name(session.get_providers()[0])
+
+
+def open_session(path: Path, provider: str, threads: int | None) -> Any:
+    """An ``onnxruntime.InferenceSession`` on exactly this provider.
+
+    Args:
+        path: the .onnx file.
+        provider: our name of it.
+        threads: threads for one operator on the CPU; None takes all cores.
+
+    Raises:
+        DeviceError: the provider is not really there, or cannot run this model.
+        ModelFileError: the file cannot be read.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    ort = require("onnxruntime", "cpu")
+    if PROVIDERS[provider] not in ort.get_available_providers():
+        raise _not_there(provider)
+    options = ort.SessionOptions()
+    options.log_severity_level = _ONLY_ERRORS
+    options.intra_op_num_threads = threads or 0
+    try:
+        session = ort.InferenceSession(
+            str(path),
+            sess_options=options,
+            providers=[PROVIDERS[name] for name in _CHAINS[provider]],
+            enable_fallback=0,  # the fall-back would print to stdout and take the CPU
+        )
+    except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+        raise _as_ours(error, path, provider, ort.__version__) from None
+    if provider_in_use(session) != provider:
+        raise _not_there(provider)
+    return session
+
+
+def read_metadata(session: Any, path: str | Path) -> ModelMetadata:
+    """What the file says of itself.
+
+    Raises:
+        ModelFileError: another program wrote the file.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelFileError(
+            f"{path} has no fastdepth metadata, another program wrote it; "
+            "write the model with fastdepth-export"
+        )
+    return ModelMetadata.from_json(text, str(path))
+
+
+def check_graph(session: Any, metadata: ModelMetadata, path: str | Path) -> Size:
+    """The size of the network's input.
+
+    Raises:
+        ModelFileError: inputs or outputs are not those of an exported network.
+    """
+    inputs = [(node.name, node.type, *node.shape[1:]) for node in session.get_inputs()]
+    outputs = [(node.name, node.type) for node in session.get_outputs()]
+    for size in metadata.sizes:
+        wanted = [("image", "tensor(uint8)", *size, 3)]
+        if inputs == wanted and outputs == [("depth", "tensor(float)")]:
+            return size
+    sizes = ", ".join(str(size) for size in metadata.sizes)
+    raise ModelFileError(
+        f"{path} takes {inputs} and gives {outputs}, but its metadata says uint8 image "
+        f"(B, H, W, 3) of {sizes} and float depth; export it again with fastdepth-export"
+    )
+
+
+def _not_there(provider: str) -> DeviceError:
+    """The error for a provider that is missing, or that left the work to another."""
+    return DeviceError(
+        f"provider {provider!r} is not there; check the driver and run: "
+        "pip uninstall -y onnxruntime && pip install 'fastdepth[gpu]', or use provider 'cpu'"
+    )
+
+
+def _as_ours(error: Exception, path: Path, provider: str, version: str) -> Exception:
+    """The error of ours that says whether the file is to blame or the device."""
+    reason = " ".join(str(error).split())[:200]
+    if provider == "cpu" or type(error).__name__ in _BROKEN_FILE:
+        return ModelFileError(
+            f"{path} is truncated or not an ONNX model that ONNX Runtime {version} reads; "
+            f"copy it again or run fastdepth-export ({reason})"
+        )
+    return DeviceError(f"provider {provider!r} cannot run {path}; use provider 'cpu' ({reason})")

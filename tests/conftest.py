@@ -1,0 +1,40 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_onnx import write_model
+
+from fastdepth.images import write_png
+from fastdepth.runtime import DepthModel, load
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    """An exported model of a few nodes: 64x48, depth is red times 0.04 m."""
+    return write_model(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def tiny_model(tiny_file: Path) -> DepthModel:
+    """The same, loaded on one thread of the CPU."""
+    return load(tiny_file, threads=1)
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """(96, 128, 3) uint8 RGB; red falls from left to right: 200 to 73."""
+    image = np.full((96, 128, 3), 90, np.uint8)
+    image[..., 0] = np.arange(200, 200 - 128, -1)
+    return image
+
+
+@pytest.fixture
+def photo_file(tmp_path: Path, photo: np.ndarray) -> Path:
+    """The same as a PNG file."""
+    path = tmp_path / "pictures" / "photo.png"
+    write_png(path, photo)
+    return path

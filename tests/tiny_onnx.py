@@ -1,0 +1,64 @@
+"""ONNX graphs of a few nodes that stand in for exported networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.size import Size
+
+METADATA = ModelMetadata(
+    variant="tiny",
+    weights="tiny.test",
+    licence="Apache-2.0",
+    sizes=(Size(48, 64),),
+    depth_range=(1e-3, 10.0),
+    params=0,
+    precision="fp32",
+    opset=17,
+    parity=0.0,
+    version="0.1.0",
+)
+
+
+def write_model(
+    path: Path,
+    size: Size = Size(48, 64),
+    *,
+    metadata: ModelMetadata | None = METADATA,
+    metres: float = 0.04,
+    input_type: int = TensorProto.UINT8,
+) -> Path:
+    """Write a model whose depth [m] is the red channel times ``metres``.
+
+    ``metadata`` is given this size; None writes none, as another program would.
+    """
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Slice", ["planes", "zero", "one", "one"], ["red"]),
+        helper.make_node("Mul", ["red", "metres"], ["depth"]),
+    ]
+    constants = [
+        helper.make_tensor("zero", TensorProto.INT64, [1], [0]),
+        helper.make_tensor("one", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("metres", TensorProto.FLOAT, [1], [metres]),
+    ]
+    shapes = ["B", *size, 3], ["B", 1, *size]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", input_type, shapes[0])],
+        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, shapes[1])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if metadata is not None:
+        text = replace(metadata, sizes=(size,)).to_json()
+        helper.set_model_props(model, {METADATA_KEY: text})
+    onnx.save(model, str(path))
+    return path
