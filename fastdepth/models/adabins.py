@@ -1,0 +1,160 @@
+"""The adaptive bins head: a small transformer chooses the bins, a softmax mixes their centres.
+
+Bhat, Alhashim, Wonka, "AdaBins: Depth Estimation Using Adaptive Bins", CVPR 2021.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+QUERIES = 128
+POSITIONS = 500
+
+
+def bin_centres(widths: Tensor, min_depth: float, max_depth: float) -> Tensor:
+    """Centres [m] of bins that tile the depth range.
+
+    Args:
+        widths: (B, bins) positive shares that sum to 1 per row (the paper's b, eq. 2).
+        min_depth: lower edge of the first bin [m].
+        max_depth: upper edge of the last bin [m].
+
+    Returns:
+        (B, bins) ascending centres [m] (eq. 3).
+    """
+    edges = F.pad(widths * (max_depth - min_depth), (1, 0), value=min_depth).cumsum(dim=1)
+    return (edges[:, :-1] + edges[:, 1:]) / 2
+
+
+def mix_bins(logits: Tensor, centres: Tensor) -> Tensor:
+    """Depth as the expectation of the bin centres under a softmax of the logits (eq. 4).
+
+    Args:
+        logits: (B, bins, h, w).
+        centres: (B, bins) [m].
+
+    Returns:
+        (B, 1, h, w) [m].
+    """
+    shares = logits.to(centres.dtype).softmax(dim=1)  # no half precision among metres
+    return (shares * centres[:, :, None, None]).sum(dim=1, keepdim=True)
+
+
+class MiniViT(nn.Module):
+    """The paper's mini-ViT on a feature map (B, channels, h, w).
+
+    Patches become tokens of a post-norm transformer encoder; token 0 predicts the bin widths and
+    the next 128 are the kernels of a 1x1 convolution (the queries).
+    """
+
+    def __init__(self, bins: int, patch: int, channels: int = 128) -> None:
+        super().__init__()
+        self.patch_embedding = nn.Conv2d(channels, channels, patch, stride=patch)
+        self.positions = nn.Parameter(torch.rand(POSITIONS, channels))
+        layers = [
+            nn.TransformerEncoderLayer(
+                channels, nhead=4, dim_feedforward=1024, dropout=0.1, batch_first=True
+            )
+            for _ in range(4)
+        ]
+        self.encoder = nn.TransformerEncoder(layers[0], num_layers=4, enable_nested_tensor=False)
+        self.encoder.layers = nn.ModuleList(layers)  # else they would begin as copies of one
+        self.pixel_conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.widths = nn.Sequential(
+            nn.Linear(channels, 256),
+            nn.LeakyReLU(),
+            nn.Linear(256, 256),
+            nn.LeakyReLU(),
+            nn.Linear(256, bins),
+        )
+
+    def tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Bin widths (B, bins), summing to 1, and queries (B, 128, channels)."""
+        embedded = self.patch_embedding(features).flatten(2).transpose(1, 2)
+        encoded = self.encoder(embedded + self.positions[: embedded.shape[1]])
+        widths = F.relu(self.widths(encoded[:, 0])).to(self.positions.dtype) + 0.1
+        return widths / widths.sum(dim=1, keepdim=True), encoded[:, 1 : QUERIES + 1]
+
+
+class BinsHead(nn.Module):
+    """Mini-ViT, output convolution and bins: features (B, 128, h, w) to depth (B, 1, h, w) [m]."""
+
+    def __init__(
+        self, bins: int, patch: int = 16, depth_range: tuple[float, float] = (1e-3, 10.0)
+    ) -> None:
+        super().__init__()
+        self.depth_range = depth_range
+        self.mini_vit = MiniViT(bins, patch)
+        self.conv_out = nn.Conv2d(QUERIES, bins, 1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Depth (B, 1, h, w) [m] and bin centres (B, bins) [m] of features (B, 128, h, w)."""
+        widths, queries = self.mini_vit.tokens(features)
+        centres = bin_centres(widths, *self.depth_range)
+        pixels = self.mini_vit.pixel_conv(features)
+        attention = (queries @ pixels.flatten(2)).unflatten(2, pixels.shape[2:])
+        return mix_bins(self.conv_out(attention), centres), centres
+
+    def forward_merged(self, trunk: Tensor, last: nn.Conv2d) -> tuple[Tensor, Tensor]:
+        """The same function of ``last(trunk)`` in a third of the multiply-adds, for training.
+
+        Between ``last``, a 3x3 convolution without activation, and the softmax everything is
+        linear per image: the two 3x3 convolutions, the product with the queries and ``conv_out``
+        are one 5x5 convolution whose weights depend on the image. It is composed anew at every
+        step, so that the parameters stay those of the network as written. On the outermost ring of
+        pixels the zero padding between the two convolutions shows, and the ring is computed
+        from the features instead.
+
+        Args:
+            trunk: (B, c, h, w), input of ``last``.
+            last: 3x3 convolution with padding 1 to 128 channels.
+        """
+        features = last(trunk)
+        widths, queries = self.mini_vit.tokens(features)
+        centres = bin_centres(widths, *self.depth_range)
+        to_bins = torch.einsum("nq,bqc->bnc", self.conv_out.weight[:, :, 0, 0], queries)
+        depths = []
+        for index in range(len(trunk)):  # each image has its own convolution
+            one = slice(index, index + 1)
+            kernel, bias = self._kernel_of(to_bins[index])
+            ring = [
+                mix_bins(F.conv2d(strip, kernel, bias), centres[one])
+                for strip in _border_strips(features[one])
+            ]
+            kernel, bias = _compose(last, kernel, bias)
+            inside = mix_bins(F.conv2d(trunk[one], kernel, bias, padding=1), centres[one])
+            depths.append(_surround(inside, *ring))
+        return torch.cat(depths), centres
+
+    def _kernel_of(self, to_bins: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixel convolution and bins as one: kernel (bins, 128, 3, 3) and bias (bins,)."""
+        conv = self.mini_vit.pixel_conv
+        assert conv.bias is not None
+        assert self.conv_out.bias is not None
+        kernel = torch.einsum("nc,cdyx->ndyx", to_bins, conv.weight)
+        return kernel, to_bins @ conv.bias + self.conv_out.bias
+
+
+def _compose(first: nn.Conv2d, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """One 5x5 convolution for two 3x3 ones, ``first`` and then ``kernel`` with ``bias``."""
+    assert first.bias is not None
+    both = F.conv2d(first.weight.transpose(0, 1), kernel.flip(2, 3), padding=2).transpose(0, 1)
+    return both, bias + kernel.sum(dim=(2, 3)) @ first.bias
+
+
+def _border_strips(features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a 3x3 convolution with zero padding reads for the top, bottom, left and right border.
+
+    Top and bottom give whole rows; left and right leave the corners to them.
+    """
+    rows = F.pad(features, (1, 1))
+    top = F.pad(rows[:, :, :2], (0, 0, 1, 0))
+    bottom = F.pad(rows[:, :, -2:], (0, 0, 0, 1))
+    return top, bottom, F.pad(features[..., :2], (1, 0)), F.pad(features[..., -2:], (0, 1))
+
+
+def _surround(inside: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Put a ring of one pixel around a map."""
+    return torch.cat([top, torch.cat([left, inside, right], dim=3), bottom], dim=2)

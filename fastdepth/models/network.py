@@ -1,0 +1,71 @@
+"""What every depth network is: pictures in, metres out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fastdepth.preprocess import IMAGENET_MEAN, IMAGENET_STD
+
+
+class Prediction(NamedTuple):
+    """What a network computes; the fields are the stages on which an exported file is compared.
+
+    Attributes:
+        normalised: (B, 3, H, W) float, the picture less mean by standard deviation.
+        depth: (B, 1, h, w) float [m], at the network's own output size.
+        features: (B, C, h, w) float, output of the encoder-decoder, where there is one.
+        centres: (B, bins) float [m], ascending bin centres, where there are bins.
+    """
+
+    normalised: Tensor
+    depth: Tensor
+    features: Tensor | None = None
+    centres: Tensor | None = None
+
+
+class DepthNetwork(nn.Module):
+    """Base of all networks: normalisation comes with the network.
+
+    Subclasses write :meth:`predict`; they are called with pictures
+    ``(B, 3, H, W) float32 in [0, 1]``, RGB, and answer with a :class:`Prediction`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        mean = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1)
+        std = torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+
+    def forward(self, image: Tensor) -> Prediction:
+        """Predict depth of ``image`` (B, 3, H, W) float32 in [0, 1]."""
+        return self.predict((image - self.mean) / self.std)
+
+    def predict(self, normalised: Tensor) -> Prediction:
+        """Predict depth of a normalised picture (B, 3, H, W)."""
+        raise NotImplementedError
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Parameters of a pretrained encoder; recipes give them a smaller learning rate."""
+        return []
+
+
+def upsample(depth: Tensor, height: int, width: int) -> Tensor:
+    """Bring a depth map (B, C, h, w) to the size of the ground truth, as in training.
+
+    Bilinear with aligned corners; a map that has the size already is returned as it is.
+    """
+    if depth.shape[-2:] == (height, width):
+        return depth
+    return F.interpolate(depth, (height, width), mode="bilinear", align_corners=True)
+
+
+def count_parameters(network: nn.Module, *, trainable: bool = False) -> int:
+    """Number of parameters, frozen ones included unless ``trainable`` is set."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad or not trainable)

@@ -1,0 +1,104 @@
+"""Light U-Nets with an adaptive bins head, standard or depthwise separable.
+
+Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021); U-Net after Ronneberger, Fischer, Brox (2015).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fastdepth.models.adabins import BinsHead
+from fastdepth.models.network import DepthNetwork, Prediction, upsample
+
+STEM = 8
+DOWN = (16, 32, 64, 128, 256, 256)
+UP = (256, 128, 64, 32, 16)
+SLOPE = 0.2
+
+
+def _standard_block(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(SLOPE, inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(SLOPE, inplace=True),
+    )
+
+
+def _separable_block(inputs: int, outputs: int) -> nn.Sequential:
+    """Nothing stands between depthwise and pointwise, and only the second pair is normalised."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs),
+        nn.Conv2d(inputs, outputs, 1),
+        nn.LeakyReLU(SLOPE, inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs),
+        nn.Conv2d(outputs, outputs, 1),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(SLOPE, inplace=True),
+    )
+
+
+class UNet(nn.Module):
+    """Picture (B, 3, H, W) to features (B, 16, H/2, W/2); ``head`` makes them 128 channels."""
+
+    def __init__(self, separable: bool, features: int = 128) -> None:
+        super().__init__()
+        block = _separable_block if separable else _standard_block
+        self.stem = nn.Conv2d(3, STEM, 3, padding=1)
+        widths = (STEM, *DOWN)
+        self.down = nn.ModuleList(block(a, b) for a, b in zip(widths, DOWN, strict=False))
+        deeper = (DOWN[-1], *UP)
+        skips = DOWN[-2::-1]
+        self.up = nn.ModuleList(
+            block(a + skip, b) for a, skip, b in zip(deeper, skips, UP, strict=False)
+        )
+        self.head = nn.Conv2d(UP[-1], features, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features before the head: (B, 16, H/2, W/2)."""
+        level = F.leaky_relu(self.stem(image), SLOPE)
+        levels = []
+        for down in self.down:
+            level = down(F.max_pool2d(level, 2))
+            levels.append(level)
+        levels.pop()  # the deepest is where the way up begins
+        for up in self.up:
+            skip = levels.pop()
+            level = up(torch.cat([upsample(level, *skip.shape[-2:]), skip], dim=1))
+        return level
+
+
+class AdaBinsUNet(DepthNetwork):
+    """U-Net and bins head; predicts at half the input's resolution.
+
+    Args:
+        bins: number of depth bins.
+        separable: depthwise separable blocks instead of standard ones.
+        patch: side [px] of the head's patches, at half resolution.
+        depth_range: least and greatest depth [m].
+    """
+
+    def __init__(
+        self,
+        bins: int,
+        separable: bool = False,
+        patch: int = 16,
+        depth_range: tuple[float, float] = (1e-3, 10.0),
+    ) -> None:
+        super().__init__()
+        self.unet = UNet(separable)
+        self.bins = BinsHead(bins, patch, depth_range)
+
+    def predict(self, normalised: Tensor) -> Prediction:
+        """Predict depth of a normalised picture (B, 3, H, W); trains in merged form."""
+        trunk = self.unet(normalised)
+        if self.training:
+            depth, centres = self.bins.forward_merged(trunk, self.unet.head)
+            return Prediction(normalised, depth, None, centres)
+        features = self.unet.head(trunk)
+        depth, centres = self.bins(features)
+        return Prediction(normalised, depth, features, centres)
