@@ -1,0 +1,133 @@
+"""What a training run is asked to do, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fastdepth.errors import UnknownNameError, UsageError
+from fastdepth.size import Size
+from fastdepth.train.recipes import TrainingRecipe, get_recipe
+from fastdepth.variants import get_variant
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One training run; the options of ``fastdepth-train``.
+
+    Attributes:
+        variant: network to train.
+        data: sources, ``nyu:PATH``, ``rooms`` or ``rooms:COUNT``; ``=N`` after one passes N times
+            through it per epoch.
+        output: folder for checkpoints, log and loss.png.
+        resume: continue the run in the output folder.
+        weights: start from these weights (tag or file) instead of random ones.
+        epochs: passes through the data; the recipe's number if absent.
+        batch: pictures per step; the recipe's if absent.
+        learning_rate: peak learning rate; the recipe's if absent.
+        crop: WIDTHxHEIGHT of the random crop; the recipe's if absent.
+        zoom: greatest random enlargement, depth divided by it; 1 changes nothing.
+        precision: fp32, or bf16 for mixed precision.
+        device: cpu, cuda or cuda:N.
+        threads: CPU threads of the training step; PyTorch's choice if absent.
+        workers: processes that decode and augment.
+        max_minutes: stop after this time, leaving a checkpoint to resume from.
+        checkpoint_minutes: a kill loses at most this much.
+        validation_limit: pictures of held-out scenes to validate on after each epoch.
+        seed: decides shuffling, augmentation and initial weights.
+    """
+
+    variant: str
+    data: tuple[str, ...]
+    output: Path
+    resume: bool = False
+    weights: str | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+    crop: str | None = None
+    zoom: float = 1.0
+    precision: str = "fp32"
+    device: str = "cpu"
+    threads: int | None = None
+    workers: int = 2
+    max_minutes: float | None = None
+    checkpoint_minutes: float = 5.0
+    validation_limit: int = 50
+    seed: int = 0
+
+    @property
+    def checkpoint(self) -> Path:
+        """File to resume from."""
+        return self.output / "last.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """JSONL log."""
+        return self.output / "log.jsonl"
+
+    def check(self) -> None:
+        """Refuse what would fail late or lose an earlier run.
+
+        Raises:
+            UsageError, SizeError, UnknownNameError: an option that cannot work.
+        """
+        variant = get_variant(self.variant)
+        variant.sizes.check(self.recipe().augmentation.crop, variant.name)
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if not self.data:
+            raise UsageError("no training data; give --data nyu:PATH or --data rooms")
+        if self.checkpoint.exists() and not self.resume:
+            raise UsageError(
+                f"{self.output} holds a run; continue it with --resume or give another --output"
+            )
+        if self.resume and not self.checkpoint.exists():
+            raise UsageError(f"{self.checkpoint} does not exist; start without --resume")
+
+    def recipe(self) -> TrainingRecipe:
+        """The variant's recipe with this run's changes."""
+        recipe = get_recipe(get_variant(self.variant).recipe)
+        changes: dict[str, Any] = {
+            key: value
+            for key in ("epochs", "batch", "learning_rate")
+            if (value := getattr(self, key)) is not None
+        }
+        for key, value in changes.items():
+            if value <= 0:
+                raise UsageError(f"{key.replace('_', '-')} {value} must be positive")
+        if self.zoom < 1:
+            raise UsageError(f"zoom {self.zoom} must be 1 or more")
+        augmentation = replace(recipe.augmentation, zoom=(1.0, self.zoom))
+        if self.crop is not None:
+            augmentation = replace(augmentation, crop=Size.parse(self.crop))
+        return replace(recipe, augmentation=augmentation, **changes)
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """How a run ended.
+
+    Attributes:
+        steps: steps done, of ``total_steps``.
+        total_steps: length of the whole run.
+        images_per_second: pictures per second of this session, validation left out.
+        best_d1: best validation d1 so far; minus infinity before the first validation.
+        checkpoint: file to resume from.
+        interrupted: whether a signal ended it.
+    """
+
+    steps: int
+    total_steps: int
+    images_per_second: float
+    best_d1: float
+    checkpoint: Path
+    interrupted: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole run is done."""
+        return self.steps >= self.total_steps

@@ -1,0 +1,49 @@
+"""Stop a loop politely: at the end of a step, on Ctrl-C, on termination, or after a time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from fastdepth.console import Stopwatch
+
+
+class StopRequest:
+    """A context that turns the first SIGINT or SIGTERM into a request; a second one interrupts.
+
+    Attributes:
+        signalled: whether a signal asked for the stop.
+    """
+
+    def __init__(self, max_minutes: float | None = None) -> None:
+        self.signalled = False
+        self._limit = max_minutes
+        self._watch = Stopwatch()
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.signalled:
+            raise KeyboardInterrupt
+        self.signalled = True
+
+    @property
+    def due(self) -> bool:
+        """Whether to stop now."""
+        late = self._limit is not None and self._watch.seconds > 60 * self._limit
+        return self.signalled or late

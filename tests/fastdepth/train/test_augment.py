@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fastdepth.data.sample import Sample
+from fastdepth.size import Size
+from fastdepth.train.augment import augment
+from fastdepth.train.recipes import RECIPES, Augmentation
+
+PLAIN = Augmentation(rotation=0, crop=Size(64, 96), flip=0, colour=0)
+
+
+def sample(height=480, width=640):
+    rows, columns = np.mgrid[:height, :width]
+    image = np.stack([rows * 255 // height, columns * 255 // width, 0 * rows], axis=2)
+    depth = 1 + 8 * columns / width  # the column is written in the picture and in the depth
+    return Sample(image.astype(np.uint8), depth.astype(np.float32), "a", "a")
+
+
+def run(augmentation, seed=0, **size):
+    return augment(sample(**size), augmentation, torch.Generator().manual_seed(seed))
+
+
+def test_shapes_types_and_ranges():
+    image, depth = run(Augmentation())
+    assert image.shape == (3, 416, 544)
+    assert depth.shape == (1, 416, 544)
+    assert image.dtype == depth.dtype == torch.float32
+    assert image.min() >= 0
+    assert image.max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_picture_and_depth_stay_on_top_of_each_other(seed):
+    image, depth = run(replace(PLAIN, rotation=2.5, flip=0.5, crop=Size(416, 544)), seed)
+    valid = depth[0] > 0
+    difference = (depth[0] - (1 + 8 * image[1])).abs()[valid]  # a grey level is 3 cm
+    assert difference.median() < 0.08  # the rest lies on the edge of the rotated picture
+
+
+def test_zoom_divides_metres():
+    image, depth = run(replace(PLAIN, zoom=(2.0, 2.0)))
+    at_the_same_place = 1 + 8 * image[1]
+    torch.testing.assert_close(depth[0] * 2, at_the_same_place, atol=0.08, rtol=0)
+
+
+def test_a_fixed_scale_keeps_metres():
+    image, depth = run(replace(PLAIN, scale=0.75))
+    torch.testing.assert_close(depth[0], 1 + 8 * image[1], atol=0.08, rtol=0)
+
+
+def test_a_picture_of_another_size_enters_as_the_training_camera_sees_it():
+    small, _ = run(PLAIN, height=240, width=320)
+    large, _ = run(PLAIN)
+    torch.testing.assert_close(small, large, atol=0.02, rtol=0)
+
+
+def test_the_border_never_enters():
+    # NYU's white border would be at the first and last columns: depth 1 and 9 m.
+    for seed in range(20):
+        _, depth = run(replace(PLAIN, crop=Size(416, 544)), seed)
+        assert depth.min() > 1 + 8 * 42 / 640
+        assert depth.max() < 1 + 8 * 609 / 640
+
+
+def test_one_seed_one_result():
+    for left, right in zip(run(Augmentation(), 3), run(Augmentation(), 3), strict=True):
+        assert torch.equal(left, right)
+    assert not torch.equal(run(Augmentation(), 3)[0], run(Augmentation(), 4)[0])
+
+
+def test_a_crop_larger_than_the_picture_is_padded_without_depth():
+    image, depth = run(replace(PLAIN, crop=Size(480, 640)))
+    assert image.shape[1:] == (480, 640)
+    assert (depth[0, 427:] == 0).all()
+
+
+def test_recipes_of_the_seeds():
+    light, paper, small = (RECIPES[f"adabins{s}"] for s in ("-light", "", "-light-75"))
+    assert (light.epochs, light.batch, light.encoder_rate) == (10, 5, 1.0)
+    assert (paper.epochs, paper.batch, paper.encoder_rate) == (25, 16, 0.1)
+    assert light.learning_rate == paper.learning_rate == 3.57e-4
+    assert small.augmentation.crop == Size(312, 408)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from fastdepth.errors import SizeError, UnknownNameError, UsageError, WeightsError
+from fastdepth.models import create_model
+from fastdepth.models.loading import load_weights, read_tensors
+from fastdepth.train import TrainingRun, train
+from fastdepth.train.loop import Trainer
+from fastdepth.weights import read_card
+
+
+@pytest.fixture
+def run(tiny, folder, tmp_path):
+    """Make a run of a tiny network on tiny pictures."""
+
+    def make(output="run", **options):
+        defaults = {"variant": "tiny", "data": (f"nyu:{folder}",), "workers": 0, "threads": 1}
+        return TrainingRun(output=tmp_path / output, **{**defaults, **options})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def steps(folder):
+    """Steps per epoch at batch 2."""
+    from fastdepth.data import open_source
+
+    return len(open_source(f"nyu:{folder}", "train")) // 2
+
+
+def test_a_run_leaves_checkpoints_log_and_picture(run, steps):
+    summary = train(run())
+    assert summary.finished
+    assert summary.steps == summary.total_steps == 2 * steps
+    assert summary.images_per_second > 0
+    output = summary.checkpoint.parent
+    assert {p.name for p in output.iterdir()} == {
+        "best.safetensors",
+        "last.safetensors",
+        "log.jsonl",
+        "loss.png",
+    }
+    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    validations = [line["validation"]["d1"] for line in lines if "validation" in line]
+    assert len(validations) == 2
+    card = read_card(output / "best.safetensors")
+    assert card.scores["d1"] == pytest.approx(max(validations), abs=1e-4)
+    assert card.initialisation == "random"
+
+
+def test_training_lowers_the_loss(run):
+    trainer = Trainer(run(learning_rate=2e-3, epochs=20))
+    sampler = trainer.sampler
+    from fastdepth.train.samples import make_loader
+
+    image, depth = next(iter(make_loader(sampler, trainer.recipe.augmentation, 0, 0)))
+    trainer.network.train()
+    losses = [float(trainer._step(image, depth)) for _ in range(25)]
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resume_continues_bit_for_bit(run, steps, precision, monkeypatch):
+    whole = train(run("whole", precision=precision))
+    original = Trainer._step
+    done = []
+
+    def stop_in_the_second_epoch(self, image, depth):
+        done.append(1)
+        if len(done) == steps + 3:
+            os.kill(os.getpid(), signal.SIGINT)  # the user presses Ctrl-C
+        return original(self, image, depth)
+
+    monkeypatch.setattr(Trainer, "_step", stop_in_the_second_epoch)
+    parted = train(run("parted", precision=precision))
+    assert parted.interrupted
+    assert parted.steps == steps + 3
+    monkeypatch.setattr(Trainer, "_step", original)
+    parted = train(run("parted", precision=precision, resume=True))
+    assert parted.finished
+    expected, _ = read_tensors(whole.checkpoint)
+    got, _ = read_tensors(parted.checkpoint)
+    assert expected.keys() == got.keys()
+    assert [name for name in expected if not torch.equal(expected[name], got[name])] == []
+
+
+def test_an_interrupted_run_leaves_weights_that_load(run):
+    summary = train(run(max_minutes=1e-9))
+    assert summary.steps == 1
+    assert not summary.finished
+    card = load_weights(create_model("tiny"), summary.checkpoint, "tiny")
+    assert card.variant == "tiny"
+
+
+def test_a_batch_without_depth_spoils_nothing(run):
+    trainer = Trainer(run())
+    trainer.network.train()
+    assert trainer._step(torch.rand(2, 3, 96, 128), torch.zeros(2, 1, 96, 128)) == 0
+    assert all(parameter.isfinite().all() for parameter in trainer.network.parameters())
+
+
+def test_an_overflow_changes_nothing(run):
+    trainer = Trainer(run())
+    trainer.network.train()
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    trainer._step(torch.full((2, 3, 96, 128), torch.inf), torch.ones(2, 1, 96, 128))
+    after = dict(trainer.network.named_parameters())
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_weights_to_start_from_are_named_in_the_card(run):
+    first = train(run("first", max_minutes=1e-9))
+    second = Trainer(run("second", weights=str(first.checkpoint)))
+    assert second.card.initialisation == str(first.checkpoint)
+    tensors, _ = read_tensors(first.checkpoint)
+    for name, value in second.network.state_dict().items():
+        assert torch.equal(value, tensors[name])
+
+
+def test_an_earlier_run_is_never_overwritten(run):
+    train(run(max_minutes=1e-9))
+    with pytest.raises(UsageError, match="continue it with --resume or give another --output"):
+        train(run())
+
+
+def test_resume_needs_a_run_of_the_same_length(run):
+    with pytest.raises(UsageError, match="start without --resume"):
+        train(run(resume=True))
+    train(run(max_minutes=1e-9))
+    with pytest.raises(WeightsError, match="resume with the same data, epochs and batch"):
+        train(run(resume=True, epochs=7))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"variant": "tinny"}, UnknownNameError, "did you mean 'tiny'"),
+        ({"data": ()}, UsageError, "give --data"),
+        ({"crop": "64x64"}, SizeError, "nearest sizes that work"),
+        ({"precision": "fp8"}, UnknownNameError, "known: fp32, bf16"),
+        ({"batch": 0}, UsageError, "batch 0 must be positive"),
+        ({"zoom": 0.5}, UsageError, "zoom 0.5 must be 1 or more"),
+        ({"device": "tpu"}, UsageError, "none of cpu, cuda, cuda:N"),
+        ({"weights": "no.safetensors"}, WeightsError, "no.safetensors"),
+    ],
+)
+def test_what_cannot_work_is_said_before_training(run, options, error, message):
+    with pytest.raises(error, match=message):
+        train(run(**options))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_no_gpu_where_one_was_asked_for(run):
+    from fastdepth.errors import DeviceError
+
+    with pytest.raises(DeviceError, match="use --device cpu"):
+        train(run(device="cuda"))
