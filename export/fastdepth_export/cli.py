@@ -1,0 +1,103 @@
+"""The command ``fastdepth-export``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastdepth.console import run_command
+from fastdepth.errors import UsageError
+from fastdepth.size import Size
+from fastdepth.variants import VARIANTS, Variant
+from fastdepth.weights import default_tag, find_weights, read_card
+from fastdepth_export.recipe import ExportRecipe
+
+DESCRIPTION = """Export a network to one ONNX file, compared with PyTorch before it is written.
+
+Examples:
+
+  fastdepth-export --list
+
+  fastdepth-export --variant unet128-dws --output unet128-dws.onnx
+
+  fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of ``fastdepth-export``.
+
+    Attributes:
+        variant: network; --list shows all.
+        weights: tag or .safetensors file; those shipped with the variant if absent.
+        format: kind of file: onnx.
+        size: network input, WIDTHxHEIGHT; the variant's own if absent.
+        precision: type of the weights in the file: fp32.
+        opset: ONNX opset, 18 to 24.
+        output: file to write; VARIANT.onnx in the current folder if absent.
+        list: print a line per variant and leave.
+    """
+
+    variant: str | None = None
+    weights: str | None = None
+    format: str = "onnx"
+    size: str | None = None
+    precision: str = "fp32"
+    opset: int = 20
+    output: Path | None = None
+    list: bool = False
+
+    def recipe(self) -> ExportRecipe:
+        """The recipe that these options mean."""
+        if self.variant is None:
+            raise UsageError("no --variant; --list shows all")
+        return ExportRecipe(
+            variant=self.variant,
+            weights=self.weights,
+            format=self.format,
+            size=Size.parse(self.size) if self.size else None,
+            precision=self.precision,
+            opset=self.opset,
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    return run_command(
+        Options, _run, prog="fastdepth-export", description=DESCRIPTION, arguments=arguments
+    )
+
+
+def _run(options: Options) -> None:
+    if options.list:
+        for variant in VARIANTS.values():
+            print(describe(variant))
+        return
+    from fastdepth_export.export import export
+
+    recipe = options.recipe()
+    output = options.output or Path(f"{recipe.variant}.{recipe.format}")
+    metadata = export(recipe, output)
+    megabytes = output.stat().st_size / 1e6
+    print(
+        f"{output}: {metadata.variant}, weights {metadata.weights}, input {metadata.size}, "
+        f"opset {metadata.opset}, {megabytes:.1f} MB, at most {metadata.parity:.1e} m from PyTorch",
+        file=sys.stderr,
+    )
+
+
+def describe(variant: Variant) -> str:
+    """One line: name, trained or untrained, size, parameters, what it is, weights and licence."""
+    tag = default_tag(variant.name)
+    line = (
+        f"{variant.name:<16} {'trained' if tag else 'untrained':<10} {variant.size!s:<8} "
+        f"{variant.params / 1e6:6.2f} M  {variant.summary}"
+    )
+    if tag is None:
+        return line
+    card = read_card(find_weights(tag))
+    d1 = f", d1 {card.scores['d1']:.3f} on {card.evaluated_on}" if "d1" in card.scores else ""
+    return f"{line}; weights {tag} ({card.licence}{d1})"

@@ -1,0 +1,89 @@
+"""PyTorch network to ONNX graph."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fastdepth.extras import require
+from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.models import DepthNetwork
+from fastdepth.size import Size
+from fastdepth_export.network import CameraToDepth
+
+require("onnx", "export")
+import onnx  # noqa: E402
+
+
+def to_onnx(network: DepthNetwork, size: Size, opset: int) -> onnx.ModelProto:
+    """Export a network as one graph, ``image`` to ``depth``, any batch.
+
+    The stages of the network keep their names as tensors inside the graph, so that
+    :mod:`fastdepth_export.verify` can read them.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        size: network input; it is fixed in the graph.
+        opset: ONNX opset.
+    """
+    # A batch of 1 would be taken for a constant inside the transformer.
+    example = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    module = CameraToDepth(network).eval()
+    with torch.inference_mode():
+        names = list(module.outputs(example))
+    model = _simplify(_export(module, example, names, opset))
+    while len(model.graph.output) > 1:
+        model.graph.output.pop()
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _export(
+    module: torch.nn.Module, example: Tensor, outputs: Sequence[str], opset: int
+) -> onnx.ModelProto:
+    require("onnxscript", "export")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations between torch's own modules
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            opset_version=opset,
+            input_names=["image"],
+            output_names=list(outputs),
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=1024)},),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Fold constants and the arithmetic on shapes."""
+    simplified, same = require("onnxsim", "export").simplify(model)
+    return simplified if same else model
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop the exporter's bookkeeping: source lines of every node and shapes of every tensor."""
+    model.doc_string = ""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+        tensor.doc_string = ""
+    model.graph.name = "fastdepth"
+
+
+def set_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> None:
+    """Write the metadata into the model, in the place of what stood there."""
+    onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
+    model.producer_name, model.producer_version = "fastdepth", metadata.version

@@ -1,0 +1,69 @@
+"""The network as it is exported: bytes of a camera in, metres at the same size out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fastdepth.metadata import UNTRAINED
+from fastdepth.models import DepthNetwork, Prediction, create_model, upsample
+from fastdepth.models.loading import load_weights
+from fastdepth.weights import WeightsCard, find_weights, read_card
+from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
+
+
+def build_network(recipe: ExportRecipe) -> DepthNetwork:
+    """The network of a recipe in evaluation mode, with its weights.
+
+    Untrained networks get the same random weights at every call.
+
+    Raises:
+        UnknownNameError, SizeError, UsageError: see :meth:`ExportRecipe.resolved`.
+        WeightsError: the weights cannot be read or do not fit.
+    """
+    resolved = recipe.resolved()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = create_model(resolved.variant)
+    if resolved.weights != UNTRAINED:
+        load_weights(network, find_weights(resolved.weights), resolved.variant.name)
+    return network.eval()
+
+
+def weights_card(resolved: ResolvedRecipe) -> WeightsCard:
+    """The card of a recipe's weights; a plain one for random weights."""
+    if resolved.weights == UNTRAINED:
+        return WeightsCard(resolved.variant.name, UNTRAINED, licence="Apache-2.0")
+    path: Path = find_weights(resolved.weights)
+    return read_card(path)
+
+
+class CameraToDepth(nn.Module):
+    """What the file computes; normalisation is inside the network.
+
+    Input ``image`` (B, H, W, 3) uint8 RGB; answers with depth (B, 1, H, W) float32 [m], upsampled
+    as in training, and then with the stages of the network that exist.
+    """
+
+    def __init__(self, network: DepthNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Depth at the picture's size, then the stages in the order of :class:`Prediction`."""
+        depth, prediction = self.run(image)
+        return depth, *(stage for stage in prediction if stage is not None)
+
+    def run(self, image: Tensor) -> tuple[Tensor, Prediction]:
+        """Depth at the picture's size, and all that the network computed."""
+        pixels = image.permute(0, 3, 1, 2).to(torch.float32) / 255
+        prediction: Prediction = self.network(pixels)
+        return upsample(prediction.depth, image.shape[1], image.shape[2]), prediction
+
+    def outputs(self, image: Tensor) -> dict[str, Tensor]:
+        """What :meth:`forward` answers with, by the names that the tensors bear in the file."""
+        depth, prediction = self.run(image)
+        stages = {f"stage_{k}": v for k, v in prediction._asdict().items() if v is not None}
+        return {"depth": depth, **stages}

@@ -1,0 +1,83 @@
+"""How a network is exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fastdepth.errors import UnknownNameError, UsageError
+from fastdepth.metadata import UNTRAINED
+from fastdepth.size import Size
+from fastdepth.variants import Variant, get_variant
+from fastdepth.weights import default_tag, find_weights
+
+FORMATS = ("onnx",)
+PRECISIONS = ("fp32",)
+OPSETS = (18, 24)
+
+
+@dataclass(frozen=True)
+class ExportRecipe:
+    """How a network is exported.
+
+    Attributes:
+        variant: network.
+        weights: tag or file; None takes those shipped with the variant, or random ones where there
+            are none, and the file says so.
+        format: kind of file, one of ``FORMATS``.
+        size: network input; None takes the variant's default.
+        precision: type of the weights in the file, one of ``PRECISIONS``.
+        opset: ONNX opset, within ``OPSETS``.
+    """
+
+    variant: str
+    weights: str | None = None
+    format: str = "onnx"
+    size: Size | None = None
+    precision: str = "fp32"
+    opset: int = 20
+
+    def resolved(self) -> ResolvedRecipe:
+        """Check every field and fill the defaults in.
+
+        Raises:
+            UnknownNameError: no such variant, weights, format or precision.
+            SizeError: the network cannot take the size.
+            UsageError: an opset that cannot be written.
+        """
+        variant = get_variant(self.variant)
+        if self.format not in FORMATS:
+            raise UnknownNameError("format", self.format, FORMATS)
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if not OPSETS[0] <= self.opset <= OPSETS[1]:
+            raise UsageError(
+                f"opset {self.opset} cannot be written; use {OPSETS[0]} to {OPSETS[1]}"
+            )
+        weights = self.weights or default_tag(variant.name) or UNTRAINED
+        if weights != UNTRAINED:
+            find_weights(weights)
+        size = variant.sizes.check(self.size or variant.size, variant.name)
+        return ResolvedRecipe(variant, replace(self, weights=weights, size=size), weights, size)
+
+
+@dataclass(frozen=True)
+class ResolvedRecipe:
+    """A recipe without open fields.
+
+    Attributes:
+        variant: the network's entry in the table.
+        recipe: the recipe with its defaults filled in.
+        weights: tag or file, or ``UNTRAINED``.
+        size: network input.
+    """
+
+    variant: Variant
+    recipe: ExportRecipe
+    weights: str
+    size: Size
+
+    @property
+    def weights_name(self) -> str:
+        """The tag, or a file's name without the folders of the machine that it lies on."""
+        return Path(self.weights).name

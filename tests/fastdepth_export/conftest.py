@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from fastdepth import variants
+from fastdepth.size import Size, SizeRule
+from fastdepth.variants import Variant
+from fastdepth_export.recipe import ExportRecipe
+
+TINY = Variant(
+    "tiny",
+    "unet:AdaBinsUNet",
+    1_234_567,
+    "for tests",
+    Size(96, 128),
+    SizeRule(stride=8),
+    {"bins": 8, "separable": True, "patch": 4},
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny():
+    """A network small enough for tests, under the name ``tiny``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variants, "VARIANTS", {**variants.VARIANTS, "tiny": TINY})
+        yield TINY
+
+
+@pytest.fixture(scope="session")
+def network(tiny):
+    from fastdepth_export.network import build_network
+
+    built = build_network(ExportRecipe("tiny"))
+    vit = built.bins.mini_vit  # random weights hardly look at the picture; these do
+    for layer in (vit.patch_embedding, vit.pixel_conv, vit.widths[-1]):
+        layer.weight.data *= 30
+    return built
+
+
+@pytest.fixture(scope="session")
+def model(network, tiny):
+    """The tiny network as an ONNX model, without metadata."""
+    from fastdepth_export.graph import to_onnx
+
+    return to_onnx(network, tiny.size, 20)
+
+
+@pytest.fixture(scope="session")
+def exported(tiny, tmp_path_factory):
+    """The tiny network as a file, and its metadata."""
+    from fastdepth_export import export
+
+    path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    return path, export(ExportRecipe("tiny"), path)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import fastdepth
+from fastdepth.variants import VARIANTS
+from fastdepth.weights import default_tag
+from fastdepth_export.cli import main
+
+
+def test_a_file_and_the_line_about_it(tmp_path, capsys):
+    path = tmp_path / "tiny.onnx"
+    assert main(["--variant", "tiny", "--size", "160x128", "--output", str(path)]) == 0
+    assert fastdepth.load(path).size == (128, 160)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "weights untrained, input 160x128, opset 20" in captured.err
+
+
+def test_the_file_is_named_after_the_variant_by_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--variant", "tiny"]) == 0
+    assert (tmp_path / "tiny.onnx").exists()
+
+
+def test_list_has_a_line_per_variant(capsys):
+    assert main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for line, name in zip(lines, VARIANTS, strict=True):
+        words = line.split()
+        assert words[:2] == [name, "trained" if default_tag(name) else "untrained"]
+
+
+def run_without(module, *words):
+    """The command in a fresh process in which a package is not installed."""
+    code = f"""
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise ModuleNotFoundError("missing", name=name)
+sys.meta_path.insert(0, Missing())
+from fastdepth_export.cli import main
+sys.exit(main({list(words)!r}))
+"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_list_needs_no_torch():
+    done = run_without("torch", "--list")
+    assert done.returncode == 0, done.stderr
+    assert "unet128-dws" in done.stdout
+
+
+@pytest.mark.parametrize(("module", "extra"), [("torch", "export"), ("onnxruntime", "cpu")])
+def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra):
+    done = run_without(module, "--variant", "unet128")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"fastdepth-export: {module} is not installed; run: pip install 'fastdepth[{extra}]'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "no --variant; --list shows all"),
+        ("--variant unet128 --size 224x224", "nearest sizes that work"),
+        ("--variant unet128 --size big", "write for example 640x480"),
+        ("--variant unet129", "did you mean 'unet128'"),
+        ("--variant tiny --output /proc/no/m.onnx", "cannot make the folder"),
+    ],
+)
+def test_user_errors_are_one_line_and_status_2(words, message, capsys):
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import fastdepth
+from fastdepth.data.rooms import render_room
+from fastdepth.errors import OutputError, ParityError, WeightsError
+from fastdepth.metadata import ModelMetadata
+from fastdepth.models import create_model
+from fastdepth.train.checkpoint import save_weights
+from fastdepth.weights import WeightsCard
+from fastdepth_export import ExportRecipe, export, verify
+from fastdepth_export.verify import run_network
+
+
+def test_one_file_with_camera_bytes_in_and_metres_out(exported):
+    path, _ = exported
+    assert [p.name for p in path.parent.iterdir()] == ["tiny.onnx"]
+    model = onnx.load(path, load_external_data=False)
+    (image,), (depth,) = model.graph.input, model.graph.output
+    shape = [d.dim_value for d in image.type.tensor_type.shape.dim]
+    assert (image.name, image.type.tensor_type.elem_type) == ("image", onnx.TensorProto.UINT8)
+    assert shape[1:] == [96, 128, 3]
+    assert image.type.tensor_type.shape.dim[0].dim_param  # any batch
+    assert (depth.name, depth.type.tensor_type.elem_type) == ("depth", onnx.TensorProto.FLOAT)
+    assert model.opset_import[0].version >= 18
+
+
+def test_nothing_of_the_exporter_stays_in_the_file(exported):
+    path, _ = exported
+    model = onnx.load(path)
+    assert [entry.key for entry in model.metadata_props] == ["fastdepth"]
+    assert not model.graph.value_info
+    assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+
+
+def test_the_metadata_is_in_the_file(exported):
+    path, metadata = exported
+    (entry,) = onnx.load(path).metadata_props
+    assert ModelMetadata.from_json(entry.value, str(path)) == metadata
+    assert metadata.variant == "tiny"
+    assert metadata.weights == "untrained"
+    assert metadata.sizes == ((96, 128),)
+    assert metadata.params == 1_234_567
+    assert metadata.version == fastdepth.__version__
+    assert 0 < metadata.parity < 1e-4
+
+
+def test_the_runtime_answers_as_pytorch_does(exported, network):
+    path, _ = exported
+    image = render_room(3, fastdepth.load(path).size).image
+    expected = run_network(network, image[None])["depth"][0, 0]
+    np.testing.assert_allclose(fastdepth.load(path, threads=1)(image), expected, atol=1e-4)
+
+
+def test_trained_weights_go_into_the_file(tmp_path):
+    torch.manual_seed(5)
+    network = create_model("tiny").eval()
+    card = WeightsCard("tiny", "tiny.mine", licence="MIT")
+    save_weights(tmp_path / "mine.safetensors", network, card)
+    recipe = ExportRecipe("tiny", weights=str(tmp_path / "mine.safetensors"))
+    metadata = export(recipe, tmp_path / "mine.onnx")
+    assert (metadata.weights, metadata.licence) == ("mine.safetensors", "MIT")
+    model = fastdepth.load(tmp_path / "mine.onnx", threads=1)
+    image = render_room(3, model.size).image
+    expected = run_network(network, image[None])["depth"][0, 0]
+    np.testing.assert_allclose(model(image), expected, atol=1e-4)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, create_model("tiny"), WeightsCard("unet128"))
+    with pytest.raises(WeightsError, match="use --variant unet128 or other weights"):
+        export(ExportRecipe("tiny", weights=str(path)), tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_with_nan_are_refused(tmp_path, value):
+    network = create_model("tiny")
+    with torch.no_grad():
+        network.bins.conv_out.weight[0] = value
+    save_weights(tmp_path / "w.safetensors", network, WeightsCard("tiny"))
+    with pytest.raises(WeightsError, match="holds NaN or infinity in bins.conv_out.weight"):
+        export(ExportRecipe("tiny", weights=str(tmp_path / "w.safetensors")), tmp_path / "m.onnx")
+
+
+def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(verify, "TOLERANCE", 0)
+    with pytest.raises(ParityError, match="nothing was written"):
+        export(ExportRecipe("tiny"), path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unwritable_output_is_found_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file"):
+        export(ExportRecipe("tiny"), tmp_path / "file" / "m.onnx")
+
+
+def test_export_is_silent_about_the_exporters_own_deprecations(tmp_path, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export(ExportRecipe("tiny", opset=18), tmp_path / "m.onnx")
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert onnx.load(tmp_path / "m.onnx").opset_import[0].version == 18

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from fastdepth.errors import SizeError, UnknownNameError, UsageError, WeightsError
+from fastdepth.metadata import UNTRAINED
+from fastdepth.size import Size
+from fastdepth_export import ExportRecipe
+
+
+def test_defaults_are_filled_from_the_variant():
+    resolved = ExportRecipe("unet256").resolved()
+    assert resolved.size == Size(480, 640)
+    assert resolved.weights == UNTRAINED
+    assert resolved.recipe == ExportRecipe("unet256", weights=UNTRAINED, size=Size(480, 640))
+
+
+def test_a_resolved_recipe_resolves_to_itself():
+    resolved = ExportRecipe("unet256").resolved()
+    assert resolved.recipe.resolved() == resolved
+
+
+def test_the_folders_of_a_weights_file_stay_out_of_the_name(tmp_path):
+    file = tmp_path / "mine.safetensors"
+    file.touch()
+    assert ExportRecipe("unet256", weights=str(file)).resolved().weights_name == "mine.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error", "message"),
+    [
+        (ExportRecipe("unet"), UnknownNameError, "unknown variant 'unet'"),
+        (ExportRecipe("unet128", format="onxx"), UnknownNameError, "did you mean 'onnx'"),
+        (ExportRecipe("unet128", precision="fp8"), UnknownNameError, "unknown precision"),
+        (ExportRecipe("unet128", opset=9), UsageError, "opset 9 cannot be written; use 18 to 24"),
+        (ExportRecipe("unet128", weights="unet128.x"), UnknownNameError, "unknown weights"),
+        (ExportRecipe("unet128", weights="no.safetensors"), WeightsError, "no.safetensors"),
+        (ExportRecipe("unet128", size=Size(224, 224)), SizeError, "nearest sizes that work"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_before_anything_is_built(recipe, error, message):
+    with pytest.raises(error, match=message):
+        recipe.resolved()
