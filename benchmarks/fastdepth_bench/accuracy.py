@@ -1,0 +1,132 @@
+"""Accuracy of the very network or file that is timed, and the pictures for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from fastdepth.data import Sample, Source, sample_list_hash
+from fastdepth.metrics import Evaluation, Scores, get_protocol
+from fastdepth.preprocess import resize
+from fastdepth.size import Size
+
+if TYPE_CHECKING:
+    from fastdepth_bench.runners import Batch, Runner
+
+TIMED_PICTURES = 8
+"""Pictures of the data that are timed, each as it is and mirrored."""
+
+IN_MEMORY = 100
+"""Greatest number of samples held in memory for all rows; more are read anew for each."""
+
+
+class Samples(Protocol):
+    """What accuracy needs of a source, and what a list of samples is too."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Sample:
+        """One sample, read or drawn now or before."""
+        ...
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What accuracy is measured on and how; only figures with equal yardsticks compare.
+
+    Attributes:
+        data: name of the data source.
+        depth_kind: which depth of it, where the source has several; else empty.
+        samples: number of samples.
+        sample_hash: hash of their names.
+        protocol: a name of :data:`fastdepth.metrics.PROTOCOLS`.
+        flip: whether the mirrored picture is used too.
+    """
+
+    data: str
+    depth_kind: str
+    samples: int
+    sample_hash: str
+    protocol: str
+    flip: bool = False
+
+    @classmethod
+    def of(cls, source: Source, protocol: str, *, flip: bool = False) -> Yardstick:
+        """The yardstick that a source and a protocol make."""
+        kind = str(getattr(source, "depth_kind", ""))
+        return cls(source.name, kind, len(source), sample_list_hash(source), protocol, flip)
+
+    def describe(self) -> str:
+        """One line to print with every figure."""
+        kind = f" ({self.depth_kind})" if self.depth_kind else ""
+        rules = get_protocol(self.protocol).describe(self.flip)
+        return f"{self.data}{kind}: {self.samples} samples, hash {self.sample_hash}; {rules}"
+
+
+def measure_accuracy(
+    runner: Runner,
+    samples: Samples,
+    yardstick: Yardstick,
+    size: Size,
+    before_each: Callable[[int], None] = lambda index: None,
+) -> Scores:
+    """Mean scores of a runner over samples; see :class:`fastdepth.metrics.Evaluation`.
+
+    Args:
+        runner: entered already.
+        samples: pictures are resized to ``size``, depth goes back to the size of the truth.
+        yardstick: protocol and flip.
+        size: network input.
+        before_each: told the number of each sample before its turn, for a progress bar.
+
+    Raises:
+        DataError: a sample cannot be read, or none has a pixel that counts.
+    """
+    evaluation = Evaluation(get_protocol(yardstick.protocol))
+    for index in range(len(samples)):
+        before_each(index)
+        sample = samples[index]
+        picture = np.ascontiguousarray(resize(sample.image, size))
+        depth = runner.infer(picture[None])[0, 0]
+        if yardstick.flip:
+            mirrored = runner.infer(np.ascontiguousarray(picture[None, :, ::-1]))[0, 0]
+            depth = (depth + mirrored[:, ::-1]) / 2
+        evaluation.add(depth, sample.depth)
+    return evaluation.scores()
+
+
+def load_samples(
+    source: Source, before_each: Callable[[int], None] = lambda index: None
+) -> Samples:
+    """All samples of a small source, drawn or read once; a large source as it is."""
+    if len(source) > IN_MEMORY:
+        return source
+    samples = []
+    for index in range(len(source)):
+        before_each(index)
+        samples.append(source[index])
+    return samples
+
+
+def timing_batches(samples: Samples, size: Size, batch: int = 1) -> list[Batch]:
+    """Different pictures to time on: some of the data, evenly spread, and their mirror images.
+
+    Args:
+        samples: at least one.
+        size: network input.
+        batch: pictures per inference.
+
+    Returns:
+        Arrays (batch, H, W, 3) uint8; each begins with another picture.
+    """
+    count = min(TIMED_PICTURES, len(samples))
+    chosen = np.linspace(0, len(samples) - 1, count).round().astype(int).tolist()
+    pictures = [resize(samples[index].image, size) for index in chosen]
+    pictures += [picture[:, ::-1] for picture in pictures]
+    rolled = (np.roll(range(len(pictures)), -first) for first in range(len(pictures)))
+    return [np.stack([pictures[k] for k in np.resize(turn, batch)]) for turn in rolled]

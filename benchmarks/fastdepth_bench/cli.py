@@ -1,0 +1,95 @@
+"""The command ``fastdepth-bench``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastdepth.console import progress, run_command
+from fastdepth.files import replacing
+from fastdepth_bench.options import Options
+from fastdepth_bench.result import Report
+from fastdepth_bench.run import run, steps
+
+DESCRIPTION = """Measure speed and accuracy of networks: of the same file, on the same pictures.
+
+The table goes to stderr, JSON to where --json says.
+
+Examples:
+
+  fastdepth-bench
+
+  fastdepth-bench --variant unet128-dws --variant effb0-256 --data nyu:PATH --json results.json
+
+  fastdepth-bench --runtime onnxruntime --threads 1 --size 416x320 --seconds 30
+
+  fastdepth-bench --weights runs/first/best.safetensors --limit 20 --json - | jq .rows
+
+  fastdepth-bench --doctor
+"""
+
+PROG = "fastdepth-bench"
+
+
+@dataclass(frozen=True)
+class Command(Options):
+    """Options of ``fastdepth-bench``.
+
+    Attributes:
+        json: file for the results; - for stdout.
+        doctor: say what is installed and what works here, and leave.
+    """
+
+    json: str | None = None
+    doctor: bool = False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0; 1 where a row failed; 2 for what the user can mend.
+    """
+    return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _body(command: Command) -> int:
+    if command.doctor:
+        from fastdepth_bench.doctor import report as doctor_report
+
+        sys.stdout.write(doctor_report())
+        return 0
+    with _json_output(command.json) as output:
+        with progress(PROG, steps(command)) as advance:
+            report = run(command, advance)
+        if output is not None:
+            output.write_text(report.to_json())
+    if command.json == "-":
+        sys.stdout.write(report.to_json())
+    _print_table(report)
+    return int(report.failed)
+
+
+@contextmanager
+def _json_output(name: str | None) -> Iterator[Path | None]:
+    """A file that takes the place of ``name`` at the end, made now so that it fails now.
+
+    Raises:
+        OutputError: there can be no such file.
+    """
+    if name is None or name == "-":
+        yield None
+        return
+    with replacing(name) as temporary:
+        yield temporary
+
+
+def _print_table(report: Report) -> None:
+    from rich.console import Console
+
+    from fastdepth_bench.table import print_report
+
+    print_report(report, Console(stderr=True))

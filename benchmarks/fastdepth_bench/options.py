@@ -1,0 +1,125 @@
+"""What a run is asked to do; the same for Python and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastdepth.data import Source, open_source
+from fastdepth.errors import UsageError
+from fastdepth.metadata import UNTRAINED
+from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
+from fastdepth.size import Size
+from fastdepth.variants import get_variant
+from fastdepth.weights import default_tag, find_weights, read_card
+from fastdepth_bench.environment import usable_cores
+from fastdepth_bench.targets import TARGETS, Case, check_precision, get_target
+
+DEFAULT_VARIANT = "unet128-dws"
+DEFAULT_PRECISION = "fp32"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, on what, and for how long.
+
+    Attributes:
+        variant: network; unet128-dws if absent.
+        runtime: torch or onnxruntime; both if absent.
+        precision: type of the weights; fp32 if absent.
+        size: network input, WIDTHxHEIGHT; each variant's own if absent.
+        weights: tag or .safetensors file; each goes to the variant that it was trained
+            for. Variants without one take those shipped, or random ones and no accuracy.
+        device: cpu, cuda or cuda:N.
+        threads: CPU threads of the runtimes; all that this process may use if absent.
+        data: pictures with depth: rooms, rooms:COUNT or nyu:PATH.
+        limit: measure accuracy on so many samples, evenly spread; all if absent.
+        protocol: rules of the accuracy: eigen, densedepth or fastdepth.
+        flip: average the depth of picture and mirrored picture, as papers do; not as deployed.
+        seconds: time each row at least this long.
+    """
+
+    variant: tuple[str, ...] = ()
+    runtime: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
+    size: str | None = None
+    weights: tuple[str, ...] = ()
+    device: str = "cpu"
+    threads: int | None = None
+    data: str = "rooms"
+    limit: int | None = None
+    protocol: str = DEFAULT_PROTOCOL
+    flip: bool = False
+    seconds: float = 10.0
+
+    def cases(self) -> list[Case]:
+        """All rows to be, in the order in which they are measured.
+
+        Raises:
+            UnknownNameError: no such variant, runtime, precision or weights.
+            SizeError: a variant cannot take the size.
+            WeightsError: a weights file cannot be read.
+            UsageError: an option that cannot work.
+        """
+        weights = self._weights_by_variant()
+        return [
+            Case(name, own, runtime, precision, self._size(name), self.device, self._threads())
+            for name, chosen in weights.items()
+            for own in chosen
+            for runtime, precision in self._runtimes()
+        ]
+
+    def check(self) -> None:
+        """Refuse before any work what would fail after much.
+
+        Raises:
+            UsageError: an option that cannot work.
+            DeviceError, MissingExtraError: a runtime cannot run here.
+        """
+        get_protocol(self.protocol)
+        if not 0 < self.seconds <= 3600:
+            raise UsageError(f"seconds {self.seconds:g} must be above 0 and at most 3600")
+        for runtime in dict.fromkeys(case.runtime for case in self.cases()):
+            get_target(runtime).check(self.device)
+
+    def open_data(self) -> Source:
+        """The samples to measure on.
+
+        Raises:
+            UnknownNameError, UsageError: no such data source, or a limit that leaves nothing.
+            DataError: the data cannot be read.
+        """
+        return open_source(self.data, "test", limit=self.limit)
+
+    def _weights_by_variant(self) -> dict[str, list[str]]:
+        """Weights, tags or files, of every variant that is measured."""
+        given: dict[str, list[str]] = {}
+        for weights in self.weights:
+            given.setdefault(read_card(find_weights(weights)).variant, []).append(weights)
+        names = dict.fromkeys(self.variant or given or (DEFAULT_VARIANT,))
+        for name in names:
+            get_variant(name)
+        for name in given.keys() - names:
+            raise UsageError(f"weights {given[name][0]} are of {name}; add --variant {name}")
+        return {name: given.get(name, [default_tag(name) or UNTRAINED]) for name in names}
+
+    def _runtimes(self) -> list[tuple[str, str]]:
+        """Pairs of runtime and precision that exist; every runtime must have one."""
+        precisions = [check_precision(name) for name in self.precision or (DEFAULT_PRECISION,)]
+        pairs = []
+        for target in map(get_target, dict.fromkeys(self.runtime or TARGETS)):
+            own = [name for name in dict.fromkeys(precisions) if name in target.precisions]
+            if not own:
+                raise UsageError(f"{target.name} has only {', '.join(target.precisions)}")
+            pairs += [(target.name, name) for name in own]
+        return pairs
+
+    def _size(self, name: str) -> Size:
+        variant = get_variant(name)
+        size = Size.parse(self.size) if self.size else variant.size
+        return variant.sizes.check(size, name)
+
+    def _threads(self) -> int:
+        cores = usable_cores()
+        if self.threads is not None and not 1 <= self.threads <= cores:
+            raise UsageError(f"threads {self.threads} must be 1 to {cores}, the cores there are")
+        return self.threads or cores

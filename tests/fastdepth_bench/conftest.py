@@ -1,0 +1,191 @@
+"""Fakes that cost nothing, and one real measurement that all end-to-end tests share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastdepth.data import Sample
+from fastdepth.metadata import UNTRAINED
+from fastdepth.metrics import Scores
+from fastdepth.size import Size
+from fastdepth.weights import WeightsCard
+from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.environment import Environment
+from fastdepth_bench.options import Options
+from fastdepth_bench.result import Report
+from fastdepth_bench.run import run
+from fastdepth_bench.targets import Case
+from fastdepth_bench.timing import Timing, WarmUp
+
+VARIANT, SMALL = "unet128-dws-75", "312x240"
+"""The quickest network, on nearly its smallest input."""
+
+
+BARE = """
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+    def find_spec(self, name, *rest):
+        missing = name.partition(".")[0] in ("torch", "onnx", "onnxruntime")
+        return None if missing else self.finder.find_spec(name, *rest)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+from fastdepth_bench.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""Runs the command in a Python where torch, onnx and onnxruntime are not installed."""
+
+
+class FakeRunner:
+    """Computes depth by a function of the batch; busy for so many seconds an inference."""
+
+    def __init__(self, depth: Callable[[NDArray[np.uint8]], object], busy: float = 0.0) -> None:
+        self.depth = depth
+        self.busy = busy
+        self.seen: list[NDArray[np.uint8]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def infer(self, batch: NDArray[np.uint8]) -> object:
+        end = time.perf_counter() + self.busy
+        self.seen.append(batch)
+        answer = self.depth(batch)
+        while time.perf_counter() < end:
+            pass
+        return answer
+
+    def cost(self) -> object:
+        from fastdepth_export.cost import GraphCost
+
+        return GraphCost(params=1_000_000, macs=2_000_000_000, bytes=4_000_000)
+
+
+def flat(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Two metres everywhere."""
+    return np.full((len(batch), 1, *batch.shape[1:3]), 2, np.float32)
+
+
+@pytest.fixture
+def fake_runner() -> Callable[..., FakeRunner]:
+    """Makes a runner; two metres everywhere if no function is given."""
+    return lambda depth=flat, busy=0.0: FakeRunner(depth, busy)
+
+
+@pytest.fixture
+def samples() -> list[Sample]:
+    """Three pictures of 32x48 with depth equal to the mean of their colours by 50 [m]."""
+    found = []
+    for number in range(3):
+        image = np.random.default_rng(number).integers(50, 250, (32, 48, 3), np.uint8)
+        depth = image.mean(axis=2, dtype=np.float32) / 50
+        found.append(Sample(image, depth, f"picture/{number}", "scene"))
+    return found
+
+
+@pytest.fixture
+def yardstick() -> Yardstick:
+    return Yardstick("nyu", "in-painted", 654, "0123456789ab", "eigen")
+
+
+@pytest.fixture
+def case() -> Case:
+    return Case("unet128-dws", UNTRAINED, "torch", "fp32", Size(480, 640))
+
+
+@pytest.fixture
+def timing() -> Timing:
+    warm = WarmUp(n=12, seconds=3.0, stable=True)
+    return Timing(400.0, 410.0, 450.0, 390.0, 460.0, 9.0, 0.03, n=25, batch=1, warm_up=warm)
+
+
+@pytest.fixture
+def scores() -> Scores:
+    errors = {"sq_rel": 0.1, "rmse": 0.449, "rmse_log": 0.2, "log10": 0.05, "silog": 15.0}
+    return Scores(0.867, 0.981, 0.996, 0.122, **errors, mae=0.3, mse=0.2, pixels=9, nonfinite=0)
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return Environment(
+        cpu="Model of the CPU",
+        cores=8,
+        usable_cores=4,
+        gpus=(),
+        os="Linux 6 x86_64",
+        python="3.11.7",
+        packages={"torch": "2.9.0", "onnxruntime-gpu": None},
+        fastdepth="0.1.0",
+        commit=None,
+        governor=None,
+        date="2025-01-01T00:00:00+00:00",
+        load_before=0.1,
+        load_after=1.0,
+        other_load=0.1,
+        busy=False,
+    )
+
+
+@pytest.fixture
+def bare_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line in a process that has neither torch, onnx nor onnxruntime."""
+    return lambda *words: subprocess.run(
+        [sys.executable, "-c", BARE, *words], capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="session")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the quickest network that pass for trained ones: random, with a card."""
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    from fastdepth.models import create_model
+
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = create_model(VARIANT)
+        with torch.no_grad():  # the four transformer layers begin alike; training parts them
+            for parameter in network.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=1e-3)
+    path = tmp_path_factory.mktemp("weights") / f"{VARIANT}.random.safetensors"
+    card = WeightsCard(VARIANT, f"{VARIANT}.random", licence="Apache-2.0")
+    save_file(network.state_dict(), path, metadata=card.to_header())
+    return path
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of exports that lasts as long as the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("FASTDEPTH_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def options(weights_file: Path) -> Options:
+    """Options of the shared measurement."""
+    return Options(weights=(str(weights_file),), size=SMALL, threads=1, data="rooms:2", seconds=0.2)
+
+
+@pytest.fixture(scope="session")
+def report(options: Options, cache_folder: Path) -> Report:
+    """A real measurement: exported, timed and scored in PyTorch and ONNX Runtime."""
+    return run(options)

@@ -1,0 +1,123 @@
+"""The command as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdepth_bench import cli
+from fastdepth_bench.cli import main
+from fastdepth_bench.options import Options
+from fastdepth_bench.result import Report, Result
+
+
+@pytest.fixture
+def measured(report: Report, monkeypatch: pytest.MonkeyPatch) -> list[Options]:
+    """Lets the command print the shared measurement; the options that it asked for."""
+    asked: list[Options] = []
+
+    def run(options: Options, advance: object) -> Report:
+        asked.append(options)
+        return report
+
+    monkeypatch.setattr(cli, "run", run)
+    monkeypatch.setenv("COLUMNS", "160")
+    return asked
+
+
+def test_help_needs_neither_torch_nor_onnx(bare_command: Callable[..., Any]) -> None:
+    done = bare_command("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "fastdepth-bench --weights runs/first/best.safetensors" in done.stdout
+
+
+def test_a_missing_extra_is_its_pip_line(bare_command: Callable[..., Any]) -> None:
+    done = bare_command("--data", "rooms:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "fastdepth-bench: torch is not installed; run: pip install 'fastdepth[bench]'\n"
+    )
+
+
+def test_options_reach_the_run(measured: list[Options]) -> None:
+    words = "--variant unet128 --variant unet256 --runtime torch --size 512x384 --limit 3 --flip"
+    assert main(words.split()) == 0
+    (asked,) = measured
+    assert (asked.variant, asked.runtime) == (("unet128", "unet256"), ("torch",))
+    assert (asked.size, asked.limit, asked.flip) == ("512x384", 3, True)
+
+
+def test_json_goes_to_stdout_and_the_table_to_stderr(
+    measured: list[Options], report: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--json", "-"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == json.loads(report.to_json())
+    assert "onnxruntime" in captured.err
+    assert "protocol eigen" in captured.err
+
+
+def test_json_goes_to_a_file(measured: list[Options], report: Report, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "results.json"
+    assert main(["--json", str(path)]) == 0
+    assert json.loads(path.read_text()) == json.loads(report.to_json())
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_row_gives_status_1(
+    report: Report, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = Result(report.rows[0].case, report.rows[0].yardstick, error="no memory")
+    partly = Report(report.environment, (failed, report.rows[1]))
+    monkeypatch.setattr(cli, "run", lambda *_: partly)
+    assert main([]) == 1
+    assert "failed: no memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--variant unet128-dsw", "did you mean 'unet128-dws'"),
+        ("--runtime tensorflow", "unknown runtime"),
+        ("--precision fp64", "unknown precision"),
+        ("--protocol nyu", "unknown protocol"),
+        ("--size 100x100", "nearest sizes that work"),
+        ("--data nyu:/nowhere", "/nowhere"),
+        ("--weights nothing.safetensors", "cannot read weights"),
+        ("--device cuda:99", "cuda:99"),
+    ],
+)
+def test_what_the_user_did_wrong_is_one_line(
+    words: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith(f"{cli.PROG}: ")
+    assert error.count("\n") == 1
+
+
+def test_unwritable_json_is_found_before_the_work(
+    measured: list[Options], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["--json", str(tmp_path / "file" / "results.json")]) == 2
+    assert "cannot" in capsys.readouterr().err
+    assert not measured
+
+
+def test_a_failure_leaves_the_old_json(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    assert main(["--json", str(path), "--limit", "0"]) == 2
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,83 @@
+"""Options become cases, and what cannot work is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdepth.errors import DataError, SizeError, UnknownNameError, UsageError
+from fastdepth.metadata import UNTRAINED
+from fastdepth.size import Size
+from fastdepth_bench import options as module
+from fastdepth_bench.environment import usable_cores
+from fastdepth_bench.options import Options
+from fastdepth_bench.targets import TARGETS
+
+
+def test_defaults_are_one_variant_on_every_target() -> None:
+    cases = Options().cases()
+    assert [case.runtime for case in cases] == list(TARGETS)
+    assert {(case.variant, case.precision) for case in cases} == {("unet128-dws", "fp32")}
+    assert {case.threads for case in cases} == {usable_cores()}
+
+
+def test_cases_are_all_combinations_once() -> None:
+    chosen = Options(
+        variant=("unet128", "unet128-dws-75", "unet128"), runtime=("torch",), threads=1
+    )
+    assert [(case.variant, case.size) for case in chosen.cases()] == [
+        ("unet128", Size(480, 640)),
+        ("unet128-dws-75", Size(360, 480)),
+    ]
+
+
+def test_weights_go_to_their_variant(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "default_tag", lambda name: None)
+    weights = (str(weights_file),)
+    assert {case.variant for case in Options(weights=weights).cases()} == {"unet128-dws-75"}
+    both = Options(variant=("unet128", "unet128-dws-75"), weights=weights, runtime=("torch",))
+    assert [case.weights for case in both.cases()] == [UNTRAINED, str(weights_file)]
+    with pytest.raises(UsageError, match="add --variant unet128-dws-75"):
+        Options(variant=("unet128",), weights=weights).cases()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"variant": ("unet128-dsw",)}, UnknownNameError, "did you mean 'unet128-dws'"),
+        ({"runtime": ("pytorch",)}, UnknownNameError, "did you mean 'torch'"),
+        ({"precision": ("fp31",)}, UnknownNameError, "did you mean 'fp32'"),
+        ({"protocol": "eigne"}, UnknownNameError, "did you mean 'eigen'"),
+        ({"weights": ("unet128-dws.kitti",)}, UnknownNameError, "weights"),
+        ({"size": "64x64"}, SizeError, "tokens"),
+        ({"size": "640"}, UsageError, "WIDTHxHEIGHT"),
+        ({"threads": 0}, UsageError, "threads 0"),
+        ({"threads": 100_000}, UsageError, "cores"),
+        ({"seconds": 0.0}, UsageError, "seconds 0"),
+        ({"seconds": float("nan")}, UsageError, "seconds nan"),
+        ({"device": "tpu"}, UsageError, "tpu"),
+    ],
+)
+def test_refuses(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Options(**changes).check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"data": "kitti:somewhere"}, UnknownNameError),
+        ({"data": "nyu:/nowhere/at/all"}, DataError),
+        ({"limit": 0}, UsageError),
+    ],
+)
+def test_refuses_data(changes: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Options(**changes).open_data()
+
+
+def test_limit_is_the_number_of_samples() -> None:
+    assert len(Options(limit=3).open_data()) == 3
+    assert len(Options().open_data()) == 50

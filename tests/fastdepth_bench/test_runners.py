@@ -1,0 +1,59 @@
+"""Runners answer alike, put back what they change, and open what an application opens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastdepth.runtime import load
+from fastdepth_bench.accuracy import load_samples, timing_batches
+from fastdepth_bench.options import Options
+from fastdepth_bench.result import Report
+from fastdepth_bench.runners import Batch, TorchRunner
+from fastdepth_bench.targets import Case, get_target
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def batch(options: Options) -> Batch:
+    source = options.open_data()
+    return timing_batches(load_samples(source), options.cases()[0].size)[0]
+
+
+def test_runners_answer_alike(report: Report, batch: Batch) -> None:
+    """The exports of the shared measurement lie in the cache by now."""
+    answers = []
+    for row in report.rows:
+        with get_target(row.case.runtime).open(row.case) as runner:
+            answers.append(runner.infer(batch))
+    expected, got = answers
+    assert expected.shape == got.shape == (1, 1, *batch.shape[1:3])
+    assert (expected.dtype, got.dtype) == (np.float32, np.float32)
+    assert np.abs(got - expected).max() < 1e-3
+    assert expected.std() > 0
+
+
+def test_cost_is_that_of_the_cached_file(report: Report, cache_folder: Path) -> None:
+    (file,) = cache_folder.rglob("*.onnx")
+    cost = report.rows[1].cost
+    assert cost is not None
+    assert cost.bytes == file.stat().st_size
+    assert load(file).metadata.variant == report.rows[1].case.variant
+
+
+def test_torch_counts_its_state(report: Report) -> None:
+    cost = report.rows[0].cost
+    assert cost is not None
+    assert 4 * cost.params <= cost.bytes < 4.1 * cost.params
+
+
+def test_torch_puts_its_threads_back(case: Case) -> None:
+    before = torch.get_num_threads()
+    wanted = before + 1
+    with TorchRunner(replace(case, threads=wanted)):
+        assert torch.get_num_threads() == wanted
+    assert torch.get_num_threads() == before

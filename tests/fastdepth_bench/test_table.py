@@ -1,0 +1,117 @@
+"""What the table shows, and what it never puts side by side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from fastdepth.metrics import Scores
+from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.environment import Environment
+from fastdepth_bench.result import Report, Result, compare_with_torch
+from fastdepth_bench.table import print_report
+from fastdepth_bench.targets import Case
+from fastdepth_bench.timing import Timing
+from fastdepth_export.cost import GraphCost
+
+
+def show(rows: list[Result], environment: Environment, width: int) -> str:
+    console = Console(width=width, record=True, quiet=False, file=None, stderr=True)
+    print_report(Report(environment, compare_with_torch(rows)), console)
+    return console.export_text()
+
+
+@pytest.fixture(autouse=True)
+def no_weights_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Result, "weights_hash", property(lambda self: "abcdef012345"))
+
+
+@pytest.fixture
+def rows(case: Case, yardstick: Yardstick, timing: Timing, scores: Scores) -> list[Result]:
+    """PyTorch, ONNX Runtime, and a failure, of the variant with the longest name."""
+    trained = replace(case, variant="unet128-dws-75", weights="unet128-dws-75.nyu")
+    cost = GraphCost(4_637_936, 12_345_678_901, 18_551_744)
+    torch = Result(trained, yardstick, cost, timing, scores)
+    faster = replace(timing, p50=40.0, p90=41.0)
+    onnx = replace(torch, case=replace(trained, runtime="onnxruntime"), timing=faster)
+    return [torch, onnx, Result(onnx.case, yardstick, error="no memory")]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_every_figure_is_there(rows: list[Result], environment: Environment, width: int) -> None:
+    text = show(rows, environment, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    headings = ["variant", "runtime", "precision", "size", "frames", "p50", "p90", "p99", "MB"]
+    for heading in [*headings, "params", "GMAC", "d1", "d2", "d3", "AbsRel", "RMSE", "d1-torch"]:
+        assert heading in text
+    figures = ["2.50", "25.0", "400", "41.0", "450", "18.6", "4.64", "12.3", "0.867", "0.122"]
+    for figure in [*figures, "0.449", "+0.0000", "480", "onnxruntime", "unet128-dws-75"]:
+        assert figure in text
+
+
+def test_a_wide_terminal_gets_one_table(rows: list[Result], environment: Environment) -> None:
+    assert show(rows, environment, 160).count("──\n") == 1
+    assert show(rows, environment, 80).count("──\n") == 2
+
+
+def test_data_sets_and_protocols_never_share_a_table(
+    rows: list[Result], environment: Environment, yardstick: Yardstick
+) -> None:
+    rooms = replace(yardstick, data="rooms", samples=50)
+    others = [rooms, replace(yardstick, protocol="densedepth"), replace(yardstick, flip=True)]
+    rows += [replace(rows[0], yardstick=other) for other in others]
+    text = show(rows, environment, 160)
+    assert text.count("──\n") == 4
+    for line in text.splitlines():
+        assert not ("rooms" in line and "nyu" in line)
+    text = " ".join(text.split())
+    assert text.count("protocol densedepth") == 1
+    assert text.count("flip mean of picture and mirror") == 1
+
+
+def test_lines_below_say_how_to_repeat_it(rows: list[Result], environment: Environment) -> None:
+    text = " ".join(show(rows, environment, 80).split())
+    for part in (
+        "nyu (in-painted): 654 samples, hash 0123456789ab; protocol eigen",
+        "crop rows 45:471, columns 41:601",
+        "range 0.001 < g < 10 m",
+        "flip no",
+        "averaging per image",
+        "threads 1",
+        "Model of the CPU",
+        "torch 2.9.0",
+        "#3 failed: no memory",
+        "#1 #2 weights unet128-dws-75.nyu, hash abcdef012345",
+    ):
+        assert part in text
+    assert "BUSY" not in text
+
+
+def test_doubts_are_printed(
+    case: Case, yardstick: Yardstick, timing: Timing, environment: Environment
+) -> None:
+    unsteady = replace(timing, warm_up=replace(timing.warm_up, stable=False))
+    busy = replace(environment, busy=True, other_load=2.9)
+    text = show([Result(case, yardstick, timing=unsteady)], busy, 160)
+    assert "#1 untrained" in text
+    assert "#1 unsteady" in text
+    assert "BUSY MACHINE: other processes used 2.9 cores" in text
+
+
+def test_markup_in_messages_is_text(
+    case: Case, yardstick: Yardstick, environment: Environment
+) -> None:
+    row = Result(case, yardstick, error="pip install 'fastdepth[cpu]'")
+    assert "fastdepth[cpu]" in show([row], environment, 160)
+
+
+def test_a_row_without_figures_is_dashes(
+    case: Case, yardstick: Yardstick, environment: Environment
+) -> None:
+    text = show([Result(case, yardstick, error="no memory")], environment, 160)
+    (line,) = (line for line in text.splitlines() if line.startswith(" 1") or line.startswith("1 "))
+    assert len(re.findall(r"(?<=\s)-(?=\s|$)", line)) == 13

@@ -1,0 +1,145 @@
+"""The clock tells the truth, and refuses what would flatter."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastdepth.errors import ParityError, UsageError
+from fastdepth_bench.timing import WarmUp, measure, summarise, warm_up
+
+BUSY = 0.005
+
+
+def pictures(count: int = 4) -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (1, 8, 8, 3), np.uint8) for _ in range(count)]
+
+
+def test_a_known_time_is_read_as_it_is(fake_runner: Callable[..., Any]) -> None:
+    runner = fake_runner(busy=BUSY)
+    direct = []
+    for picture in pictures(20):
+        start = time.perf_counter()
+        runner.infer(picture)
+        direct.append(1000 * (time.perf_counter() - start))
+    timing = measure(runner, pictures(), seconds=0.3)
+    assert timing.minimum == pytest.approx(1000 * BUSY, rel=0.03)
+    assert timing.minimum == pytest.approx(min(direct), rel=0.03)
+    assert 1000 * BUSY <= timing.p50 <= 2 * float(np.median(direct))
+    assert timing.fps == pytest.approx(1000 / timing.p50)
+
+
+def test_checking_the_answer_is_not_timed(fake_runner: Callable[..., Any]) -> None:
+    """A large answer takes longer to check than this runner takes to compute it."""
+    answer = np.ones((1, 1, 2000, 2000), np.float32)
+    batches = [
+        np.random.default_rng(n).integers(0, 9, (1, 2000, 2000, 3), np.uint8) for n in (0, 1)
+    ]
+    start = time.perf_counter()
+    np.isfinite(answer).sum()
+    check = 1000 * (time.perf_counter() - start)
+    timing = measure(fake_runner(lambda batch: answer), batches, seconds=0.01)
+    assert timing.p50 < check / 2
+
+
+def test_measures_long_and_often_enough(fake_runner: Callable[..., Any]) -> None:
+    runner = fake_runner(busy=0.001)
+    start = time.perf_counter()
+    timing = measure(runner, pictures(), seconds=0.2)
+    assert time.perf_counter() - start - timing.warm_up.seconds >= 0.2
+    assert timing.n >= 20
+    assert len(runner.seen) == timing.n + timing.warm_up.n
+    assert measure(runner, pictures(), seconds=1e-6, minimum_n=7).n == 7
+
+
+def test_pictures_take_turns(fake_runner: Callable[..., Any]) -> None:
+    runner = fake_runner()
+    measure(runner, pictures(4), seconds=0.01)
+    for before, after in itertools.pairwise(runner.seen):
+        assert not np.array_equal(before, after)
+    assert len({picture.tobytes() for picture in runner.seen}) == 4
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        pictures(1),
+        [pictures(1)[0], pictures(1)[0]],
+        [np.zeros((1, 8, 8, 3), np.uint8), *pictures(2)],
+    ],
+    ids=["one", "repeated", "zeros"],
+)
+def test_flattering_inputs_are_refused(
+    batches: list[NDArray[np.uint8]], fake_runner: Callable[..., Any]
+) -> None:
+    with pytest.raises(UsageError, match="different pictures"):
+        measure(fake_runner(), batches, seconds=0.01)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (np.full((1, 1, 8, 8), np.nan, np.float32), "NaN or infinite at 64 of 64"),
+        (np.full((1, 1, 8, 8), np.inf, np.float32), "NaN or infinite"),
+        (np.ones((1, 1, 4, 4), np.float32), r"\(1, 1, 4, 4\)"),
+        (np.ones((1, 1, 8, 8), np.float64), "float64"),
+    ],
+    ids=["nan", "infinite", "small", "double"],
+)
+def test_a_wrong_answer_gets_no_time(
+    answer: NDArray[Any], message: str, fake_runner: Callable[..., Any]
+) -> None:
+    with pytest.raises(ParityError, match=message):
+        measure(fake_runner(lambda batch: answer), pictures(), seconds=0.01)
+
+
+def test_a_nan_that_comes_late_is_found(fake_runner: Callable[..., Any]) -> None:
+    answers = itertools.chain([1.0] * 25, itertools.repeat(np.nan))
+    runner = fake_runner(lambda batch: np.full((1, 1, 8, 8), next(answers), np.float32))
+    with pytest.raises(ParityError):
+        measure(runner, pictures(), seconds=1e-6, minimum_n=60)
+
+
+def test_warm_up_waits_for_the_median(fake_runner: Callable[..., Any]) -> None:
+    """A runner that gets faster for 15 inferences is not measured before."""
+    runner = fake_runner(busy=0.008)
+
+    def faster(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        runner.busy = max(0.002, 0.9 * runner.busy)
+        return np.ones((1, 1, 8, 8), np.float32)
+
+    runner.depth = faster
+    warm = warm_up(runner, itertools.cycle(pictures()), limit=5.0)
+    assert warm.stable
+    assert warm.n >= 15
+    assert runner.busy == 0.002
+
+
+def test_warm_up_ends_though_nothing_is_stable(fake_runner: Callable[..., Any]) -> None:
+    runner = fake_runner(busy=0.001)
+
+    def slower(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        runner.busy *= 1.2
+        return np.ones((1, 1, 8, 8), np.float32)
+
+    runner.depth = slower
+    warm = warm_up(runner, itertools.cycle(pictures()), limit=0.1)
+    assert not warm.stable
+    assert 0.1 <= warm.seconds < 1
+
+
+def test_statistics_leave_nothing_out() -> None:
+    times = [0.010] * 98 + [0.020, 1.0]
+    timing = summarise(times, batch=2, warm=WarmUp(2, 0.1, True))
+    assert (timing.p50, timing.minimum, timing.maximum, timing.iqr) == (10, 10, 1000, 0)
+    assert timing.p99 == pytest.approx(20 + 0.01 * 980)
+    assert timing.cv == pytest.approx(np.std(times) / np.mean(times))
+    assert timing.cv > 4
+    assert (timing.n, timing.fps) == (100, pytest.approx(200))
