@@ -17,7 +17,16 @@ from fastdepth.colour import colourise
 from fastdepth.errors import FastDepthError
 from fastdepth.points import to_points
 from fastdepth.runtime import DepthModel, load
+from fastdepth.size import Size
 
-__all__ = ["DepthModel", "FastDepthError", "Intrinsics", "colourise", "load", "to_points"]
+__all__ = [
+    "DepthModel",
+    "FastDepthError",
+    "Intrinsics",
+    "Size",
+    "colourise",
+    "load",
+    "to_points",
+]
 
 __version__ = "0.1.0"

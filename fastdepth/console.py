@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from fastdepth.errors import FastDepthError
+from fastdepth.errors import FastDepthError, UsageError
 
 Options = TypeVar("Options")
 
@@ -35,17 +39,8 @@ def run_command(
         description: text above the list of options; ends in examples.
         arguments: words after the command's name; None takes those of the process.
     """
-    import tyro
-
     try:
-        chosen = tyro.cli(
-            options,
-            prog=prog,
-            description=description,
-            args=None if arguments is None else list(arguments),
-            config=(tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff),
-        )
-        return body(chosen) or 0
+        return body(_parse(options, prog, description, arguments)) or 0
     except FastDepthError as error:
         message = " ".join(str(error).split())
         print(f"{prog}: {message}", file=sys.stderr)
@@ -53,6 +48,28 @@ def run_command(
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (for the flush at exit)
+        return 0
+
+
+def _parse(
+    options: Callable[..., Options], prog: str, description: str, arguments: Sequence[str] | None
+) -> Options:
+    """The options that the words mean; tyro's boxed complaint becomes a UsageError of one line."""
+    import tyro
+
+    words = None if arguments is None else list(arguments)
+    config = (tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff)
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(options, prog=prog, description=description, args=words, config=config)
+    except SystemExit as left:
+        if not left.code:
+            raise
+        text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯─│]", " ", complaint.getvalue())
+        raise UsageError(" ".join(text.split())) from None
 
 
 @contextmanager

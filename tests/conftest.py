@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tiny_onnx import write_model
@@ -38,3 +40,21 @@ def photo_file(tmp_path: Path, photo: np.ndarray) -> Path:
     path = tmp_path / "pictures" / "photo.png"
     write_png(path, photo)
     return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs of 160x120 in the manifest layout: two pictures a scene."""
+    root = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    with (root / "manifest.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["image", "depth", "split", "scene"])
+        for number in range(40):
+            image = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
+            depth = np.linspace(1000, 4000 + 100 * number, 160).astype(np.uint16)
+            cv2.imwrite(str(root / f"{number}.jpg"), image)
+            cv2.imwrite(str(root / f"{number}.png"), np.tile(depth, (120, 1)))
+            split = "train" if number < 36 else "test"
+            writer.writerow([f"{number}.jpg", f"{number}.png", split, f"scene{number // 2}"])
+    return root

@@ -6,7 +6,8 @@ import os
 import platform
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,6 +69,12 @@ class Environment:
     def as_dict(self) -> dict[str, Any]:
         """All fields by name."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> Environment:
+        """What :meth:`as_dict` gave; keys that a later fastdepth added are ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in entries.items() if key in known})
 
     def describe(self) -> str:
         """One line to print below a table."""

@@ -94,7 +94,7 @@ class BinsHead(nn.Module):
         widths, queries = self.mini_vit.tokens(features)
         centres = bin_centres(widths, *self.depth_range)
         pixels = self.mini_vit.pixel_conv(features)
-        attention = (queries @ pixels.flatten(2)).unflatten(2, pixels.shape[2:])
+        attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
         return mix_bins(self.conv_out(attention), centres), centres
 
     def forward_merged(self, trunk: Tensor, last: nn.Conv2d) -> tuple[Tensor, Tensor]:
@@ -104,8 +104,8 @@ class BinsHead(nn.Module):
         linear per image: the two 3x3 convolutions, the product with the queries and ``conv_out``
         are one 5x5 convolution whose weights depend on the image. It is composed anew at every
         step, so that the parameters stay those of the network as written. On the outermost ring of
-        pixels the zero padding between the two convolutions shows, and the ring is computed
-        from the features instead.
+        pixels the zero padding between the two convolutions shows; the ring is computed from
+        strips, one convolution after the other.
 
         Args:
             trunk: (B, c, h, w), input of ``last``.
@@ -115,17 +115,23 @@ class BinsHead(nn.Module):
         widths, queries = self.mini_vit.tokens(features)
         centres = bin_centres(widths, *self.depth_range)
         to_bins = torch.einsum("nq,bqc->bnc", self.conv_out.weight[:, :, 0, 0], queries)
+        strips = [F.conv2d(strip, last.weight, last.bias) for strip in _border_strips(trunk)]
+        rings = zip(*(strip.chunk(len(strip)) for strip in _pad_features(strips)), strict=True)
         depths = []
-        for index in range(len(trunk)):  # each image has its own convolution
-            one = slice(index, index + 1)
-            kernel, bias = self._kernel_of(to_bins[index])
-            ring = [
-                mix_bins(F.conv2d(strip, kernel, bias), centres[one])
-                for strip in _border_strips(features[one])
-            ]
+        # Each image has its own convolution. Parts are split off, not sliced: the gradient of a
+        # slice is a whole map of zeros.
+        for image, ring, matrix, own in zip(
+            trunk.chunk(len(trunk)),
+            rings,
+            to_bins.unbind(),
+            centres.chunk(len(centres)),
+            strict=True,
+        ):
+            kernel, bias = self._kernel_of(matrix)
+            border = [_attend(F.conv2d(strip, kernel, bias), own) for strip in ring]
             kernel, bias = _compose(last, kernel, bias)
-            inside = mix_bins(F.conv2d(trunk[one], kernel, bias, padding=1), centres[one])
-            depths.append(_surround(inside, *ring))
+            inside = _attend(F.conv2d(image, kernel, bias, padding=1), own)
+            depths.append(_surround(inside, *border))
         return torch.cat(depths), centres
 
     def _kernel_of(self, to_bins: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,15 +150,30 @@ def _compose(first: nn.Conv2d, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Te
     return both, bias + kernel.sum(dim=(2, 3)) @ first.bias
 
 
-def _border_strips(features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What a 3x3 convolution with zero padding reads for the top, bottom, left and right border.
+def _attend(logits: Tensor, centres: Tensor) -> Tensor:
+    """:func:`mix_bins` as attention: pixels are queries, bins are keys, centres are values."""
+    pixels = logits.flatten(2).transpose(1, 2).to(centres.dtype)
+    depth = pixels.softmax(dim=2) @ centres[:, :, None]
+    return depth.reshape(len(logits), 1, *logits.shape[2:])
+
+
+def _border_strips(trunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What two 3x3 convolutions read for the top, bottom, left and right border of their output.
+
+    Three rows or columns, with the zero padding of the first convolution.
+    """
+    rows = F.pad(trunk[:, :, :3], (1, 1, 1, 0)), F.pad(trunk[:, :, -3:], (1, 1, 0, 1))
+    columns = F.pad(trunk[..., :3], (1, 0, 1, 1)), F.pad(trunk[..., -3:], (0, 1, 1, 1))
+    return *rows, *columns
+
+
+def _pad_features(strips: list[Tensor]) -> list[Tensor]:
+    """The zero padding of the second convolution.
 
     Top and bottom give whole rows; left and right leave the corners to them.
     """
-    rows = F.pad(features, (1, 1))
-    top = F.pad(rows[:, :, :2], (0, 0, 1, 0))
-    bottom = F.pad(rows[:, :, -2:], (0, 0, 0, 1))
-    return top, bottom, F.pad(features[..., :2], (1, 0)), F.pad(features[..., -2:], (0, 1))
+    pads = (1, 1, 1, 0), (1, 1, 0, 1), (1, 0), (0, 1)
+    return [F.pad(strip, pad) for strip, pad in zip(strips, pads, strict=True)]
 
 
 def _surround(inside: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:

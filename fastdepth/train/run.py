@@ -20,8 +20,8 @@ class TrainingRun:
 
     Attributes:
         variant: network to train.
-        data: sources, ``nyu:PATH``, ``rooms`` or ``rooms:COUNT``; ``=N`` after one passes N times
-            through it per epoch.
+        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT; with =N after it, N
+            passes through it per epoch.
         output: folder for checkpoints, log and loss.png.
         resume: continue the run in the output folder.
         weights: start from these weights (tag or file) instead of random ones.
@@ -29,7 +29,9 @@ class TrainingRun:
         batch: pictures per step; the recipe's if absent.
         learning_rate: peak learning rate; the recipe's if absent.
         crop: WIDTHxHEIGHT of the random crop; the recipe's if absent.
-        zoom: greatest random enlargement, depth divided by it; 1 changes nothing.
+        zoom: least and greatest random enlargement; depth is divided by it.
+        border: left, top, right, bottom of what is kept of a picture, in pixels at 640x480; the
+            recipe's if absent.
         precision: fp32, or bf16 for mixed precision.
         device: cpu, cuda or cuda:N.
         threads: CPU threads of the training step; PyTorch's choice if absent.
@@ -49,7 +51,8 @@ class TrainingRun:
     batch: int | None = None
     learning_rate: float | None = None
     crop: str | None = None
-    zoom: float = 1.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    border: tuple[int, int, int, int] | None = None
     precision: str = "fp32"
     device: str = "cpu"
     threads: int | None = None
@@ -99,11 +102,16 @@ class TrainingRun:
         for key, value in changes.items():
             if value <= 0:
                 raise UsageError(f"{key.replace('_', '-')} {value} must be positive")
-        if self.zoom < 1:
-            raise UsageError(f"zoom {self.zoom} must be 1 or more")
-        augmentation = replace(recipe.augmentation, zoom=(1.0, self.zoom))
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise UsageError(f"zoom {self.zoom} must be two numbers, the lesser first: 1 1.2")
+        augmentation = replace(recipe.augmentation, zoom=self.zoom)
         if self.crop is not None:
             augmentation = replace(augmentation, crop=Size.parse(self.crop))
+        if self.border is not None:
+            left, top, right, bottom = self.border
+            if not (0 <= left < right <= 640 and 0 <= top < bottom <= 480):
+                raise UsageError(f"border {self.border} lies outside 640x480; write 10 10 630 470")
+            augmentation = replace(augmentation, border=self.border)
         return replace(recipe, augmentation=augmentation, **changes)
 
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from fastdepth.console import Stopwatch, progress, run_command
+from fastdepth.errors import ParityError, UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options.
+
+    Attributes:
+        size: how large.
+        name: may come again.
+    """
+
+    size: int = 3
+    name: tuple[str, ...] = ()
+
+
+def run(body, *words):
+    return run_command(Options, body, prog="tool", description="A tool.", arguments=words)
+
+
+def fail(error):
+    def body(options):
+        raise error
+
+    return body
+
+
+def test_options_reach_the_body_and_none_is_success():
+    seen = []
+    assert run(seen.append, "--size", "5", "--name", "a", "--name", "b") == 0
+    assert seen == [Options(5, ("a", "b"))]
+
+
+def test_the_body_decides_the_status():
+    assert run(lambda options: 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(UsageError("mend\nit"), 2), (ParityError("it differs"), 1)]
+)
+def test_an_error_is_one_line_with_its_own_status(error, status, capsys):
+    assert run(fail(error)) == status
+    assert capsys.readouterr().err == f"tool: {' '.join(str(error).split())}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("--sise", "3"), "--size"), (("--size",), "--size"), (("--size", "big"), "'big'")],
+)
+def test_words_that_make_no_sense_are_one_line_and_status_2(words, named, capsys):
+    assert run(fail(AssertionError("never called")), *words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("tool: ")
+    assert error.count("\n") == 1
+    assert named in error
+
+
+def test_an_interrupt_is_no_traceback(capsys):
+    assert run(fail(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "tool: interrupted\n"
+
+
+def test_a_defect_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run(fail(ZeroDivisionError()))
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    code = "import sys; from fastdepth_export.cli import main\nsys.exit(main(['--list']))"
+    line = f'{sys.executable} -c "{code}" | true; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_progress_is_silent_where_it_is_piped(capfd):
+    with progress("work", 3) as advance:
+        advance()
+        advance(2, "done")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_stopwatch_begins_again_at_each_lap():
+    watch = Stopwatch()
+    time.sleep(0.02)
+    assert watch.lap() >= 0.02
+    assert watch.seconds < 0.02

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fastdepth.errors import UsageError
+from fastdepth_bench.markdown import HEADINGS, to_markdown
+from fastdepth_bench.readme import BEGIN, END, update, with_results
+
+
+@pytest.fixture(scope="module")
+def parsed(report):
+    return json.loads(report.to_json())
+
+
+def test_one_line_a_row_with_all_its_columns(parsed):
+    lines = to_markdown(parsed).splitlines()
+    table = [line for line in lines if line.startswith("| ")]
+    assert len(table) == 2 + len(parsed["rows"])
+    assert {line.count(" | ") for line in table} == {len(HEADINGS) - 1}
+
+
+def test_what_is_needed_to_repeat_it_stands_below(parsed):
+    text = to_markdown(parsed)
+    row = parsed["rows"][0]
+    assert row["sample_hash"] in text
+    assert row["protocol_description"] in text
+    assert f"Measured on {parsed['environment']['cpu']}" in text
+
+
+def test_unlike_data_get_tables_of_their_own(parsed):
+    other = [{**row, "data": "elsewhere", "sample_hash": "0"} for row in parsed["rows"]]
+    text = to_markdown({**parsed, "rows": [*parsed["rows"], *other]})
+    assert text.count(f"| {HEADINGS[0]} |") == 2
+
+
+def test_what_was_not_measured_is_empty_and_a_failure_is_told(parsed):
+    nothing = dict.fromkeys(("fps", "latency_ms", "bytes", "deployed_params", "gmac", "metrics"))
+    failed = {**parsed["rows"][0], **nothing, "d1_minus_torch": None, "error": "out of luck"}
+    (line,) = [x for x in to_markdown({**parsed, "rows": [failed]}).splitlines() if "luck" in x]
+    assert line.split(" | ")[3:-1] == [""] * (len(HEADINGS) - 4)
+
+
+def test_results_take_the_place_between_the_marks(tmp_path, parsed):
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
+    (tmp_path / "benchmarks" / "results" / "a.json").write_text(json.dumps(parsed))
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    update(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert text == f"before\n{BEGIN}\n\n{to_markdown(parsed)}\n{END}\nafter\n"
+    update(tmp_path)
+    assert (tmp_path / "README.md").read_text() == text
+
+
+def test_a_readme_without_marks_is_refused():
+    with pytest.raises(UsageError, match="lacks the lines"):
+        with_results("nothing", [])
