@@ -63,8 +63,8 @@ def _unet(name: str, params: int, summary: str, **options: Any) -> Variant:
     return Variant(name, "unet:AdaBinsUNet", params, summary, size, rule, options, recipe=recipe)
 
 
-# Parameter counts and names: Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021), built on AdaBins
-# (Bhat, Alhashim, Wonka, 2020).
+# Counts and names of the first six: Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021), built on
+# AdaBins (Bhat, Alhashim, Wonka, 2020).
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         variant.name: variant
@@ -87,6 +87,16 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 bins=128,
                 separable=True,
                 patch=12,
+            ),
+            Variant(
+                "unet-dws",
+                "unet:RegressionUNet",
+                580_865,
+                "the U-Net of unet128-dws alone, without bins",
+                Size(240, 320),
+                SizeRule(),
+                {"separable": True},
+                recipe="silog-half",
             ),
         )
     }

@@ -59,3 +59,25 @@ def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> Weigh
             raise WeightsError(f"{path} holds NaN or infinity in {name}; use an earlier checkpoint")
     network.load_state_dict(own)
     return card
+
+
+def load_fitting(network: DepthNetwork, path: str | Path) -> list[str]:
+    """Load those tensors of a file whose names and shapes fit, whatever its variant.
+
+    Returns:
+        Their names.
+
+    Raises:
+        WeightsError: the file cannot be read, or nothing in it fits.
+    """
+    tensors, card = read_tensors(path)
+    own = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in tensors.items()
+        if name in own and own[name].shape == value.shape
+    }
+    if not fitting:
+        raise WeightsError(f"nothing in {path}, weights of {card.variant}, fits this network")
+    network.load_state_dict(fitting, strict=False)
+    return sorted(fitting)

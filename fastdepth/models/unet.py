@@ -72,6 +72,27 @@ class UNet(nn.Module):
         return level
 
 
+class RegressionUNet(DepthNetwork):
+    """The U-Net alone: depth by regression, at half the input's resolution.
+
+    Args:
+        separable: depthwise separable blocks instead of standard ones.
+        depth_range: least and greatest depth [m].
+    """
+
+    def __init__(self, separable: bool, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
+        super().__init__()
+        self.unet = UNet(separable, features=1)
+        self.depth_range = depth_range
+
+    def predict(self, normalised: Tensor) -> Prediction:
+        """Predict depth of a normalised picture (B, 3, H, W)."""
+        features = self.unet.head(self.unet(normalised))
+        least, greatest = self.depth_range
+        depth = least + (greatest - least) * features.float().sigmoid()
+        return Prediction(normalised, depth, features)
+
+
 class AdaBinsUNet(DepthNetwork):
     """U-Net and bins head; predicts at half the input's resolution.
 

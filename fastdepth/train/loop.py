@@ -14,7 +14,7 @@ from fastdepth.data import open_source
 from fastdepth.files import make_folder
 from fastdepth.models import create_model
 from fastdepth.models.device import open_device
-from fastdepth.models.loading import load_weights
+from fastdepth.models.loading import load_fitting, load_weights
 from fastdepth.train.checkpoint import restore_checkpoint, save_checkpoint, save_weights
 from fastdepth.train.losses import LOSSES
 from fastdepth.train.optimiser import make_optimiser, make_schedule
@@ -65,11 +65,13 @@ class Trainer:
         self.network = create_model(self.variant)
         if run.weights:
             load_weights(self.network, find_weights(run.weights), run.variant)
+        taken = load_fitting(self.network, find_weights(run.initial)) if run.initial else []
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(self.network, self.recipe)
         self.loss = LOSSES[self.recipe.loss]
+        beginning = f"{len(taken)} tensors of {run.initial}" if taken else "random"
         self.card = WeightsCard(
-            run.variant, data=", ".join(run.data), initialisation=run.weights or "random"
+            run.variant, data=", ".join(run.data), initialisation=run.weights or beginning
         )
         self.step, self.best = 0, float("-inf")
         self.random = torch.get_rng_state()

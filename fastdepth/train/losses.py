@@ -76,5 +76,10 @@ def adabins(prediction: Prediction, truth: Tensor) -> Tensor:
     return silog(depth, truth) + 0.1 * chamfer(prediction.centres, truth)
 
 
-LOSSES: Mapping[str, Loss] = MappingProxyType({"adabins": adabins})
+def regression(prediction: Prediction, truth: Tensor) -> Tensor:
+    """SILog alone, for networks without bins; arguments as for :func:`adabins`."""
+    return silog(upsample(prediction.depth, truth.shape[-2], truth.shape[-1]), truth)
+
+
+LOSSES: Mapping[str, Loss] = MappingProxyType({"adabins": adabins, "silog": regression})
 """Losses by the name that a recipe's ``loss`` field gives."""

@@ -84,6 +84,15 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
     {
         "adabins": _ADABINS,
         "adabins-light": _LIGHT,
+        "silog-half": TrainingRecipe(
+            source="fastdepth: quick training of a U-Net alone, to begin one with bins from",
+            loss="silog",
+            epochs=60,
+            batch=16,
+            learning_rate=2e-3,
+            weight_decay=0.01,
+            augmentation=Augmentation(scale=0.5, crop=Size(208, 272), zoom=(1.0, 1.3)),
+        ),
         "adabins-light-75": replace(
             _LIGHT, augmentation=Augmentation(scale=0.75, crop=Size(312, 408))
         ),

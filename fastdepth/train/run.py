@@ -25,11 +25,13 @@ class TrainingRun:
         output: folder for checkpoints, log and loss.png.
         resume: continue the run in the output folder.
         weights: start from these weights (tag or file) instead of random ones.
+        initial: start from those tensors of this file, of any variant, whose names and shapes fit.
         epochs: passes through the data; the recipe's number if absent.
         batch: pictures per step; the recipe's if absent.
         learning_rate: peak learning rate; the recipe's if absent.
         crop: WIDTHxHEIGHT of the random crop; the recipe's if absent.
-        zoom: least and greatest random enlargement; depth is divided by it.
+        scale: fixed resize of every picture, metres unchanged; the recipe's if absent.
+        zoom: least and greatest random enlargement, depth divided by it; the recipe's if absent.
         border: left, top, right, bottom of what is kept of a picture, in pixels at 640x480; the
             recipe's if absent.
         precision: fp32, or bf16 for mixed precision.
@@ -47,11 +49,13 @@ class TrainingRun:
     output: Path
     resume: bool = False
     weights: str | None = None
+    initial: str | None = None
     epochs: int | None = None
     batch: int | None = None
     learning_rate: float | None = None
     crop: str | None = None
-    zoom: tuple[float, float] = (1.0, 1.0)
+    scale: float | None = None
+    zoom: tuple[float, float] | None = None
     border: tuple[int, int, int, int] | None = None
     precision: str = "fp32"
     device: str = "cpu"
@@ -94,25 +98,26 @@ class TrainingRun:
     def recipe(self) -> TrainingRecipe:
         """The variant's recipe with this run's changes."""
         recipe = get_recipe(get_variant(self.variant).recipe)
-        changes: dict[str, Any] = {
-            key: value
-            for key in ("epochs", "batch", "learning_rate")
-            if (value := getattr(self, key)) is not None
-        }
-        for key, value in changes.items():
-            if value <= 0:
+        changes = self._given("epochs", "batch", "learning_rate")
+        own = self._given("scale", "zoom", "border")
+        for key, value in {**changes, **own}.items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if key != "border" and min(numbers) <= 0:
                 raise UsageError(f"{key.replace('_', '-')} {value} must be positive")
-        if not 0 < self.zoom[0] <= self.zoom[1]:
-            raise UsageError(f"zoom {self.zoom} must be two numbers, the lesser first: 1 1.2")
-        augmentation = replace(recipe.augmentation, zoom=self.zoom)
         if self.crop is not None:
-            augmentation = replace(augmentation, crop=Size.parse(self.crop))
-        if self.border is not None:
-            left, top, right, bottom = self.border
-            if not (0 <= left < right <= 640 and 0 <= top < bottom <= 480):
-                raise UsageError(f"border {self.border} lies outside 640x480; write 10 10 630 470")
-            augmentation = replace(augmentation, border=self.border)
+            own["crop"] = Size.parse(self.crop)
+        augmentation = replace(recipe.augmentation, **own)
+        low, high = augmentation.zoom
+        if low > high:
+            raise UsageError(f"zoom {low} {high} must be two numbers, the lesser first: 1 1.2")
+        left, top, right, bottom = augmentation.border
+        if not (0 <= left < right <= 640 and 0 <= top < bottom <= 480):
+            raise UsageError(f"border {augmentation.border} leaves 640x480; write 10 10 630 470")
         return replace(recipe, augmentation=augmentation, **changes)
+
+    def _given(self, *names: str) -> dict[str, Any]:
+        """Those of these options that are not absent."""
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True)

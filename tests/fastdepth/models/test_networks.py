@@ -34,7 +34,8 @@ def test_pictures_in_metres_out(network):
     least, greatest = VARIANTS[name].depth_range
     assert least < depth.min()
     assert depth.max() < greatest
-    assert (centres.diff() > 0).all()
+    if centres is not None:
+        assert (centres.diff() > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,15 @@ import signal
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fastdepth.errors import SizeError, UnknownNameError, UsageError, WeightsError
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights, read_tensors
 from fastdepth.train import TrainingRun, train
+from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.loop import Trainer
-from fastdepth.weights import read_card
+from fastdepth.weights import WeightsCard, read_card
 
 
 @pytest.fixture
@@ -123,6 +125,23 @@ def test_weights_to_start_from_are_named_in_the_card(run):
         assert torch.equal(value, tensors[name])
 
 
+def test_a_network_begins_from_what_fits_of_another(run, tiny, tmp_path):
+    first = create_model("unet-dws")
+    save_weights(tmp_path / "first.safetensors", first, WeightsCard("unet-dws"))
+    second = Trainer(run(initial=str(tmp_path / "first.safetensors")))
+    for name, value in second.network.unet.state_dict().items():
+        if not name.startswith("head."):  # of another width
+            assert torch.equal(value, first.unet.state_dict()[name])
+    count = len(first.unet.state_dict()) - 2
+    assert second.card.initialisation.startswith(f"{count} tensors of ")
+
+
+def test_a_file_of_which_nothing_fits_is_refused(run, tmp_path):
+    save_file({"other": torch.zeros(3)}, tmp_path / "o.safetensors", WeightsCard("x").to_header())
+    with pytest.raises(WeightsError, match="nothing in .* fits this network"):
+        Trainer(run(initial=str(tmp_path / "o.safetensors")))
+
+
 def test_an_earlier_run_is_never_overwritten(run):
     train(run(max_minutes=1e-9))
     with pytest.raises(UsageError, match="continue it with --resume or give another --output"):
@@ -137,6 +156,14 @@ def test_resume_needs_a_run_of_the_same_length(run):
         train(run(resume=True, epochs=7))
 
 
+def test_what_a_run_changes_of_its_recipe(run):
+    recipe = run(epochs=7, crop="160x128", scale=0.5, zoom=(1.0, 1.5)).recipe()
+    assert (recipe.epochs, recipe.batch) == (7, 2)
+    assert recipe.augmentation.crop == (128, 160)
+    assert (recipe.augmentation.scale, recipe.augmentation.zoom) == (0.5, (1.0, 1.5))
+    assert recipe.augmentation.rotation == 2.5
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -145,8 +172,9 @@ def test_resume_needs_a_run_of_the_same_length(run):
         ({"crop": "64x64"}, SizeError, "nearest sizes that work"),
         ({"precision": "fp8"}, UnknownNameError, "known: fp32, bf16"),
         ({"batch": 0}, UsageError, "batch 0 must be positive"),
+        ({"scale": 0.0}, UsageError, "scale 0.0 must be positive"),
         ({"zoom": (2.0, 1.0)}, UsageError, "the lesser first"),
-        ({"border": (10, 10, 700, 470)}, UsageError, "lies outside 640x480"),
+        ({"border": (10, 10, 700, 470)}, UsageError, "leaves 640x480"),
         ({"device": "tpu"}, UsageError, "none of cpu, cuda, cuda:N"),
         ({"weights": "no.safetensors"}, WeightsError, "no.safetensors"),
     ],
