@@ -87,7 +87,7 @@ def test_a_failed_row_gives_status_1(
         ("--protocol nyu", "unknown protocol"),
         ("--size 100x100", "nearest sizes that work"),
         ("--data nyu:/nowhere", "/nowhere"),
-        ("--weights nothing.safetensors", "cannot read weights"),
+        ("--weights nothing.safetensors", "nothing.safetensors does not exist"),
         ("--device cuda:99", "cuda:99"),
     ],
 )
