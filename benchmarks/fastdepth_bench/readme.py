@@ -1,4 +1,7 @@
-"""Put committed results into the README: ``python -m fastdepth_bench.readme`` in a checkout."""
+"""Renew what the README shows: ``python -m fastdepth_bench.readme`` in a checkout.
+
+Tables come from the committed results, the picture from a prediction of the shipped weights.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,27 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.colour import colourise, scale_bar, sheet
+from fastdepth.data import open_source
 from fastdepth.errors import UsageError
 from fastdepth.files import write_text
+from fastdepth.images import write_png
+from fastdepth.runtime import DepthModel, load
+from fastdepth_bench.cache import exported
 from fastdepth_bench.markdown import to_markdown
+from fastdepth_bench.options import DEFAULT_VARIANT
+from fastdepth_export import ExportRecipe
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+ROOM = 6
+"""Number of the test room that the README shows."""
+
+FARTHEST = 6.0
+"""Distance of the darkest colour in the README's picture [m]; rooms are not deeper."""
 
 
 def with_results(readme: str, results: Sequence[Path]) -> str:
@@ -27,16 +46,26 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
     return f"{before}{begin}\n\n{tables}\n{end}{after}"
 
 
+def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
+    """A drawn test room, its true depth and a model's, side by side: (H, W, 3) uint8 RGB."""
+    sample = open_source("rooms", "test")[room]
+    truth, depth = (colourise(d, vmax=FARTHEST) for d in (sample.depth, model(sample.image)))
+    columns = [sample.image, truth, scale_bar(depth, vmax=FARTHEST)]
+    return sheet(columns, ["picture", "true depth", model.metadata.variant])
+
+
 def update(checkout: Path) -> None:
-    """Rewrite the README of a checkout from its ``benchmarks/results``.
+    """Rewrite the README of a checkout, and its picture.
 
     Raises:
         UsageError: the README has no marks.
-        OutputError: it cannot be written.
+        OutputError: a file cannot be written.
     """
     readme = checkout / "README.md"
     results = sorted((checkout / "benchmarks" / "results").glob("*.json"))
     write_text(readme, with_results(readme.read_text(), results))
+    model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
+    write_png(checkout / "docs" / "room.png", room_picture(model))
 
 
 if __name__ == "__main__":

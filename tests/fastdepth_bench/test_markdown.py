@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from fastdepth.errors import UsageError
 from fastdepth_bench.markdown import HEADINGS, to_markdown
-from fastdepth_bench.readme import BEGIN, END, update, with_results
+from fastdepth_bench.readme import BEGIN, END, room_picture, with_results
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +44,18 @@ def test_what_was_not_measured_is_empty_and_a_failure_is_told(parsed):
 
 
 def test_results_take_the_place_between_the_marks(tmp_path, parsed):
-    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
-    (tmp_path / "benchmarks" / "results" / "a.json").write_text(json.dumps(parsed))
-    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    update(tmp_path)
-    text = (tmp_path / "README.md").read_text()
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(parsed))
+    text = with_results(f"before\n{BEGIN}\nold\n{END}\nafter\n", [file])
     assert text == f"before\n{BEGIN}\n\n{to_markdown(parsed)}\n{END}\nafter\n"
-    update(tmp_path)
-    assert (tmp_path / "README.md").read_text() == text
+    assert with_results(text, [file]) == text
+
+
+def test_the_picture_shows_a_room_its_depth_and_the_prediction(tiny_model):
+    picture = room_picture(tiny_model, room=1)
+    assert picture.dtype == np.uint8
+    assert picture.shape[0] > 480
+    assert picture.shape[1] > 3 * 640
 
 
 def test_a_readme_without_marks_is_refused():
