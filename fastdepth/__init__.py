@@ -12,6 +12,10 @@ What is imported here needs numpy, OpenCV and ONNX Runtime alone, never torch.
 
 from __future__ import annotations
 
+from fastdepth.extras import check_opencv
+
+check_opencv()  # before anything imports it, so that the pip line is what a user reads
+
 from fastdepth.camera import Intrinsics
 from fastdepth.colour import colourise
 from fastdepth.errors import FastDepthError

@@ -26,3 +26,23 @@ def require(module: str, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"{module.partition('.')[0]} is not installed; run: pip install 'fastdepth[{extra}]'"
         ) from None
+
+
+def check_opencv() -> None:
+    """See that OpenCV can be imported, whichever of its two packages brought it.
+
+    Raises:
+        MissingExtraError: it is not there, or is the build with windows on a machine without them.
+    """
+    try:
+        importlib.import_module("cv2")
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "OpenCV is not installed; run: pip install opencv-python-headless "
+            "(opencv-python, with windows, does as well)"
+        ) from None
+    except ImportError as error:
+        raise MissingExtraError(
+            f"OpenCV cannot be imported ({error}); without a display run: "
+            "pip uninstall -y opencv-python && pip install opencv-python-headless"
+        ) from None

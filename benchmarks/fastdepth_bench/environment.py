@@ -22,6 +22,7 @@ PACKAGES = (
     "onnx",
     "numpy",
     "opencv-python-headless",
+    "opencv-python",
 )
 
 BUSY = 0.5

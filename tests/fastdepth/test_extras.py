@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 
 import pytest
@@ -23,3 +25,18 @@ def test_a_package_that_is_broken_inside_is_not_called_missing(tmp_path, monkeyp
     with pytest.raises(ModuleNotFoundError, match="no_such_package") as caught:
         require("broken_inside", "train")
     assert not isinstance(caught.value, MissingExtraError)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ('raise ModuleNotFoundError("No module named cv2")', "pip install opencv-python-headless"),
+        ('raise ImportError("libGL.so.1")', "libGL.so.1.*pip uninstall -y opencv-python"),
+    ],
+)
+def test_without_opencv_the_pip_line_is_what_a_user_reads(tmp_path, broken, message):
+    (tmp_path / "cv2.py").write_text(broken)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import fastdepth"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.search(f"MissingExtraError: .*{message}", done.stderr)
