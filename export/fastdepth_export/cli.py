@@ -38,6 +38,7 @@ class Options:
         precision: type of the weights in the file: fp32.
         opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT.onnx in the current folder if absent.
+        no_fold: export the network as written, without the compression that keeps its function.
         list: print a line per variant and leave.
     """
 
@@ -48,6 +49,7 @@ class Options:
     precision: str = "fp32"
     opset: int = 20
     output: Path | None = None
+    no_fold: bool = False
     list: bool = False
 
     def recipe(self) -> ExportRecipe:
@@ -61,6 +63,7 @@ class Options:
             size=Size.parse(self.size) if self.size else None,
             precision=self.precision,
             opset=self.opset,
+            fold=not self.no_fold,
         )
 
 
@@ -76,15 +79,18 @@ def _run(options: Options) -> None:
         for variant in VARIANTS.values():
             print(describe(variant))
         return
+    from fastdepth_export.cost import graph_cost
     from fastdepth_export.export import export
 
     recipe = options.recipe()
     output = options.output or Path(f"{recipe.variant}.{recipe.format}")
     metadata = export(recipe, output)
-    megabytes = output.stat().st_size / 1e6
+    cost = graph_cost(output)
     print(
         f"{output}: {metadata.variant}, weights {metadata.weights}, input {metadata.size}, "
-        f"opset {metadata.opset}, {megabytes:.1f} MB, at most {metadata.parity:.1e} m from PyTorch",
+        f"opset {metadata.opset}, {cost.bytes / 1e6:.1f} MB, {cost.params / 1e6:.2f} M parameters "
+        f"of {metadata.params / 1e6:.2f} M trained, {cost.macs / 1e9:.1f} GMAC, "
+        f"at most {metadata.parity:.1e} m from PyTorch",
         file=sys.stderr,
     )
 

@@ -15,8 +15,8 @@ def export(recipe: ExportRecipe, output: str | Path) -> ModelMetadata:
     """Export a network to one file that needs no other.
 
     The file has one input ``image`` (B, H, W, 3) uint8 RGB and one output ``depth`` (B, 1, H, W)
-    float32 [m]; H x W is the recipe's size. It is compared with PyTorch in ONNX Runtime before it
-    is written.
+    float32 [m]; H x W is the recipe's size. It is compared in ONNX Runtime with the network as
+    trained in PyTorch, whatever was folded, before it is written.
 
     Args:
         recipe: network, weights, size, opset.
@@ -35,13 +35,15 @@ def export(recipe: ExportRecipe, output: str | Path) -> ModelMetadata:
     resolved = recipe.resolved()
     for module, extra in (("torch", "export"), ("onnxruntime", "cpu")):
         require(module, extra)  # asked before minutes are spent
+    from fastdepth_export.fold import fold
     from fastdepth_export.graph import set_metadata, to_onnx
     from fastdepth_export.network import build_network, weights_card
     from fastdepth_export.verify import verify
 
     with replacing(output) as temporary:
         network = build_network(recipe)
-        model = to_onnx(network, resolved.size, recipe.opset)
+        deployed = fold(network) if recipe.fold else network
+        model = to_onnx(deployed, resolved.size, recipe.opset)
         metadata = ModelMetadata(
             variant=resolved.variant.name,
             weights=resolved.weights_name,

@@ -28,6 +28,7 @@ class ExportRecipe:
         size: network input; None takes the variant's default.
         precision: type of the weights in the file, one of ``PRECISIONS``.
         opset: ONNX opset, within ``OPSETS``.
+        fold: compress without changing the function, see :mod:`fastdepth_export.fold`.
     """
 
     variant: str
@@ -36,6 +37,7 @@ class ExportRecipe:
     size: Size | None = None
     precision: str = "fp32"
     opset: int = 20
+    fold: bool = True
 
     def resolved(self) -> ResolvedRecipe:
         """Check every field and fill the defaults in.

@@ -5,6 +5,8 @@ Bhat, Alhashim, Wonka, "AdaBins: Depth Estimation Using Adaptive Bins", CVPR 202
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -70,6 +72,12 @@ class MiniViT(nn.Module):
             nn.Linear(256, bins),
         )
 
+    def with_embedding(self, embedding: nn.Conv2d) -> MiniViT:
+        """A copy that shares all parts but the patch embedding."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "patch_embedding": embedding}
+        return other
+
     def tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Bin widths (B, bins), summing to 1, and queries (B, 128, channels)."""
         embedded = self.patch_embedding(features).flatten(2).transpose(1, 2)
@@ -128,9 +136,9 @@ class BinsHead(nn.Module):
             strict=True,
         ):
             kernel, bias = self._kernel_of(matrix)
-            border = [_attend(F.conv2d(strip, kernel, bias), own) for strip in ring]
-            kernel, bias = _compose(last, kernel, bias)
-            inside = _attend(F.conv2d(image, kernel, bias, padding=1), own)
+            border = [attend(F.conv2d(strip, kernel, bias), own) for strip in ring]
+            kernel, bias = compose(last, kernel, bias)
+            inside = attend(F.conv2d(image, kernel, bias, padding=1), own)
             depths.append(_surround(inside, *border))
         return torch.cat(depths), centres
 
@@ -143,14 +151,24 @@ class BinsHead(nn.Module):
         return kernel, to_bins @ conv.bias + self.conv_out.bias
 
 
-def _compose(first: nn.Conv2d, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """One 5x5 convolution for two 3x3 ones, ``first`` and then ``kernel`` with ``bias``."""
+def compose(first: nn.Conv2d, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Two convolutions with nothing between them as one: ``first``, then ``kernel`` with ``bias``.
+
+    Args:
+        first: 3x3 convolution with bias.
+        kernel: (out, first's out, k, k).
+        bias: (out,).
+
+    Returns:
+        Kernel (out, first's in, k + 2, k + 2) and bias.
+    """
     assert first.bias is not None
-    both = F.conv2d(first.weight.transpose(0, 1), kernel.flip(2, 3), padding=2).transpose(0, 1)
+    side = kernel.shape[-1] - 1
+    both = F.conv2d(first.weight.transpose(0, 1), kernel.flip(2, 3), padding=side).transpose(0, 1)
     return both, bias + kernel.sum(dim=(2, 3)) @ first.bias
 
 
-def _attend(logits: Tensor, centres: Tensor) -> Tensor:
+def attend(logits: Tensor, centres: Tensor) -> Tensor:
     """:func:`mix_bins` as attention: pixels are queries, bins are keys, centres are values."""
     pixels = logits.flatten(2).transpose(1, 2).to(centres.dtype)
     depth = pixels.softmax(dim=2) @ centres[:, :, None]
