@@ -23,7 +23,10 @@ and leave with ``exit_status``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
 
 
 class FastDepthError(Exception):
@@ -44,6 +47,17 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f" did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {kind} {name!r};{hint} known: {', '.join(names)}")
+
+
+def look_up(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:
+    """The entry of a table.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message lists all and the nearest.
+    """
+    if name not in table:
+        raise UnknownNameError(kind, name, table)
+    return table[name]
 
 
 class SizeError(UsageError):

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.errors import DataError, UnknownNameError, UsageError
+from fastdepth.errors import DataError, UsageError, look_up
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -120,10 +120,7 @@ def get_protocol(name: str) -> Protocol:
     Raises:
         UnknownNameError: there is none of that name; the message lists all.
     """
-    try:
-        return PROTOCOLS[name]
-    except KeyError:
-        raise UnknownNameError("protocol", name, PROTOCOLS) from None
+    return look_up("protocol", name, PROTOCOLS)
 
 
 @dataclass(frozen=True)

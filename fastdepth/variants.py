@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from fastdepth.errors import UnknownNameError
+from fastdepth.errors import look_up
 from fastdepth.size import Size, SizeRule
 
 
@@ -110,7 +110,4 @@ def get_variant(name: str) -> Variant:
     Raises:
         UnknownNameError: there is none of that name; the message lists all and the nearest.
     """
-    try:
-        return VARIANTS[name]
-    except KeyError:
-        raise UnknownNameError("variant", name, VARIANTS) from None
+    return look_up("variant", name, VARIANTS)

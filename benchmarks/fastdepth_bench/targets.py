@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fastdepth.errors import UnknownNameError
+from fastdepth.errors import UnknownNameError, look_up
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
@@ -140,10 +140,7 @@ def get_target(name: str) -> Target:
     Raises:
         UnknownNameError: there is none of that name; the message lists all and the nearest.
     """
-    try:
-        return TARGETS[name]
-    except KeyError:
-        raise UnknownNameError("runtime", name, TARGETS) from None
+    return look_up("runtime", name, TARGETS)
 
 
 def check_precision(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from fastdepth.errors import UnknownNameError
+from fastdepth.errors import look_up
 from fastdepth.size import Size
 
 
@@ -107,7 +107,4 @@ def get_recipe(name: str) -> TrainingRecipe:
     Raises:
         UnknownNameError: there is none of that name.
     """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise UnknownNameError("training recipe", name, RECIPES) from None
+    return look_up("training recipe", name, RECIPES)
