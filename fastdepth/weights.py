@@ -131,7 +131,11 @@ def find_weights(weights: str) -> Path:
     raise UnknownNameError("weights", weights, [*shipped, f"FILE{SUFFIX}"])
 
 
-def file_hash(path: str | Path) -> str:
-    """First 12 hexadecimal digits of a file's SHA-256."""
+def weights_hash(path: str | Path) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of a weights file's tensors.
+
+    The header is left out, so that writing the scores into it does not make other weights of them.
+    """
     with Path(path).open("rb") as stream:
+        stream.seek(8 + int.from_bytes(stream.read(8), "little"))
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]

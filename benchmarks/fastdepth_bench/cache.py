@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import fastdepth
 from fastdepth.metadata import UNTRAINED
-from fastdepth.weights import file_hash, find_weights
+from fastdepth.weights import find_weights, weights_hash
 
 if TYPE_CHECKING:
     from fastdepth.metadata import ModelMetadata
@@ -48,7 +48,7 @@ def cache_path(recipe: ExportRecipe) -> Path:
     trained = resolved.weights != UNTRAINED
     contents = {
         "recipe": asdict(resolved.recipe) | {"weights": resolved.weights_name},
-        "weights": file_hash(find_weights(resolved.weights)) if trained else UNTRAINED,
+        "weights": weights_hash(find_weights(resolved.weights)) if trained else UNTRAINED,
         "fastdepth": fastdepth.__version__,
         "source": _source_hash(),
         "packages": {name: _version(name) for name in EXPORTING_PACKAGES},

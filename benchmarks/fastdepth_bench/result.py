@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastdepth.metrics import Scores, get_protocol
 from fastdepth.variants import get_variant
-from fastdepth.weights import file_hash, find_weights
+from fastdepth.weights import find_weights, weights_hash
 from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.targets import REFERENCE, Case
@@ -58,8 +58,8 @@ class Result:
 
     @property
     def weights_hash(self) -> str | None:
-        """Hash of the weights file; None for random weights."""
-        return file_hash(find_weights(self.case.weights)) if self.case.trained else None
+        """Hash of the weights' tensors; None for random weights."""
+        return weights_hash(find_weights(self.case.weights)) if self.case.trained else None
 
     def to_row(self) -> dict[str, Any]:
         """The row as it stands in the JSON."""

@@ -56,6 +56,14 @@ def test_weights_of_another_program(tmp_path):
         read_card(path)
 
 
+def test_the_hash_is_that_of_the_tensors_alone(tmp_path, file):
+    other, changed = tmp_path / "o.safetensors", tmp_path / "c.safetensors"
+    save_file({"a": np.zeros(100, np.float32)}, other, metadata=WeightsCard("x").to_header())
+    save_file({"a": np.ones(100, np.float32)}, changed, metadata=CARD.to_header())
+    assert weights.weights_hash(other) == weights.weights_hash(file)
+    assert weights.weights_hash(changed) != weights.weights_hash(file)
+
+
 def test_an_unknown_tag_is_answered_with_the_tags():
     with pytest.raises(UnknownNameError, match=r"known: .*FILE\.safetensors"):
         find_weights("unet128-dws.kitti")
