@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastdepth_bench.environment import Environment
+from fastdepth_bench.table import signed
 
 Row = Mapping[str, Any]
 
@@ -67,7 +68,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(row["deployed_params"] and row["deployed_params"] / 1e6, 2),
         _number(row["gmac"], 1),
         *(_number(value, 3) for value in scores),
-        "" if difference is None else f"{difference:+.4f}",
+        "" if difference is None else signed(difference),
     )
 
 

@@ -128,7 +128,12 @@ def _accuracy_columns(yardstick: Yardstick) -> list[Column]:
 
 
 def _difference(row: Result) -> str:
-    return "" if row.d1_minus_torch is None else f"{row.d1_minus_torch:+.4f}"
+    return "" if row.d1_minus_torch is None else signed(row.d1_minus_torch)
+
+
+def signed(value: float) -> str:
+    """Four decimals with a sign; what rounds to nothing is +0.0000."""
+    return f"{round(value, 4) + 0.0:+.4f}"
 
 
 def _short(value: float) -> str:

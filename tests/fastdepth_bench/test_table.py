@@ -12,7 +12,7 @@ from fastdepth.metrics import Scores
 from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.result import Report, Result, compare_with_torch
-from fastdepth_bench.table import print_report
+from fastdepth_bench.table import print_report, signed
 from fastdepth_bench.targets import Case
 from fastdepth_bench.timing import Timing
 from fastdepth_export.cost import GraphCost
@@ -115,3 +115,7 @@ def test_a_row_without_figures_is_dashes(
     text = show([Result(case, yardstick, error="no memory")], environment, 160)
     (line,) = (line for line in text.splitlines() if line.startswith(" 1") or line.startswith("1 "))
     assert len(re.findall(r"(?<=\s)-(?=\s|$)", line)) == 13
+
+
+def test_no_minus_before_nothing() -> None:
+    assert [signed(value) for value in (-1e-6, 0.00012, -0.01)] == ["+0.0000", "+0.0001", "-0.0100"]
