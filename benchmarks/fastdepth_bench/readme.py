@@ -25,7 +25,7 @@ from fastdepth_export import ExportRecipe
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
-ROOM = 6
+ROOM = 14
 """Number of the test room that the README shows."""
 
 FARTHEST = 6.0

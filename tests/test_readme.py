@@ -1,0 +1,104 @@
+"""The README's commands and code run, on tiny settings, and its figures are the committed ones."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fastdepth import predict
+from fastdepth.data.rooms import render_room
+from fastdepth.size import Size
+from fastdepth.train import cli as train
+from fastdepth_bench import cli as bench
+from fastdepth_bench.readme import with_results
+from fastdepth_export import cli as export
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+COMMANDS = {
+    "fastdepth-bench": (bench.main, "--size 416x320 --limit 2 --seconds 0.1 --threads 1"),
+    "fastdepth-export": (export.main, "--size 416x320"),
+    "fastdepth-predict": (predict.main, ""),
+    "fastdepth-train": (train.main, "--crop 416x320 --batch 2 --workers 0 --max-minutes 1e-9"),
+}
+"""Each command's function, and what makes it tiny."""
+
+
+def commands():
+    """Command lines of the README in their order: in shell blocks, and in its table."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    lines = [part.strip() for line in blocks.splitlines() for part in line.split("&&")]
+    lines += re.findall(r"^\| `(.*?)` \|", README, re.MULTILINE)
+    found = [line for line in lines if line.startswith("fastdepth-")]
+    return list(dict.fromkeys(found))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a photo, in which the commands run one after the other."""
+    folder = tmp_path_factory.mktemp("readme")
+    cv2.imwrite(str(folder / "photo.jpg"), render_room(1, Size(120, 160)).image[..., ::-1])
+    return folder
+
+
+@pytest.fixture
+def here(place, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("FASTDEPTH_CACHE", str(place / "cache"))
+    return place
+
+
+def test_every_command_is_shown():
+    assert {line.split()[0] for line in commands()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", commands())
+def test_command(line, here, folder, capsys):
+    name, *words = shlex.split(line.replace("PATH", str(folder)))
+    main, tiny = COMMANDS[name]
+    if {"--list", "--doctor"} & set(words):
+        tiny = ""
+    shutil.rmtree(here / "runs", ignore_errors=True)
+    assert main([*words, *tiny.split()]) == 0, capsys.readouterr().err
+    for option, value in itertools.pairwise(words):
+        if option in ("--output", "--json"):
+            assert Path(value).exists()
+
+
+def test_code(here):
+    """Runs after the commands, which exported the model that it loads."""
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code.rstrip().endswith("depth  # metres")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    depth = names["depth"]
+    assert depth.shape == (120, 160)
+    assert depth.dtype == np.float32
+    assert depth.min() > 0
+    assert depth.max() < 10
+    assert (here / "depth.png").exists()
+
+
+def test_figures_are_those_of_the_committed_results():
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert results
+    assert with_results(README, results) == README
+
+
+def test_pictures_exist():
+    for name in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / name).exists()
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
