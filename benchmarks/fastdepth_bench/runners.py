@@ -61,13 +61,13 @@ class TorchRunner:
         import torch
 
         from fastdepth.models.device import open_device
-        from fastdepth_export.network import CameraToDepth, build_network
+        from fastdepth.models.inference import predict_pictures
+        from fastdepth_export.network import build_network
 
-        self._torch = torch
+        self._torch, self._predict = torch, predict_pictures
         self._case = case
         self._device = open_device(case.device)
-        network = build_network(case.recipe())
-        self._module = CameraToDepth(network).eval().to(self._device)
+        self._network = build_network(case.recipe()).to(self._device)
         self._threads_before = torch.get_num_threads()
 
     @staticmethod
@@ -88,7 +88,7 @@ class TorchRunner:
         """See :meth:`Runner.infer`; the copy to the host waits for the device."""
         with self._torch.inference_mode():
             images = self._torch.from_numpy(batch).to(self._device)
-            depth, _ = self._module.run(images)
+            depth, _ = self._predict(self._network, images)
             answer: DepthBatch = depth.float().cpu().numpy()
         return answer
 
@@ -98,13 +98,13 @@ class TorchRunner:
 
         from fastdepth_export.cost import GraphCost
 
-        torch, network = self._torch, self._module.network
+        torch, network = self._torch, self._network
         picture = torch.zeros((1, *self._case.size, 3), dtype=torch.uint8, device=self._device)
         fused = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)  # the counter cannot look inside it
         try:
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                self._module.run(picture)
+                self._predict(network, picture)
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
         return GraphCost(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.metadata import UNTRAINED
-from fastdepth.models import DepthNetwork, Prediction, create_model, upsample
+from fastdepth.models import DepthNetwork, create_model
+from fastdepth.models.inference import predict_pictures
 from fastdepth.models.loading import load_weights
 from fastdepth.weights import WeightsCard, find_weights, read_card
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
@@ -52,18 +53,12 @@ class CameraToDepth(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Depth at the picture's size, then the stages in the order of :class:`Prediction`."""
-        depth, prediction = self.run(image)
+        """Depth at the picture's size, then the stages as ``Prediction`` orders them."""
+        depth, prediction = predict_pictures(self.network, image)
         return depth, *(stage for stage in prediction if stage is not None)
-
-    def run(self, image: Tensor) -> tuple[Tensor, Prediction]:
-        """Depth at the picture's size, and all that the network computed."""
-        pixels = image.permute(0, 3, 1, 2).to(torch.float32) / 255
-        prediction: Prediction = self.network(pixels)
-        return upsample(prediction.depth, image.shape[1], image.shape[2]), prediction
 
     def outputs(self, image: Tensor) -> dict[str, Tensor]:
         """What :meth:`forward` answers with, by the names that the tensors bear in the file."""
-        depth, prediction = self.run(image)
+        depth, prediction = predict_pictures(self.network, image)
         stages = {f"stage_{k}": v for k, v in prediction._asdict().items() if v is not None}
         return {"depth": depth, **stages}

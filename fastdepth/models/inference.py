@@ -1,31 +1,23 @@
-"""Run a network in PyTorch on one picture, as the exported file does."""
+"""From camera bytes to metres at the same size: what validation, export and benchmark run."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from fastdepth.models.network import DepthNetwork, upsample
-from fastdepth.preprocess import resize
-from fastdepth.size import Size
+from fastdepth.models.network import DepthNetwork, Prediction, upsample
 
 
-@torch.inference_mode()
-def predict_image(
-    network: DepthNetwork, image: NDArray[np.uint8], size: Size
-) -> NDArray[np.float32]:
-    """Depth of one picture at the network's input size.
+def predict_pictures(network: DepthNetwork, images: Tensor) -> tuple[Tensor, Prediction]:
+    """Depth of pictures at the network's input size, upsampled as in training.
 
     Args:
-        network: in evaluation mode.
-        image: (H, W, 3) uint8 RGB of any size.
-        size: network input.
+        network: in evaluation mode, on the device of the pictures.
+        images: (B, H, W, 3) uint8 RGB.
 
     Returns:
-        (size.height, size.width) float32 [m].
+        Depth (B, 1, H, W) [m], and all that the network computed.
     """
-    device = next(network.parameters()).device
-    pixels = torch.from_numpy(np.ascontiguousarray(resize(image, size))).to(device)
-    depth = network(pixels.permute(2, 0, 1)[None].float() / 255).depth
-    return upsample(depth.float(), *size)[0, 0].cpu().numpy()
+    pixels = images.permute(0, 3, 1, 2).to(torch.float32) / 255
+    prediction: Prediction = network(pixels)
+    return upsample(prediction.depth, images.shape[1], images.shape[2]), prediction

@@ -6,7 +6,8 @@ import torch
 
 from fastdepth.data import Source
 from fastdepth.metrics import Evaluation
-from fastdepth.models.network import DepthNetwork, upsample
+from fastdepth.models.inference import predict_pictures
+from fastdepth.models.network import DepthNetwork
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth.train.losses import Loss
@@ -32,10 +33,10 @@ def validate(
     evaluation, losses = Evaluation(), []
     for index in range(len(source)):
         sample = source[index]
-        pixels = torch.from_numpy(resize(sample.image, size)).to(device)
+        picture = torch.from_numpy(resize(sample.image, size)).to(device)
         truth = torch.from_numpy(sample.depth).to(device)[None, None]
-        prediction = network(pixels.permute(2, 0, 1)[None].float() / 255)
+        depth, prediction = predict_pictures(network, picture[None])
         losses.append(float(loss(prediction, truth)))
-        evaluation.add(upsample(prediction.depth, *size)[0, 0].cpu().numpy(), sample.depth)
+        evaluation.add(depth[0, 0].cpu().numpy(), sample.depth)
     network.train(training)
     return sum(losses) / len(losses), evaluation.scores().as_dict()
