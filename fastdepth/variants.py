@@ -96,7 +96,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 Size(240, 320),
                 SizeRule(),
                 {"separable": True},
-                recipe="silog-half",
+                recipe="trunk-half",
             ),
         )
     }

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from fastdepth.data.sample import Sample
+from fastdepth.camera import TRAINING_FOCAL_LENGTH
+from fastdepth.data.sample import Depth, Image, Sample
 from fastdepth.models._timm import prepare_torchvision
 from fastdepth.preprocess import resize, resize_nearest
 from fastdepth.size import Size
 from fastdepth.train.recipes import Augmentation
 
 prepare_torchvision()
-from torchvision.transforms.v2 import InterpolationMode  # noqa: E402
 from torchvision.transforms.v2 import functional as T  # noqa: E402
 
 Uniform = Callable[..., Tensor]
@@ -47,22 +50,74 @@ def augment(
 
     zoom = float(uniform(*augmentation.zoom))
     image, depth = _keep_and_scale(sample, augmentation, zoom)
-    angle = float(uniform(-augmentation.rotation, augmentation.rotation))
-    image = T.rotate(image, angle, InterpolationMode.BILINEAR)
-    depth = T.rotate(depth, angle, InterpolationMode.NEAREST)
-    image, depth = _random_crop(image, depth, augmentation.crop, uniform)
+    # An enlarged picture with lesser metres is one of the training camera: same focal length.
+    focal = TRAINING_FOCAL_LENGTH * augmentation.scale
+    pan, tilt = uniform(-augmentation.turn, augmentation.turn, 2)
+    roll = uniform(-augmentation.rotation, augmentation.rotation)
+    turn = torch.stack([tilt, -pan, *roll]).deg2rad().numpy()
+    if turn.any():
+        image, depth = _turn_camera(image, depth, turn, focal)
+    picture, metres = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(depth)[None]
+    picture, metres = _random_crop(picture, metres, augmentation.crop, uniform)
     if uniform(0, 1) < augmentation.flip:
-        image, depth = T.horizontal_flip(image), T.horizontal_flip(depth)
-    image = image.float() / 255
+        picture, metres = T.horizontal_flip(picture), T.horizontal_flip(metres)
+    picture = picture.float() / 255
     if uniform(0, 1) < augmentation.colour:
-        image = image ** uniform(*augmentation.gamma) * uniform(*augmentation.brightness)
-        image = (image * uniform(*augmentation.channels, 3).reshape(3, 1, 1)).clamp(0, 1)
-    return image, depth
+        picture = _change_colours(picture, augmentation, uniform, generator)
+    return picture, metres
 
 
-def _keep_and_scale(
-    sample: Sample, augmentation: Augmentation, zoom: float
-) -> tuple[Tensor, Tensor]:
+def _change_colours(
+    image: Tensor, augmentation: Augmentation, uniform: Uniform, generator: torch.Generator
+) -> Tensor:
+    """Another light, another camera: picture (3, H, W) in [0, 1] to one of the same kind."""
+    image = image ** uniform(*augmentation.gamma) * uniform(*augmentation.brightness)
+    image = image * uniform(*augmentation.channels, 3).reshape(3, 1, 1)
+    if augmentation.contrast != (1, 1):
+        image = image.mean().lerp(image, float(uniform(*augmentation.contrast)))
+    if augmentation.saturation != (1, 1):
+        grey = T.rgb_to_grayscale(image)
+        image = grey.lerp(image, float(uniform(*augmentation.saturation)))
+    sigma = float(uniform(0, augmentation.blur))
+    if sigma > 0.2:  # less is not seen
+        image = torch.from_numpy(cv2.GaussianBlur(image.permute(1, 2, 0).numpy(), (0, 0), sigma))
+        image = image.permute(2, 0, 1)
+    if augmentation.noise:
+        strength = uniform(0, augmentation.noise)
+        image = image + strength * torch.randn(image.shape, generator=generator)
+    return image.clamp(0, 1)
+
+
+def _turn_camera(
+    image: Image, depth: Depth, turn: NDArray[np.float32], focal: float
+) -> tuple[Image, Depth]:
+    """Picture and depth as the camera would have them after a turn about its centre.
+
+    Pixels move by the homography K R K^-1; a point's depth becomes the third coordinate of the
+    turned point (Hartley and Zisserman 2004, section 8.4). What comes into view has no depth.
+
+    Args:
+        image: (H, W, 3) uint8.
+        depth: (H, W) [m].
+        turn: axis of the turn times its angle (x right, y down, z forwards) [rad].
+        focal: focal length [px]; the optical axis is taken to be at the picture's centre.
+    """
+    height, width = depth.shape
+    centre = (width - 1) / 2, (height - 1) / 2
+    camera = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
+    rotation = cv2.Rodrigues(turn.astype(np.float64))[0]
+    move = camera @ rotation @ np.linalg.inv(camera)
+    x = (np.arange(width, dtype=np.float32) - centre[0]) / focal
+    y = (np.arange(height, dtype=np.float32) - centre[1]) / focal
+    right, down, forwards = rotation[2].astype(np.float32)
+    turned = depth * (right * x + (down * y + forwards)[:, None])
+    size = (width, height)
+    picture = cv2.warpPerspective(image, move, size).astype(np.uint8, copy=False)
+    metres = cv2.warpPerspective(turned, move, size, flags=cv2.INTER_NEAREST)
+    return picture, metres.astype(np.float32, copy=False)
+
+
+def _keep_and_scale(sample: Sample, augmentation: Augmentation, zoom: float) -> tuple[Image, Depth]:
     """Cut the border off, resize; metres shrink with the zoom."""
     height, width = sample.image.shape[:2]
     depth = resize_nearest(sample.depth, Size(height, width))
@@ -75,8 +130,7 @@ def _keep_and_scale(
     if factor != 1:
         size = Size(round(image.shape[0] * factor), round(image.shape[1] * factor))
         image, depth = resize(image, size), resize_nearest(depth, size)
-    picture = torch.from_numpy(image.copy()).permute(2, 0, 1)
-    return picture, torch.from_numpy(depth.copy())[None] / zoom
+    return image.copy(), (depth / zoom).astype(np.float32)
 
 
 def _random_crop(

@@ -52,7 +52,7 @@ class Trainer:
 
     def __init__(self, run: TrainingRun) -> None:
         run.check()
-        self.run, self.recipe, self.variant = run, run.recipe(), get_variant(run.variant)
+        self.run, self.recipe, self.variant = run, run.changed_recipe(), get_variant(run.variant)
         self.device = open_device(run.device)
         if run.threads:
             torch.set_num_threads(run.threads)
@@ -156,7 +156,8 @@ class Trainer:
 
     def _validate(self) -> None:
         """Score held-out scenes; keep the network where its d1 is the best so far."""
-        loss, scores = validate(self.network, self.validation, self.variant.size, self.loss)
+        size = self.run.validation_size()
+        loss, scores = validate(self.network, self.validation, size, self.loss)
         self._log(validation={"loss": loss, **scores})
         if scores["d1"] > self.best:
             self.best = scores["d1"]

@@ -11,6 +11,8 @@ from torch import Tensor
 from fastdepth.models.network import Prediction, upsample
 
 VALID_DEPTH = 1e-3  # [m]; at or below it nothing was measured
+GRADIENT_STEPS = (1, 2, 4, 8)  # [px]
+GRADIENT_WEIGHT = 3.0  # puts it at about a quarter of SILog
 
 Loss = Callable[[Prediction, Tensor], Tensor]
 
@@ -30,6 +32,29 @@ def silog(depth: Tensor, truth: Tensor) -> Tensor:
     if difference.numel() < 2:  # nothing was measured: no loss, and no variance of nothing
         return difference.sum()
     return 10 * (difference.var() + 0.15 * difference.mean() ** 2).sqrt()
+
+
+def gradient(depth: Tensor, truth: Tensor) -> Tensor:
+    """Multi-scale gradient matching: asks for edges where the ground truth has them.
+
+    Mean absolute difference between neighbours, right and below, of g = ln depth - ln truth; summed
+    over four grids that keep every pixel, every second, fourth and eighth (Li and Snavely 2018,
+    eq. 5).
+
+    Args:
+        depth: (B, 1, H, W) [m], positive.
+        truth: (B, 1, H, W) [m], 0 where nothing was measured.
+    """
+    valid = truth > VALID_DEPTH
+    difference = torch.where(valid, depth.log() - truth.clamp(min=VALID_DEPTH).log(), 0)
+    total = depth.new_zeros(())
+    for step in GRADIENT_STEPS:
+        g, known = difference[..., ::step, ::step], valid[..., ::step, ::step]
+        across = (g.diff(dim=-1).abs(), known[..., 1:] & known[..., :-1])
+        down = (g.diff(dim=-2).abs(), known[..., 1:, :] & known[..., :-1, :])
+        for change, both in (across, down):
+            total = total + (change * both).sum() / both.sum().clamp(min=1)
+    return total
 
 
 def chamfer(centres: Tensor, truth: Tensor) -> Tensor:
@@ -81,5 +106,22 @@ def regression(prediction: Prediction, truth: Tensor) -> Tensor:
     return silog(upsample(prediction.depth, truth.shape[-2], truth.shape[-1]), truth)
 
 
-LOSSES: Mapping[str, Loss] = MappingProxyType({"adabins": adabins, "silog": regression})
+def _with_gradient(loss: Loss) -> Loss:
+    """The loss plus gradient matching of the upsampled depth."""
+
+    def combined(prediction: Prediction, truth: Tensor) -> Tensor:
+        depth = upsample(prediction.depth, truth.shape[-2], truth.shape[-1])
+        return loss(prediction, truth) + GRADIENT_WEIGHT * gradient(depth, truth)
+
+    return combined
+
+
+LOSSES: Mapping[str, Loss] = MappingProxyType(
+    {
+        "adabins": adabins,
+        "adabins-gradient": _with_gradient(adabins),
+        "silog": regression,
+        "silog-gradient": _with_gradient(regression),
+    }
+)
 """Losses by the name that a recipe's ``loss`` field gives."""

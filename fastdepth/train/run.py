@@ -24,6 +24,7 @@ class TrainingRun:
             passes through it per epoch.
         output: folder for checkpoints, log and loss.png.
         resume: continue the run in the output folder.
+        recipe: train by this recipe instead of the variant's own.
         weights: start from these weights (tag or file) instead of random ones.
         initial: start from those tensors of this file, of any variant, whose names and shapes fit.
         epochs: passes through the data; the recipe's number if absent.
@@ -48,6 +49,7 @@ class TrainingRun:
     data: tuple[str, ...]
     output: Path
     resume: bool = False
+    recipe: str | None = None
     weights: str | None = None
     initial: str | None = None
     epochs: int | None = None
@@ -83,7 +85,7 @@ class TrainingRun:
             UsageError, SizeError, UnknownNameError: an option that cannot work.
         """
         variant = get_variant(self.variant)
-        variant.sizes.check(self.recipe().augmentation.crop, variant.name)
+        variant.sizes.check(self.changed_recipe().augmentation.crop, variant.name)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if not self.data:
@@ -95,9 +97,9 @@ class TrainingRun:
         if self.resume and not self.checkpoint.exists():
             raise UsageError(f"{self.checkpoint} does not exist; start without --resume")
 
-    def recipe(self) -> TrainingRecipe:
-        """The variant's recipe with this run's changes."""
-        recipe = get_recipe(get_variant(self.variant).recipe)
+    def changed_recipe(self) -> TrainingRecipe:
+        """The recipe with this run's changes."""
+        recipe = get_recipe(self.recipe or get_variant(self.variant).recipe)
         changes = self._given("epochs", "batch", "learning_rate")
         own = self._given("scale", "zoom", "border")
         for key, value in {**changes, **own}.items():
@@ -114,6 +116,13 @@ class TrainingRun:
         if not (0 <= left < right <= 640 and 0 <= top < bottom <= 480):
             raise UsageError(f"border {augmentation.border} leaves 640x480; write 10 10 630 470")
         return replace(recipe, augmentation=augmentation, **changes)
+
+    def validation_size(self) -> Size:
+        """The variant's size; larger or smaller where this run sees pictures so."""
+        variant = get_variant(self.variant)
+        usual = get_recipe(variant.recipe).augmentation.scale
+        factor = self.changed_recipe().augmentation.scale / usual
+        return Size(round(variant.size.height * factor), round(variant.size.width * factor))
 
     def _given(self, *names: str) -> dict[str, Any]:
         """Those of these options that are not absent."""

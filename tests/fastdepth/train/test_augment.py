@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from fastdepth.data.sample import Sample
 from fastdepth.size import Size
-from fastdepth.train.augment import augment
+from fastdepth.train.augment import _turn_camera, augment
 from fastdepth.train.recipes import RECIPES, Augmentation
 
 PLAIN = Augmentation(rotation=0, crop=Size(64, 96), flip=0, colour=0)
@@ -85,3 +86,46 @@ def test_recipes_of_the_seeds():
     assert (paper.epochs, paper.batch, paper.encoder_rate) == (25, 16, 0.1)
     assert light.learning_rate == paper.learning_rate == 3.57e-4
     assert small.augmentation.crop == Size(312, 408)
+
+
+def test_a_turned_camera_measures_the_turned_plane():
+    # The plane n.X = 3 is the plane (R n).X = 3 for a camera turned by R.
+    height, width, focal = 96, 128, 100.0
+    x = (np.arange(width) - (width - 1) / 2) / focal
+    y = ((np.arange(height) - (height - 1) / 2) / focal)[:, None]
+
+    def plane(normal):
+        return 3 / (normal[0] * x + normal[1] * y + normal[2])
+
+    normal = np.array([-0.2, -0.1, 1.0])
+    turn = np.array([0.05, -0.1, 0.07], np.float32)
+    image = np.full((height, width, 3), 200, np.uint8)
+    picture, depth = _turn_camera(image, plane(normal).astype(np.float32), turn, focal)
+    valid = depth > 0
+    assert 0.7 < valid.mean() < 1
+    rotation, _ = cv2.Rodrigues(turn.astype(np.float64))
+    assert np.abs(depth - plane(rotation @ normal))[valid].max() < 0.01  # nearest neighbour
+    assert (picture[~valid] < 200).all()  # what came into view is dark
+
+
+def test_strong_changes_stay_pictures_and_differ():
+    strong = RECIPES["trunk-half"].augmentation
+    pictures = [run(strong, seed) for seed in range(4)]
+    for image, depth in pictures:
+        assert image.shape == (3, 224, 288)
+        assert image.min() >= 0
+        assert image.max() <= 1
+        assert depth.isfinite().all()
+        assert (depth >= 0).all()
+    assert not torch.equal(pictures[0][0], pictures[1][0])
+
+
+def test_saturation_of_nothing_is_grey():
+    grey, _ = run(replace(PLAIN, colour=1, saturation=(0.0, 0.0)))
+    torch.testing.assert_close(grey[0], grey[2])
+    assert grey.std() > 0.01
+
+
+def test_noise_is_the_same_for_the_same_seed():
+    noisy = replace(PLAIN, colour=1, noise=0.1, blur=2.0)
+    assert torch.equal(run(noisy, 5)[0], run(noisy, 5)[0])

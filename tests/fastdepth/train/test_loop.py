@@ -14,6 +14,7 @@ from fastdepth.models.loading import load_weights, read_tensors
 from fastdepth.train import TrainingRun, train
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.loop import Trainer
+from fastdepth.variants import get_variant
 from fastdepth.weights import WeightsCard, read_card
 
 
@@ -156,8 +157,20 @@ def test_resume_needs_a_run_of_the_same_length(run):
         train(run(resume=True, epochs=7))
 
 
+def test_validation_sees_pictures_at_the_scale_of_training(run):
+    usual = run().validation_size()
+    assert usual == get_variant("tiny").size
+    halved = run(scale=0.5).validation_size()
+    assert halved == (usual.height // 2, usual.width // 2)
+
+
+def test_a_run_may_take_another_recipe(run):
+    recipe = run(recipe="bins").changed_recipe()
+    assert recipe.loss == "adabins-gradient"
+
+
 def test_what_a_run_changes_of_its_recipe(run):
-    recipe = run(epochs=7, crop="160x128", scale=0.5, zoom=(1.0, 1.5)).recipe()
+    recipe = run(epochs=7, crop="160x128", scale=0.5, zoom=(1.0, 1.5)).changed_recipe()
     assert (recipe.epochs, recipe.batch) == (7, 2)
     assert recipe.augmentation.crop == (128, 160)
     assert (recipe.augmentation.scale, recipe.augmentation.zoom) == (0.5, (1.0, 1.5))

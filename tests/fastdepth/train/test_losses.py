@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdepth.models import Prediction
-from fastdepth.train.losses import LOSSES, adabins, chamfer, silog
+from fastdepth.train.losses import (
+    GRADIENT_WEIGHT,
+    LOSSES,
+    adabins,
+    chamfer,
+    gradient,
+    silog,
+)
 
 METRES = st.floats(0.01, 10)
 
@@ -27,6 +34,31 @@ def test_silog_of_nothing_is_nothing():
     loss.backward()
     assert loss.item() == 0
     assert not depth.grad.any()
+
+
+def test_gradient_by_hand():
+    # A step of ln 2 between two columns of 16 x 16: between two of the sixteen on the finest grid,
+    # of eight, of four and of two on the coarser ones; the rows do not change.
+    truth = torch.ones(1, 1, 16, 16)
+    depth = truth.clone()
+    depth[..., 8:] = 2
+    expected = math.log(2) * (1 / 15 + 1 / 7 + 1 / 3 + 1 / 1)
+    assert gradient(depth, truth).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_is_blind_to_scale_and_to_what_was_not_measured():
+    truth = 1 + torch.rand(2, 1, 16, 16)
+    assert gradient(3 * truth, truth).item() == pytest.approx(0, abs=1e-4)
+    holes = torch.where(torch.rand(2, 1, 16, 16) < 0.3, 0, truth)
+    assert gradient(3 * truth, holes).item() == pytest.approx(0, abs=1e-4)
+    assert gradient(truth, 0 * truth).item() == 0
+
+
+def test_gradient_is_added_to_the_loss_it_is_named_with():
+    depth, truth = 1 + torch.rand(2, 1, 16, 16), 1 + torch.rand(2, 1, 16, 16)
+    prediction = Prediction(torch.empty(0), depth)
+    extra = LOSSES["silog-gradient"](prediction, truth) - LOSSES["silog"](prediction, truth)
+    torch.testing.assert_close(extra, GRADIENT_WEIGHT * gradient(depth, truth))
 
 
 def test_chamfer_by_hand():
