@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from fastdepth.data.rooms import render_room
 from fastdepth.models import create_model
+from fastdepth.models.efficientnet import AdaBinsEfficientNet
 from fastdepth.models.unet import AdaBinsUNet
 from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cost import graph_cost
-from fastdepth_export.fold import FoldedUNet, fold
+from fastdepth_export.fold import FoldedEfficientNet, FoldedUNet, fold
 
 
 def lively(network, factor=1.0):
@@ -31,26 +32,38 @@ def lively(network, factor=1.0):
     return network.eval()
 
 
-def both(network, picture):
+def both(network, picture, **options):
     with torch.inference_mode():
-        return network(picture), fold(network)(picture)
+        return network(picture), fold(network, **options)(picture)
 
 
+@pytest.mark.parametrize("merge", [True, False])
 @pytest.mark.parametrize("name", ["unet256", "unet128", "unet128-dws", "unet128-dws-75"])
-def test_networks_of_the_table_on_a_room(name):
+def test_networks_of_the_table_on_a_room(name, merge):
     image = render_room(5, Size(320, 416)).image
     picture = torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
-    plain, folded = both(lively(create_model(name)), picture)
+    plain, folded = both(lively(create_model(name)), picture, merge=merge)
     assert plain.depth.std() > 1e-4  # a constant would prove nothing
     torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
     torch.testing.assert_close(folded.centres, plain.centres, rtol=0, atol=1e-9)
 
 
 @settings(deadline=None, max_examples=8)
-@given(st.integers(96, 120), st.integers(110, 130), st.integers(1, 3), st.booleans())
-def test_any_size_and_batch(height, width, batch, separable):
+@given(st.integers(96, 120), st.integers(14, 16), st.integers(1, 3), st.booleans(), st.booleans())
+def test_any_size_and_batch(height, eighth, batch, separable, merge):
     network = lively(AdaBinsUNet(bins=8, separable=separable, patch=4))
-    plain, folded = both(network, torch.rand(batch, 3, height, width, dtype=torch.float64))
+    picture = torch.rand(batch, 3, height, 8 * eighth, dtype=torch.float64)
+    plain, folded = both(network, picture, merge=merge)
+    torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
+
+
+def test_the_efficientnets_fold_too():
+    network = AdaBinsEfficientNet("tf_efficientnet_b0.ap_in1k", bins=8).double().eval()
+    folded = fold(network)
+    assert isinstance(folded, FoldedEfficientNet)
+    picture = torch.rand(2, 3, 352, 416, dtype=torch.float64)
+    plain, folded = both(network, picture)
+    assert plain.depth.std() > 1e-4
     torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
 
 
@@ -66,9 +79,10 @@ def test_without_its_corrections_the_ring_would_be_wrong():
         assert line.max() > 1e-4
 
 
-def test_depth_survives_logits_of_ten_thousand():
+@pytest.mark.parametrize("merge", [True, False])
+def test_depth_survives_logits_of_ten_thousand(merge):
     network = lively(AdaBinsUNet(bins=8, separable=True, patch=4), factor=1e5)
-    plain, folded = both(network, torch.rand(1, 3, 96, 128, dtype=torch.float64))
+    plain, folded = both(network, torch.rand(1, 3, 96, 128, dtype=torch.float64), merge=merge)
     vit = network.bins.mini_vit
     with torch.inference_mode():
         features = network.unet.head(network.unet(plain.normalised))
