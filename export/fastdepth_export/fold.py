@@ -209,10 +209,10 @@ class MergedLogits(nn.Module):
         batch, channels, height, _ = trunk.shape
         points = len(self.data)
         to_bins = torch.cat([to_bins, self.bins_bias.expand(batch, -1, -1)], dim=2)
-        weights = (to_bins @ self.kernel).unflatten(2, (points, -1))
+        weights = (to_bins @ self.kernel).reshape(batch, to_bins.shape[1], points, -1)
         padded = F.pad(trunk, (2, 2, 2, 2)).flatten(0, 1)[:, None]
         columns = F.conv2d(padded, self.data, stride=(1, COLUMNS))
-        columns = columns.unflatten(0, (batch, channels)).transpose(1, 2)
+        columns = columns.reshape(batch, channels, *columns.shape[1:]).transpose(1, 2)
         rows = [columns[:, :, :, at : at + height] for at in range(5)]
         ones = columns.new_ones(1).expand(batch, points, 1, *rows[0].shape[3:])
         values = torch.cat([*rows, ones], dim=2).flatten(3)  # (B, points, 5 x c + 1, h x w / 4)
