@@ -33,7 +33,7 @@ def _speedup(row: Row) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.0%}"
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _difference(key: str) -> Callable[[Row], str]:
@@ -150,7 +150,7 @@ def _saved(plain: Row, folded: Row) -> str:
         ("bytes", "bytes", 1e6, "MB", 1),
     )
     return "folded saves " + ", ".join(
-        f"{1 - folded[key] / plain[key]:.0%} of the {what} "
+        f"{100 * (1 - folded[key] / plain[key]):.0f} % of the {what} "
         f"({plain[key] / unit:.{digits}f} -> {folded[key] / unit:.{digits}f} {name})"
         for what, key, unit, name, digits in parts
     )

@@ -237,6 +237,6 @@ def test_for_real(folder, tmp_path, monkeypatch, validate, capsys):
     assert 0 < folded["difference_to_plain"] < 1e-4
     assert 1e8 < content["rates"]["macs_per_second"] < 1e13
     assert 1e7 < content["rates"]["bytes_per_second"] < 1e13
-    saved = re.search(r"folded saves (\d+)% of the parameters", captured.err)
+    saved = re.search(r"folded saves (\d+) % of the parameters", captured.err)
     share = 1 - folded["deployed_params"] / plain["deployed_params"]
     assert int(saved[1]) == pytest.approx(100 * share, abs=0.5)
