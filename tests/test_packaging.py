@@ -49,6 +49,7 @@ def test_the_files_that_are_no_modules(wheel):
         *(f"fastdepth/trained/{tag}.safetensors" for tag in shipped_weights()),
         "fastdepth_export/py.typed",
         "fastdepth_bench/py.typed",
+        "fastdepth_bench/folding.schema.json",
         "fastdepth_bench/result.schema.json",
     }
 

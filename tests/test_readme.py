@@ -11,12 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tyro
 
 from fastdepth import predict
 from fastdepth.data.rooms import render_room
 from fastdepth.size import Size
 from fastdepth.train import cli as train
 from fastdepth_bench import cli as bench
+from fastdepth_bench import folding
 from fastdepth_bench.readme import with_results
 from fastdepth_export import cli as export
 
@@ -92,6 +94,13 @@ def test_figures_are_those_of_the_committed_results():
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert results
     assert with_results(README, results) == README
+
+
+def test_the_folding_command_has_these_options():
+    (line,) = re.findall(r"^python -m fastdepth_bench\.folding (.*)$", README, re.MULTILINE)
+    asked = tyro.cli(folding.Command, args=line.split(), config=(tyro.conf.UseAppendAction,))
+    assert (asked.variant, asked.limit) == (("unet128-dws",), 50)
+    assert asked.options().cases()[0].threads == 1
 
 
 def test_pictures_exist():

@@ -37,8 +37,12 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "fastdepth"
 
 
-def cache_path(recipe: ExportRecipe) -> Path:
+def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
     """Where the export of a recipe lies, whether or not it was made yet.
+
+    Args:
+        recipe: what is exported.
+        form: name of what another function than :func:`fastdepth_export.export` makes of it.
 
     Raises:
         UnknownNameError, SizeError, UsageError: the recipe cannot be.
@@ -52,24 +56,26 @@ def cache_path(recipe: ExportRecipe) -> Path:
         "fastdepth": fastdepth.__version__,
         "source": _source_hash(),
         "packages": {name: _version(name) for name in EXPORTING_PACKAGES},
+        "form": form,
     }
     text = json.dumps(contents, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    name = f"{resolved.variant.name}-{resolved.size}-{recipe.precision}-{key}.{recipe.format}"
-    return cache_folder() / "exports" / name
+    parts = resolved.variant.name, str(resolved.size), recipe.precision, form, key
+    return cache_folder() / "exports" / f"{'-'.join(filter(None, parts))}.{recipe.format}"
 
 
-def exported(recipe: ExportRecipe, write: Export | None = None) -> Path:
+def exported(recipe: ExportRecipe, write: Export | None = None, form: str = "") -> Path:
     """Path of a recipe's export; exports it now if the cache lacks it.
 
     Args:
         recipe: what is exported.
         write: writes the file whole or raises; :func:`fastdepth_export.export` if absent.
+        form: name of what ``write`` makes, if it is something else.
 
     Raises:
         FastDepthError: it cannot be exported, or the cache folder cannot be written.
     """
-    path = cache_path(recipe)
+    path = cache_path(recipe, form)
     if not path.exists():
         from fastdepth_export import export
 

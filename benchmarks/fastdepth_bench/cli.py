@@ -62,7 +62,7 @@ def _body(command: Command) -> int:
 
         sys.stdout.write(doctor_report())
         return 0
-    with _json_output(command.json) as output:
+    with json_output(command.json) as output:
         with progress(PROG, steps(command)) as advance:
             report = run(command, advance)
         if output is not None:
@@ -74,7 +74,7 @@ def _body(command: Command) -> int:
 
 
 @contextmanager
-def _json_output(name: str | None) -> Iterator[Path | None]:
+def json_output(name: str | None) -> Iterator[Path | None]:
     """A file that takes the place of ``name`` at the end, made now so that it fails now.
 
     Raises:

@@ -62,17 +62,18 @@ def _cells(row: Row) -> tuple[str, ...]:
         row["variant"],
         row["runtime"] + (f" ({row['error']})" if row["error"] else ""),
         f"{width}x{height}",
-        _number(row["fps"], 1),
-        *(_number(latency.get(name), 0) for name in ("p50", "p90", "p99")),
-        _number(row["bytes"] and row["bytes"] / 1e6, 1),
-        _number(row["deployed_params"] and row["deployed_params"] / 1e6, 2),
-        _number(row["gmac"], 1),
-        *(_number(value, 3) for value in scores),
+        number(row["fps"], 1),
+        *(number(latency.get(name), 0) for name in ("p50", "p90", "p99")),
+        number(row["bytes"] and row["bytes"] / 1e6, 1),
+        number(row["deployed_params"] and row["deployed_params"] / 1e6, 2),
+        number(row["gmac"], 1),
+        *(number(value, 3) for value in scores),
         "" if difference is None else signed(difference),
     )
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """A cell of a table; empty where there is no value."""
     return "" if value is None else f"{value:.{digits}f}"
 
 

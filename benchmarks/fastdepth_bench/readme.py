@@ -19,11 +19,20 @@ from fastdepth.files import write_text
 from fastdepth.images import write_png
 from fastdepth.runtime import DepthModel, load
 from fastdepth_bench.cache import exported
+from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
 from fastdepth_export import ExportRecipe
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+RESULTS, FOLDING = "results", "folding"
+"""Names of the README's generated sections."""
+
+FOLDING_SUFFIX = ".folding.json"
+"""End of the names of results of ``python -m fastdepth_bench.folding``."""
+
+NO_FOLDING = (
+    "No results are committed yet; `--json benchmarks/results/MACHINE.folding.json` adds some.\n"
+)
 
 ROOM = 14
 """Number of the test room that the README shows."""
@@ -33,17 +42,39 @@ FARTHEST = 6.0
 
 
 def with_results(readme: str, results: Sequence[Path]) -> str:
-    """The README with the tables of these results files between its two marks.
+    """The README with the tables of these results files between the marks of its two sections.
+
+    Args:
+        readme: its text.
+        results: files of ``fastdepth-bench`` and, by their suffix, of the folding benchmark.
 
     Raises:
         UsageError: the README has no such marks.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UsageError(f"the README lacks the lines {BEGIN} and {END}")
-    tables = "\n".join(to_markdown(json.loads(path.read_text())) for path in results)
-    return f"{before}{begin}\n\n{tables}\n{end}{after}"
+    tables: dict[str, list[str]] = {RESULTS: [], FOLDING: []}
+    for path in results:
+        parsed = json.loads(path.read_text())
+        if path.name.endswith(FOLDING_SUFFIX):
+            tables[FOLDING].append(folding_to_markdown(parsed))
+        else:
+            tables[RESULTS].append(to_markdown(parsed))
+    readme = _between(readme, RESULTS, "\n".join(tables[RESULTS]))
+    return _between(readme, FOLDING, "\n".join(tables[FOLDING]) or NO_FOLDING)
+
+
+def marks(section: str) -> tuple[str, str]:
+    """The lines between which a section of the README is generated."""
+    return f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+
+
+def _between(readme: str, section: str, content: str) -> str:
+    """The README with this content in a section."""
+    begin, end = marks(section)
+    before, found, rest = readme.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise UsageError(f"the README lacks the lines {begin} and {end}")
+    return f"{before}{begin}\n\n{content}\n{end}{after}"
 
 
 def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:

@@ -69,7 +69,7 @@ class Result:
             "deployed_params": self.cost and self.cost.params,
             "gmac": self.cost and self.cost.macs / 1e9,
             "bytes": self.cost and self.cost.bytes,
-            **_timing_keys(self.timing),
+            **timing_keys(self.timing),
             "data": self.yardstick.data,
             "depth_kind": self.yardstick.depth_kind,
             "samples": self.yardstick.samples,
@@ -100,7 +100,8 @@ class Result:
         }
 
 
-def _timing_keys(timing: Timing | None) -> dict[str, Any]:
+def timing_keys(timing: Timing | None) -> dict[str, Any]:
+    """A row's keys of a latency; all None where there is none."""
     if timing is None:
         return dict.fromkeys(("fps", "latency_ms", "n", "cv", "warm_up"))
     latency = {

@@ -26,7 +26,15 @@ DepthBatch = NDArray[np.float32]
 """(B, 1, H, W) float32 [m]."""
 
 
-class Runner(Protocol):
+class Infers(Protocol):
+    """What can be timed: a runner, or an opened :class:`fastdepth.runtime.DepthModel`."""
+
+    def infer(self, batch: Batch) -> DepthBatch:
+        """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8, finished on return."""
+        ...
+
+
+class Runner(Infers, Protocol):
     """What runs a case; loaded while it is made, released when its block ends."""
 
     def __init__(self, case: Case) -> None: ...
@@ -44,10 +52,6 @@ class Runner(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
-
-    def infer(self, batch: Batch) -> DepthBatch:
-        """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8, finished on return."""
-        ...
 
     def cost(self) -> GraphCost:
         """Parameters, multiply-adds a picture, and bytes of what is run; not timed."""
@@ -85,7 +89,7 @@ class TorchRunner:
         self._torch.set_num_threads(self._threads_before)
 
     def infer(self, batch: Batch) -> DepthBatch:
-        """See :meth:`Runner.infer`; the copy to the host waits for the device."""
+        """See :meth:`Infers.infer`; the copy to the host waits for the device."""
         with self._torch.inference_mode():
             images = self._torch.from_numpy(batch).to(self._device)
             depth, _ = self._predict(self._network, images)
@@ -136,7 +140,7 @@ class OnnxRuntimeRunner:
         self._model = None  # a session is released with its last reference
 
     def infer(self, batch: Batch) -> DepthBatch:
-        """See :meth:`Runner.infer`."""
+        """See :meth:`Infers.infer`."""
         assert self._model is not None, "used outside its with block"
         return self._model.infer(batch)
 

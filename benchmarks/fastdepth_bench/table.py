@@ -39,9 +39,9 @@ def print_report(report: Report, console: Console) -> None:
         for table in _tables(group, yardstick, console):
             console.print(table)
             console.print()
-        _print_lines(console, [yardstick.describe(), *_notes(group)])
+        print_lines(console, [yardstick.describe(), *_notes(group)])
         console.print()
-    _print_lines(console, _environment_lines(report.environment, report.rows))
+    print_lines(console, _environment_lines(report.environment, report.rows))
 
 
 def _tables(rows: Sequence[Numbered], yardstick: Yardstick, console: Console) -> list[Table]:
@@ -174,14 +174,19 @@ def _environment_lines(environment: Environment, rows: Iterable[Result]) -> list
         "in host memory to depth in host memory; MB of 10^6 bytes",
         environment.describe(),
     ]
-    if environment.busy:
-        load = environment.other_load
-        used = "" if load is None else f": other processes used {load:.1f} cores"
-        lines.append(f"BUSY MACHINE{used}; times may be too long; repeat when it is idle")
-    return lines
+    return [*lines, *busy_lines(environment)]
 
 
-def _print_lines(console: Console, lines: Iterable[str]) -> None:
+def busy_lines(environment: Environment) -> list[str]:
+    """A line of warning where other processes were at work; else nothing."""
+    if not environment.busy:
+        return []
+    load = environment.other_load
+    used = "" if load is None else f": other processes used {load:.1f} cores"
+    return [f"BUSY MACHINE{used}; times may be too long; repeat when it is idle"]
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
     """Plain text: no markup or colours guessed from a user's file names."""
     for line in lines:
         console.print(line, markup=False, highlight=False)

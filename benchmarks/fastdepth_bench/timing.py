@@ -18,7 +18,7 @@ import numpy as np
 from fastdepth.errors import ParityError, UsageError
 
 if TYPE_CHECKING:
-    from fastdepth_bench.runners import Batch, DepthBatch, Runner
+    from fastdepth_bench.runners import Batch, DepthBatch, Infers
 
 MINIMUM_N = 20
 """Least number of measured inferences, however slow they are."""
@@ -83,7 +83,7 @@ class Timing:
 
 
 def measure(
-    runner: Runner, batches: Sequence[Batch], *, seconds: float, minimum_n: int = MINIMUM_N
+    runner: Infers, batches: Sequence[Batch], *, seconds: float, minimum_n: int = MINIMUM_N
 ) -> Timing:
     """Warm up, then time for at least so many seconds and at least so many inferences.
 
@@ -97,7 +97,7 @@ def measure(
         UsageError: the batches are all the same, or of a single value.
         ParityError: an answer is not a depth map: NaN, infinite, or of another shape or type.
     """
-    _check_batches(batches)
+    check_batches(batches)
     turns = itertools.cycle(batches)
     warm = warm_up(runner, turns, seconds)
     times: list[float] = []
@@ -107,7 +107,7 @@ def measure(
     return summarise(times, batch=len(batches[0]), warm=warm)
 
 
-def timed(runner: Runner, batch: Batch) -> float:
+def timed(runner: Infers, batch: Batch) -> float:
     """Time of one inference [s]; its answer is checked once the clock has stopped.
 
     Raises:
@@ -116,11 +116,11 @@ def timed(runner: Runner, batch: Batch) -> float:
     start = time.perf_counter()
     depth = runner.infer(batch)
     seconds = time.perf_counter() - start
-    _check_depth(depth, batch)
+    check_depth(depth, batch)
     return seconds
 
 
-def warm_up(runner: Runner, turns: Iterable[Batch], limit: float) -> WarmUp:
+def warm_up(runner: Infers, turns: Iterable[Batch], limit: float) -> WarmUp:
     """Run until the median stands still, at most about ``limit`` seconds, at least twice."""
     times: list[float] = []
     start = time.perf_counter()
@@ -160,14 +160,23 @@ def _stands_still(times: Sequence[float]) -> bool:
     return abs(now - before) <= STABLE * before
 
 
-def _check_batches(batches: Sequence[Batch]) -> None:
-    """Refuse inputs that a cache or a shortcut for constants could answer faster."""
+def check_batches(batches: Sequence[Batch]) -> None:
+    """Refuse inputs that a cache or a shortcut for constants could answer faster.
+
+    Raises:
+        UsageError: the batches are all the same, or one is of a single value.
+    """
     alike = all(np.array_equal(batches[0], other) for other in batches[1:])
     if alike or any(batch.min() == batch.max() for batch in batches):
         raise UsageError("timing needs at least two different pictures, none of a single colour")
 
 
-def _check_depth(depth: DepthBatch, batch: Batch) -> None:
+def check_depth(depth: DepthBatch, batch: Batch) -> None:
+    """Refuse what is no depth map of these pictures.
+
+    Raises:
+        ParityError: NaN, infinite, or of another shape or type.
+    """
     expected = (len(batch), 1, *batch.shape[1:3])
     if depth.shape != expected or depth.dtype != np.float32:
         raise ParityError(

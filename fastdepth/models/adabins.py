@@ -172,7 +172,7 @@ def attend(logits: Tensor, centres: Tensor) -> Tensor:
     """:func:`mix_bins` as attention: pixels are queries, bins are keys, centres are values."""
     pixels = logits.flatten(2).transpose(1, 2).to(centres.dtype)
     depth = pixels.softmax(dim=2) @ centres[:, :, None]
-    return depth.reshape(len(logits), 1, *logits.shape[2:])
+    return depth.reshape(-1, 1, *logits.shape[2:])
 
 
 def _border_strips(trunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

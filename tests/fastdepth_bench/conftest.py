@@ -88,6 +88,28 @@ def fake_runner() -> Callable[..., FakeRunner]:
     return lambda depth=flat, busy=0.0: FakeRunner(depth, busy)
 
 
+class FakeClock:
+    """Stands in for the module ``time``: moves only when something works."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def work(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock by which the benchmark times, so that other processes cannot disturb a test."""
+    clock = FakeClock()
+    for module in ("timing", "interleaved", "ceiling"):
+        monkeypatch.setattr(f"fastdepth_bench.{module}.time", clock)
+    return clock
+
+
 @pytest.fixture
 def samples() -> list[Sample]:
     """Three pictures of 32x48 with depth equal to the mean of their colours by 50 [m]."""

@@ -48,6 +48,12 @@ def test_exports_once(folder: Path) -> None:
     assert first.name.startswith("unet128-dws-416x320-fp32-")
 
 
+def test_another_form_of_a_recipe_is_another_file() -> None:
+    path = cache_path(RECIPE, "last-axis")
+    assert path.name.startswith("unet128-dws-416x320-fp32-last-axis-")
+    assert cache_path(RECIPE).name.rpartition("-")[2] != path.name.rpartition("-")[2]
+
+
 def test_a_failed_export_leaves_nothing(folder: Path) -> None:
     def write(recipe: ExportRecipe, path: Path) -> Any:
         raise ParityError("differs")

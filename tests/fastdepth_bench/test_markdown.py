@@ -7,7 +7,7 @@ import pytest
 
 from fastdepth.errors import UsageError
 from fastdepth_bench.markdown import HEADINGS, to_markdown
-from fastdepth_bench.readme import BEGIN, END, room_picture, with_results
+from fastdepth_bench.readme import NO_FOLDING, marks, room_picture, with_results
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,10 @@ def test_what_was_not_measured_is_empty_and_a_failure_is_told(parsed):
 def test_results_take_the_place_between_the_marks(tmp_path, parsed):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(parsed))
-    text = with_results(f"before\n{BEGIN}\nold\n{END}\nafter\n", [file])
-    assert text == f"before\n{BEGIN}\n\n{to_markdown(parsed)}\n{END}\nafter\n"
+    (begin, end), (second, last) = marks("results"), marks("folding")
+    rest = f"after\n{second}\n\n{NO_FOLDING}\n{last}"
+    text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", [file])
+    assert text == f"before\n{begin}\n\n{to_markdown(parsed)}\n{end}\n{rest}"
     assert with_results(text, [file]) == text
 
 
