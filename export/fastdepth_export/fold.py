@@ -4,6 +4,8 @@ In the light U-Nets the head convolution has no activation, and up to the softma
 linear maps follow it:
 
 * ``conv_out`` and the product with the queries are one matrix, bins x 128;
+* the division by 255 and by the standard deviation is the first convolution's (the mean is
+  subtracted before it, so that zero padding stays what it was);
 * head convolution and patch embedding are one 18x18 convolution of stride 16;
 * head convolution and pixel convolution are one 5x5 convolution, but for the outermost ring of
   pixels, where the zero padding between the two shows. What the 5x5 convolution computes too much
@@ -18,6 +20,8 @@ Equal in exact arithmetic, border included; the stored weights stay those of the
 """
 
 from __future__ import annotations
+
+import copy
 
 import torch
 from torch import Tensor, nn
@@ -52,18 +56,29 @@ def fold(network: DepthNetwork, *, merge: bool = True) -> DepthNetwork:
 
 
 class FoldedUNet(DepthNetwork):
-    """:class:`AdaBinsUNet` with everything after the trunk folded; cannot be trained."""
+    """:class:`AdaBinsUNet` with its first convolution and all after the trunk folded.
+
+    Cannot be trained.
+    """
 
     def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
         super().__init__()
-        self.trunk = network.unet
+        self.trunk = network.unet.with_stem(_divide_input(network.unet.stem, 255 * self.std))
         self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
         self.to(next(network.parameters()).dtype)
 
+    def predict_bytes(self, images: Tensor) -> Prediction:
+        """Predict depth of a camera's pictures (B, H, W, 3) uint8 RGB."""
+        return self._predict(images.permute(0, 3, 1, 2).to(self.mean.dtype) - 255 * self.mean)
+
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
-        depth, centres = self.bins(self.trunk(normalised))
-        return Prediction(normalised, depth, None, centres)
+        return self._predict(normalised * (255 * self.std))
+
+    def _predict(self, centred: Tensor) -> Prediction:
+        """Predict depth of a picture in [0, 255] less its mean, which is 0 beyond the border."""
+        depth, centres = self.bins(self.trunk(centred))
+        return Prediction(None, depth, None, centres)
 
 
 class FoldedEfficientNet(DepthNetwork):
@@ -257,6 +272,14 @@ def _patch_ring(depth: Tensor, ring: Tensor) -> Tensor:
     top, bottom, left, right = parts
     inside = [left[..., None], depth[:, :, 1:-1, 1:-1], right[..., None]]
     return torch.cat([top[:, :, None], torch.cat(inside, dim=3), bottom[:, :, None]], dim=2)
+
+
+@torch.no_grad()
+def _divide_input(conv: nn.Conv2d, divisor: Tensor) -> nn.Conv2d:
+    """The convolution of a picture that was not divided, channel by channel (1, c, 1, 1)."""
+    folded = copy.copy(conv)
+    folded._parameters = {**conv._parameters, "weight": nn.Parameter(conv.weight / divisor)}
+    return folded
 
 
 def _compose_strided(last: nn.Conv2d, embedding: nn.Conv2d) -> nn.Conv2d:

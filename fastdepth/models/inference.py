@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from fastdepth.models.network import DepthNetwork, Prediction, upsample
@@ -18,6 +17,5 @@ def predict_pictures(network: DepthNetwork, images: Tensor) -> tuple[Tensor, Pre
     Returns:
         Depth (B, 1, H, W) [m], and all that the network computed.
     """
-    pixels = images.permute(0, 3, 1, 2).to(torch.float32) / 255
-    prediction: Prediction = network(pixels)
+    prediction = network.predict_bytes(images)
     return upsample(prediction.depth, images.shape[1], images.shape[2]), prediction

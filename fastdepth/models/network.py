@@ -15,13 +15,14 @@ class Prediction(NamedTuple):
     """What a network computes; the fields are the stages on which an exported file is compared.
 
     Attributes:
-        normalised: (B, 3, H, W) float, the picture less mean by standard deviation.
+        normalised: (B, 3, H, W) float, the picture less mean by standard deviation, where a network
+            computes it.
         depth: (B, 1, h, w) float [m], at the network's own output size.
         features: (B, C, h, w) float, output of the encoder-decoder, where there is one.
         centres: (B, bins) float [m], ascending bin centres, where there are bins.
     """
 
-    normalised: Tensor
+    normalised: Tensor | None
     depth: Tensor
     features: Tensor | None = None
     centres: Tensor | None = None
@@ -46,6 +47,11 @@ class DepthNetwork(nn.Module):
     def forward(self, image: Tensor) -> Prediction:
         """Predict depth of ``image`` (B, 3, H, W) float32 in [0, 1]."""
         return self.predict((image - self.mean) / self.std)
+
+    def predict_bytes(self, images: Tensor) -> Prediction:
+        """Predict depth of a camera's pictures (B, H, W, 3) uint8 RGB."""
+        prediction: Prediction = self(images.permute(0, 3, 1, 2).to(torch.float32) / 255)
+        return prediction
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
