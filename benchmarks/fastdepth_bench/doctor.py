@@ -16,7 +16,7 @@ from fastdepth_bench.environment import (
     usable_cores,
 )
 from fastdepth_bench.providers import probe
-from fastdepth_bench.targets import TARGETS
+from fastdepth_export.targets import TARGETS
 
 OPTIONAL = {
     "torch": "bench",

@@ -17,7 +17,7 @@ from fastdepth_bench.accuracy import (
 from fastdepth_bench.environment import EnvironmentRecorder
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report, Result, compare_with_torch
-from fastdepth_bench.targets import Case, get_target
+from fastdepth_bench.targets import Case, open_runner
 from fastdepth_bench.timing import measure
 
 
@@ -72,7 +72,7 @@ def measure_case(
     row = Result(case, yardstick)
     try:
         advance(0, f"{case}: loading")
-        with get_target(case.runtime).open(case) as runner:
+        with open_runner(case) as runner:
             cost = runner.cost()
             advance(0, f"{case}: timing")
             batches = timing_batches(samples, case.size, case.batch)
