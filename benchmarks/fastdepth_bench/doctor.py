@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import fastdepth
 from fastdepth.extras import require
-from fastdepth_bench.cache import cache_folder
+from fastdepth.files import cache_folder
 from fastdepth_bench.environment import (
     PACKAGES,
     cpu_model,

@@ -5,6 +5,8 @@ A runner owns its synchronisation: when ``infer`` returns, the depth lies in the
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -16,7 +18,6 @@ from fastdepth_bench.providers import DEVICE_PROVIDERS, check_device
 from fastdepth_bench.targets import Case
 
 if TYPE_CHECKING:
-    from fastdepth.runtime import DepthModel
     from fastdepth_export.cost import GraphCost
 
 Batch = NDArray[np.uint8]
@@ -24,6 +25,14 @@ Batch = NDArray[np.uint8]
 
 DepthBatch = NDArray[np.float32]
 """(B, 1, H, W) float32 [m]."""
+
+
+class Model(Protocol):
+    """An opened file."""
+
+    def infer(self, batch: Batch, /) -> DepthBatch:
+        """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8."""
+        ...
 
 
 class Runner(Protocol):
@@ -114,26 +123,25 @@ class TorchRunner:
         )
 
 
-class OnnxRuntimeRunner:
-    """The exported file in ONNX Runtime, opened as an application opens it."""
+class FileRunner:
+    """An exported file, made now unless the cache has it; subclasses say what opens it."""
 
     def __init__(self, case: Case) -> None:
-        from fastdepth.runtime import load
+        self._recipe = case.recipe()
+        self._model: Model | None = self._open(cache.exported(self._recipe), case)
 
-        self._path = cache.exported(case.recipe())
-        provider = DEVICE_PROVIDERS[case.device]
-        self._model: DepthModel | None = load(self._path, provider=provider, threads=case.threads)
+    def _open(self, path: Path, case: Case) -> Model:
+        raise NotImplementedError
 
     @staticmethod
     def check_device(device: str) -> None:
-        """Raise UsageError or DeviceError if ONNX Runtime has no provider for the device."""
-        check_device(device)
+        """See :meth:`Runner.check_device`; the CPU needs no check."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._model = None  # a session is released with its last reference
+        self._model = None  # released with its last reference
 
     def infer(self, batch: Batch) -> DepthBatch:
         """See :meth:`Runner.infer`."""
@@ -141,7 +149,46 @@ class OnnxRuntimeRunner:
         return self._model.infer(batch)
 
     def cost(self) -> GraphCost:
-        """Of the very file that is timed."""
+        """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
         from fastdepth_export.cost import graph_cost
 
-        return graph_cost(self._path)
+        cost = graph_cost(cache.exported(replace(self._recipe, format="onnx")))
+        files = cache.cached_files(self._recipe)
+        return replace(cost, bytes=sum(path.stat().st_size for path in files))
+
+
+class OnnxRuntimeRunner(FileRunner):
+    """ONNX Runtime, opened as an application opens it."""
+
+    def _open(self, path: Path, case: Case) -> Model:
+        from fastdepth.runtime import load
+
+        return load(path, provider=DEVICE_PROVIDERS[case.device], threads=case.threads)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise UsageError or DeviceError if ONNX Runtime has no provider for the device."""
+        check_device(device)
+
+
+class OpenVinoRunner(FileRunner):
+    """OpenVINO on the CPU."""
+
+    def _open(self, path: Path, case: Case) -> Model:
+        from fastdepth_export.openvino_ir import OpenVinoModel
+
+        return OpenVinoModel(path, case.threads)
+
+
+class TensorRtRunner(FileRunner):
+    """A TensorRT engine, replayed as a CUDA graph."""
+
+    def _open(self, path: Path, case: Case) -> Model:
+        from fastdepth_export.tensorrt_engine import EngineModel
+
+        return EngineModel(path, case.device)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise UsageError or DeviceError if there is no such GPU."""
+        TorchRunner.check_device(device)

@@ -76,6 +76,30 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 format="onnx",
                 suffixes=(".onnx",),
             ),
+            Target(
+                name="openvino",
+                summary="OpenVINO",
+                devices=("cpu",),
+                precisions=("fp32",),
+                package="openvino",
+                extra="openvino",
+                runner="runners:OpenVinoRunner",
+                format="openvino",
+                suffixes=(".xml", ".bin"),
+                builder="openvino_ir:build",
+            ),
+            Target(
+                name="tensorrt",
+                summary="TensorRT 10 and 11",
+                devices=("cuda",),
+                precisions=("fp32",),
+                package="tensorrt",
+                extra="tensorrt",
+                runner="runners:TensorRtRunner",
+                format="engine",
+                suffixes=(".engine", ".engine.json"),
+                builder="tensorrt_engine:build",
+            ),
         )
     }
 )

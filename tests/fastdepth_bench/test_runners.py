@@ -43,6 +43,11 @@ def test_cost_is_that_of_the_cached_file(report: Report, cache_folder: Path) -> 
     assert cost is not None
     assert cost.bytes == file.stat().st_size
     assert load(file).metadata.variant == report.rows[1].case.variant
+    (row,) = (row for row in report.rows if row.case.runtime == "openvino")
+    pair = [*cache_folder.rglob("*.xml"), *cache_folder.rglob("*.bin")]
+    assert row.cost is not None
+    assert row.cost.bytes == sum(path.stat().st_size for path in pair)
+    assert row.cost.macs == cost.macs
 
 
 def test_torch_counts_its_state(report: Report) -> None:
