@@ -8,16 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.errors import DeviceError
+from fastdepth.extras import require
 from fastdepth_bench import cache
 from fastdepth_bench.providers import DEVICE_PROVIDERS, check_device
 from fastdepth_bench.targets import Case
 
 if TYPE_CHECKING:
+    from fastdepth.runtime import DepthModel
     from fastdepth_export.cost import GraphCost
 
 Batch = NDArray[np.uint8]
@@ -32,6 +35,14 @@ class Model(Protocol):
 
     def infer(self, batch: Batch, /) -> DepthBatch:
         """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8."""
+        ...
+
+
+class DeviceModel(Model, Protocol):
+    """An opened file on a device of its own memory."""
+
+    def copy(self, batch: Batch, /) -> None:
+        """See :meth:`Runner.copy`."""
         ...
 
 
@@ -58,6 +69,10 @@ class Runner(Protocol):
         """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8, finished on return."""
         ...
 
+    def copy(self, batch: Batch) -> None:
+        """The host's copies of one inference alone, finished on return; only on a GPU."""
+        ...
+
     def cost(self) -> GraphCost:
         """Parameters, multiply-adds a picture, and bytes of what is run; not timed."""
         ...
@@ -76,6 +91,7 @@ class TorchRunner:
         self._torch, self._predict = torch, predict_pictures
         self._case = case
         self._device = open_device(case.device)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: TF32 keeps 10 bits of 23
         self._network = build_network(case.recipe()).to(self._device)
         self._threads_before = torch.get_num_threads()
 
@@ -101,8 +117,14 @@ class TorchRunner:
             answer: DepthBatch = depth.float().cpu().numpy()
         return answer
 
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        height, width = batch.shape[1:3]
+        images = self._torch.from_numpy(batch).to(self._device)
+        self._torch.empty((len(images), 1, height, width), device=self._device).cpu()
+
     def cost(self) -> GraphCost:
-        """Of the network as trained; bytes are those of its parameters and buffers."""
+        """Of the network that is run; bytes are those of its parameters and buffers."""
         from torch.utils.flop_counter import FlopCounterMode
 
         from fastdepth_export.cost import GraphCost
@@ -116,11 +138,17 @@ class TorchRunner:
                 self._predict(network, picture)
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
+        state = network.state_dict()  # what was folded is a buffer
         return GraphCost(
-            params=sum(p.numel() for p in network.parameters()),
+            params=sum(value.numel() for name, value in state.items() if _is_weight(name)),
             macs=counter.get_total_flops() // 2,  # a multiply-add is two operations
-            bytes=sum(t.nbytes for t in network.state_dict().values()),
+            bytes=sum(value.nbytes for value in state.values()),
         )
+
+
+def _is_weight(name: str) -> bool:
+    """Whether a tensor is learnt or folded, not a statistic of batch normalisation."""
+    return name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked")
 
 
 class FileRunner:
@@ -131,11 +159,8 @@ class FileRunner:
         self._model: Model | None = self._open(cache.exported(self._recipe), case)
 
     def _open(self, path: Path, case: Case) -> Model:
+        """The file, ready to run."""
         raise NotImplementedError
-
-    @staticmethod
-    def check_device(device: str) -> None:
-        """See :meth:`Runner.check_device`; the CPU needs no check."""
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +173,10 @@ class FileRunner:
         assert self._model is not None, "used outside its with block"
         return self._model.infer(batch)
 
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        cast("DeviceModel", self._model).copy(batch)
+
     def cost(self) -> GraphCost:
         """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
         from fastdepth_export.cost import graph_cost
@@ -158,17 +187,51 @@ class FileRunner:
 
 
 class OnnxRuntimeRunner(FileRunner):
-    """ONNX Runtime, opened as an application opens it."""
+    """ONNX Runtime, opened as an application opens it; on a GPU its memory is bound."""
 
     def _open(self, path: Path, case: Case) -> Model:
         from fastdepth.runtime import load
 
-        return load(path, provider=DEVICE_PROVIDERS[case.device], threads=case.threads)
+        model = load(path, provider=DEVICE_PROVIDERS[case.device], threads=case.threads)
+        return model if case.device == "cpu" else BoundModel(model, case.device, case.batch)
 
     @staticmethod
     def check_device(device: str) -> None:
         """Raise UsageError or DeviceError if ONNX Runtime has no provider for the device."""
         check_device(device)
+
+
+class BoundModel:
+    """A model of ONNX Runtime whose input and output stay at one place in a device's memory."""
+
+    def __init__(self, model: DepthModel, device: str, batch: int) -> None:
+        """Bind.
+
+        Args:
+            model: opened on the device.
+            device: ONNX Runtime's name of it, ``cuda``.
+            batch: pictures per inference, from now on fixed.
+        """
+        values = require("onnxruntime", "cpu").OrtValue
+        picture = np.zeros((batch, *model.size, 3), np.uint8)
+        depth = (batch, 1, *model.size)
+        self._session = model.session
+        self._image = values.ortvalue_from_numpy(picture, device, 0)
+        self._depth = values.ortvalue_from_shape_and_type(depth, np.float32, device, 0)
+        self._binding = self._session.io_binding()
+        self._binding.bind_ortvalue_input("image", self._image)
+        self._binding.bind_ortvalue_output("depth", self._depth)
+
+    def infer(self, batch: Batch) -> DepthBatch:
+        """See :meth:`Runner.infer`."""
+        self._image.update_inplace(batch)
+        self._session.run_with_iobinding(self._binding)
+        return np.array(self._depth.numpy())
+
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        self._image.update_inplace(batch)
+        np.array(self._depth.numpy())
 
 
 class OpenVinoRunner(FileRunner):
@@ -178,6 +241,13 @@ class OpenVinoRunner(FileRunner):
         from fastdepth_export.openvino_ir import OpenVinoModel
 
         return OpenVinoModel(path, case.threads)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise DeviceError if OpenVINO finds no CPU that it can use."""
+        found = require("openvino", "openvino").Core().available_devices
+        if "CPU" not in found:
+            raise DeviceError(f"OpenVINO finds no CPU, only {found}; use another runtime")
 
 
 class TensorRtRunner(FileRunner):

@@ -89,6 +89,24 @@ def test_untrained_rows_are_timed_and_not_scored(
     assert row.to_row()["untrained"] is True
 
 
+def test_copies_are_timed_apart_on_a_gpu(
+    opening: Open,
+    fake_runner: Callable[..., Any],
+    case: Case,
+    samples: list[Sample],
+    yardstick: Yardstick,
+) -> None:
+    runner = fake_runner()
+    copied: list[object] = []
+    runner.copy = copied.append
+    opening(lambda case: runner)
+    assert measure_case(case, samples, yardstick, seconds=0.01).host_copies is None
+    assert not copied
+    row = measure_case(replace(case, device="cuda"), samples, yardstick, seconds=0.01)
+    assert len(copied) >= 20
+    assert row.to_row()["host_copies_ms"] > 0
+
+
 def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]) -> None:
     opening(lambda case: fake_runner())
     moved, notes = [], []

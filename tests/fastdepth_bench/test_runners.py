@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastdepth.runtime import load
+from fastdepth.runtime import DepthModel, load
 from fastdepth_bench.accuracy import load_samples, timing_batches
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report
-from fastdepth_bench.runners import Batch, TorchRunner
+from fastdepth_bench.runners import Batch, BoundModel, TorchRunner
 from fastdepth_bench.targets import Case, open_runner
 
 torch = pytest.importorskip("torch")
@@ -62,3 +62,14 @@ def test_torch_puts_its_threads_back(case: Case) -> None:
     with TorchRunner(replace(case, threads=wanted)):
         assert torch.get_num_threads() == wanted
     assert torch.get_num_threads() == before
+
+
+def test_bound_memory_answers_as_a_call_does(tiny_model: DepthModel) -> None:
+    """ONNX Runtime binds the CPU's memory as it binds a GPU's."""
+    bound = BoundModel(tiny_model, "cpu", batch=2)
+    batches = np.random.default_rng(0).integers(0, 256, (2, 2, *tiny_model.size, 3), np.uint8)
+    answers = [bound.infer(batch) for batch in batches]
+    for batch, answer in zip(batches, answers, strict=True):
+        np.testing.assert_array_equal(answer, tiny_model.infer(batch))
+    bound.copy(batches[0])
+    np.testing.assert_array_equal(bound._depth.numpy(), answers[1])

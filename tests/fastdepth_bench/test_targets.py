@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fastdepth.errors import DeviceError, MissingExtraError, UnknownNameError
+from fastdepth.errors import DeviceError, MissingExtraError, UnknownNameError, UsageError
 from fastdepth_bench import targets
+from fastdepth_bench.options import Options
 from fastdepth_bench.targets import REFERENCE, Case, check_precision, check_target, runner_class
 from fastdepth_export.targets import TARGETS, get_target
 
@@ -21,12 +22,28 @@ def test_reference_exists() -> None:
     assert precision in TARGETS[runtime].precisions
 
 
+@pytest.mark.parametrize("name", [t.name for t in TARGETS.values() if not t.runs_on("cpu")])
+def test_what_needs_a_gpu_is_refused_on_a_cpu(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} runs on cuda alone; .* torch, onnxruntime"):
+        Options(runtime=(name,)).cases()
+
+
+def test_a_precision_that_no_runtime_of_the_device_has() -> None:
+    with pytest.raises(UsageError, match="cannot compute in fp16; runtimes on cpu that can: "):
+        Options(precision=("fp16",), runtime=("torch",)).cases()
+    cases = Options(precision=("fp16",), runtime=("torch-graph",), device="cuda").cases()
+    assert [case.precision for case in cases] == ["fp16"]
+    assert cases[0].recipe().resolved().recipe.precision == "fp32"  # built as it was trained
+
+
 def test_unknown_precision_tells_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'fp32'"):
         check_precision("fp23")
 
 
-@pytest.mark.parametrize("name", [t.name for t in TARGETS.values() if t.runs_on("cuda")])
+@pytest.mark.parametrize(
+    "name", [t.name for t in TARGETS.values() if t.runs_on("cuda") and t.installed]
+)
 def test_check_names_the_missing_gpu(name: str) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
