@@ -17,7 +17,7 @@ from fastdepth.data.rooms import render_room
 from fastdepth.size import Size
 from fastdepth.train import cli as train
 from fastdepth_bench import cli as bench
-from fastdepth_bench.readme import with_results
+from fastdepth_bench.readme import with_results, with_targets
 from fastdepth_export import cli as export
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +92,10 @@ def test_figures_are_those_of_the_committed_results():
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert results
     assert with_results(README, results) == README
+
+
+def test_targets_are_those_of_the_table():
+    assert with_targets(README) == README
 
 
 def test_pictures_exist():

@@ -22,8 +22,10 @@ from fastdepth_bench.cache import exported
 from fastdepth_bench.markdown import to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
 from fastdepth_export import ExportRecipe
+from fastdepth_export.targets import TARGETS
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+TARGETS_BEGIN, TARGETS_END = "<!-- targets: begin -->", "<!-- targets: end -->"
 
 ROOM = 14
 """Number of the test room that the README shows."""
@@ -38,12 +40,37 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
     Raises:
         UsageError: the README has no such marks.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UsageError(f"the README lacks the lines {BEGIN} and {END}")
     tables = "\n".join(to_markdown(json.loads(path.read_text())) for path in results)
-    return f"{before}{begin}\n\n{tables}\n{end}{after}"
+    return _between(readme, BEGIN, END, tables)
+
+
+def with_targets(readme: str) -> str:
+    """The README with the table of targets between its two marks.
+
+    Raises:
+        UsageError: the README has no such marks.
+    """
+    lines = [
+        ("runtime", "what it is", "device", "precision", "`--format`", "files", "extra"),
+        ("---",) * 7,
+    ]
+    for target in TARGETS.values():
+        devices, precisions = ", ".join(target.devices), ", ".join(target.precisions)
+        files = " ".join(f"`{suffix}`" for suffix in target.suffixes)
+        name, extra = f"`{target.name}`", f"`{target.extra}`"
+        lines.append(
+            (name, target.summary, devices, precisions, target.format or "-", files or "-", extra)
+        )
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _between(readme, TARGETS_BEGIN, TARGETS_END, table)
+
+
+def _between(readme: str, begin: str, end: str, text: str) -> str:
+    before, found, rest = readme.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise UsageError(f"the README lacks the lines {begin} and {end}")
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
@@ -63,7 +90,7 @@ def update(checkout: Path) -> None:
     """
     readme = checkout / "README.md"
     results = sorted((checkout / "benchmarks" / "results").glob("*.json"))
-    write_text(readme, with_results(readme.read_text(), results))
+    write_text(readme, with_targets(with_results(readme.read_text(), results)))
     model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
 
