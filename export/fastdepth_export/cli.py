@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import run_command
+from fastdepth.console import progress, run_command
 from fastdepth.errors import UsageError
 from fastdepth.metadata import ModelMetadata
 from fastdepth.size import Size
@@ -92,7 +92,8 @@ def _run(options: Options) -> None:
     recipe = options.recipe()
     target = recipe.resolved().target
     output = options.output or Path(recipe.variant + target.suffixes[0])
-    metadata = export(recipe, output)
+    with progress(f"exporting {output}", None):
+        metadata = export(recipe, output)
     size = sum(path.stat().st_size for path in files_of(output, target))
     print(
         f"{output}: {metadata.variant}, weights {metadata.weights}, input {metadata.size}, "
