@@ -11,6 +11,14 @@ from pathlib import Path
 from fastdepth.errors import OutputError
 
 
+def cache_folder() -> Path:
+    """``$FASTDEPTH_CACHE``, else ``$XDG_CACHE_HOME/fastdepth``, else ``~/.cache/fastdepth``."""
+    if own := os.environ.get("FASTDEPTH_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fastdepth"
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block ends well.

@@ -63,12 +63,13 @@ class DepthModel:
 
     Attributes:
         metadata: what the file says of itself.
+        session: the ``onnxruntime.InferenceSession``, for I/O binding and other special needs.
         provider: execution provider in use: ``cpu``, ``cuda`` or ``tensorrt``.
         size: the network's input, to which pictures are brought.
     """
 
     def __init__(self, session: Any, metadata: ModelMetadata, size: Size) -> None:
-        self._session = session
+        self.session = session
         self.metadata = metadata
         self.provider = provider_in_use(session)
         self.size = size
@@ -148,7 +149,7 @@ class DepthModel:
                 f"batch is {batch.dtype} {batch.shape}; this model takes uint8 "
                 f"(B, {self.size.height}, {self.size.width}, 3), as preprocess returns it"
             )
-        depth: NDArray[np.float32] = self._session.run(["depth"], {"image": batch})[0]
+        depth: NDArray[np.float32] = self.session.run(["depth"], {"image": batch})[0]
         return depth
 
     def postprocess(

@@ -19,7 +19,7 @@ from fastdepth.size import Size
 from fastdepth.train import cli as train
 from fastdepth_bench import cli as bench
 from fastdepth_bench import folding
-from fastdepth_bench.readme import with_results
+from fastdepth_bench.readme import with_results, with_targets
 from fastdepth_export import cli as export
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +101,10 @@ def test_the_folding_command_has_these_options():
     asked = tyro.cli(folding.Command, args=line.split(), config=(tyro.conf.UseAppendAction,))
     assert (asked.variant, asked.limit) == (("unet128-dws",), 50)
     assert asked.options().cases()[0].threads == 1
+
+
+def test_targets_are_those_of_the_table():
+    assert with_targets(README) == README
 
 
 def test_pictures_exist():

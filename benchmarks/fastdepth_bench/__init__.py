@@ -16,6 +16,7 @@ from __future__ import annotations
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report, Result
 from fastdepth_bench.run import run
-from fastdepth_bench.targets import TARGETS, Case
+from fastdepth_bench.targets import Case
+from fastdepth_export.targets import TARGETS
 
 __all__ = ["TARGETS", "Case", "Options", "Report", "Result", "run"]

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from dataclasses import asdict
-from functools import cache
+from dataclasses import asdict, replace
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fastdepth
+from fastdepth.files import cache_folder
 from fastdepth.metadata import UNTRAINED
 from fastdepth.weights import find_weights, weights_hash
+from fastdepth_export.targets import FORMATS
 
 if TYPE_CHECKING:
     from fastdepth.metadata import ModelMetadata
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
     Export = Callable[[ExportRecipe, Path], ModelMetadata]
 
 EXPORTING_PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim")
-
-
-def cache_folder() -> Path:
-    """``$FASTDEPTH_CACHE``, else ``$XDG_CACHE_HOME/fastdepth``, else ``~/.cache/fastdepth``."""
-    if own := os.environ.get("FASTDEPTH_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fastdepth"
 
 
 def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
@@ -55,13 +48,15 @@ def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
         "weights": weights_hash(find_weights(resolved.weights)) if trained else UNTRAINED,
         "fastdepth": fastdepth.__version__,
         "source": _source_hash(),
-        "packages": {name: _version(name) for name in EXPORTING_PACKAGES},
+        "gpu": None if "cpu" in resolved.target.devices else _gpu(),
+        "packages": {n: _version(n) for n in (*EXPORTING_PACKAGES, resolved.target.package)},
         "form": form,
     }
     text = json.dumps(contents, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     parts = resolved.variant.name, str(resolved.size), recipe.precision, form, key
-    return cache_folder() / "exports" / f"{'-'.join(filter(None, parts))}.{recipe.format}"
+    name = "-".join(filter(None, parts))
+    return cache_folder() / "exports" / (name + resolved.target.suffixes[0])
 
 
 def exported(recipe: ExportRecipe, write: Export | None = None, form: str = "") -> Path:
@@ -76,11 +71,41 @@ def exported(recipe: ExportRecipe, write: Export | None = None, form: str = "") 
         FastDepthError: it cannot be exported, or the cache folder cannot be written.
     """
     path = cache_path(recipe, form)
-    if not path.exists():
+    whole = all(part.exists() for part in cached_files(recipe))
+    if FORMATS[recipe.format].builder and write is None:
+        from fastdepth_export import export
+
+        onnx_file = exported(replace(recipe, format="onnx"))
+        whole = whole and _fits(recipe, path, onnx_file)
+        write = partial(export, onnx_file=onnx_file)
+    if not whole:
         from fastdepth_export import export
 
         (write or export)(recipe, path)
     return path
+
+
+def cached_files(recipe: ExportRecipe) -> list[Path]:
+    """All files that the export of a recipe consists of, whether or not it was made yet."""
+    from fastdepth_export.export import files_of
+
+    return files_of(cache_path(recipe), FORMATS[recipe.format])
+
+
+def _fits(recipe: ExportRecipe, path: Path, onnx_file: Path) -> bool:
+    """Whether a file that is there can be used here: one built on a GPU fits that GPU alone."""
+    if "cpu" in FORMATS[recipe.format].devices:
+        return True
+    from fastdepth_export.tensorrt_engine import fits
+
+    return fits(path, onnx_file)
+
+
+def _gpu() -> tuple[str, str]:
+    """What a file that is built on a GPU belongs to."""
+    from fastdepth_export.tensorrt_engine import gpu_at_hand
+
+    return gpu_at_hand()
 
 
 @cache

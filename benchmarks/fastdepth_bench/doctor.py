@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import fastdepth
+from fastdepth.errors import FastDepthError
 from fastdepth.extras import require
-from fastdepth_bench.cache import cache_folder
+from fastdepth.files import cache_folder
 from fastdepth_bench.environment import (
     PACKAGES,
     cpu_model,
@@ -16,7 +17,8 @@ from fastdepth_bench.environment import (
     usable_cores,
 )
 from fastdepth_bench.providers import probe
-from fastdepth_bench.targets import TARGETS
+from fastdepth_bench.targets import check_target
+from fastdepth_export.targets import TARGETS, Target
 
 OPTIONAL = {
     "torch": "bench",
@@ -31,7 +33,7 @@ OPTIONAL = {
 
 def report() -> str:
     """Everything that decides what can be measured here, as lines of text; needs no extra."""
-    return "\n".join([*_versions(), *_hardware(), *_providers(), *_missing()]) + "\n"
+    return "\n".join([*_versions(), *_hardware(), *_providers(), *_runtimes(), *_missing()]) + "\n"
 
 
 def _versions() -> list[str]:
@@ -68,9 +70,26 @@ def _providers() -> list[str]:
     ]
 
 
+def _runtimes() -> list[str]:
+    """One line a target: whether it can run on each of its devices, and what is in the way."""
+    return [
+        f"runtime {target.name}: "
+        + "; ".join(f"{device} {_problem(target, device) or 'works'}" for device in target.devices)
+        for target in TARGETS.values()
+    ]
+
+
+def _problem(target: Target, device: str) -> str:
+    try:
+        check_target(target, device)
+    except FastDepthError as error:
+        return f"does not work: {error}"
+    return ""
+
+
 def _missing() -> list[str]:
     missing = {name: extra for name, extra in OPTIONAL.items() if find_spec(name) is None}
     extras = ",".join(dict.fromkeys(missing.values()))
     if not missing:
-        return [f"runtimes: {', '.join(TARGETS)}; nothing is missing"]
+        return ["nothing is missing but what the lines above name"]
     return [f"missing: {', '.join(missing)}; run: pip install 'fastdepth[{extras}]'"]

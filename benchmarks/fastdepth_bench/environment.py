@@ -19,6 +19,8 @@ PACKAGES = (
     "torch",
     "onnxruntime",
     "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
     "onnx",
     "numpy",
     "opencv-python-headless",

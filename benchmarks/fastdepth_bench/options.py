@@ -12,7 +12,8 @@ from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
 from fastdepth_bench.environment import usable_cores
-from fastdepth_bench.targets import TARGETS, Case, check_precision, get_target
+from fastdepth_bench.targets import REFERENCE, Case, check_precision, check_target
+from fastdepth_export.targets import Target, check_runtime, get_target, runtimes_on
 
 DEFAULT_VARIANT = "unet128-dws"
 DEFAULT_PRECISION = "fp32"
@@ -24,8 +25,9 @@ class Options:
 
     Attributes:
         variant: network; unet128-dws if absent.
-        runtime: torch or onnxruntime; both if absent.
-        precision: type of the weights; fp32 if absent.
+        runtime: torch, torch-graph, torch-compile, onnxruntime, openvino or tensorrt; all that
+            are installed and run on the device if absent.
+        precision: fp32, or fp16 where the runtime has it; fp32 if absent.
         size: network input, WIDTHxHEIGHT; each variant's own if absent.
         weights: tag or .safetensors file; each goes to the variant that it was trained
             for. Variants without one take those shipped, or random ones and no accuracy.
@@ -79,7 +81,7 @@ class Options:
         if not 0 < self.seconds <= 3600:
             raise UsageError(f"seconds {self.seconds:g} must be above 0 and at most 3600")
         for runtime in dict.fromkeys(case.runtime for case in self.cases()):
-            get_target(runtime).check(self.device)
+            check_target(get_target(runtime), self.device)
 
     def open_data(self) -> Source:
         """The samples to measure on.
@@ -104,14 +106,27 @@ class Options:
 
     def _runtimes(self) -> list[tuple[str, str]]:
         """Pairs of runtime and precision that exist; every runtime must have one."""
-        precisions = [check_precision(name) for name in self.precision or (DEFAULT_PRECISION,)]
-        pairs = []
-        for target in map(get_target, dict.fromkeys(self.runtime or TARGETS)):
-            own = [name for name in dict.fromkeys(precisions) if name in target.precisions]
-            if not own:
-                raise UsageError(f"{target.name} has only {', '.join(target.precisions)}")
-            pairs += [(target.name, name) for name in own]
+        asked = map(check_precision, self.precision or (DEFAULT_PRECISION,))
+        precisions = list(dict.fromkeys(asked))
+        targets = self._targets()
+        pairs = [
+            (t.name, p) for t in targets for p in dict.fromkeys(precisions) if p in t.precisions
+        ]
+        lacking = {target.name for target in targets} - {name for name, _ in pairs}
+        if lacking and (self.runtime or not pairs):
+            able = [t.name for t in runtimes_on(self.device) if {*precisions} & {*t.precisions}]
+            raise UsageError(
+                f"{', '.join(sorted(lacking))} cannot compute in {' or '.join(precisions)}; "
+                f"runtimes on {self.device} that can: {', '.join(able) or 'none'}"
+            )
         return pairs
+
+    def _targets(self) -> list[Target]:
+        """Those asked for, which must run on the device, or else all that do and are installed."""
+        if self.runtime:
+            return [check_runtime(name, self.device) for name in dict.fromkeys(self.runtime)]
+        installed = [target for target in runtimes_on(self.device) if target.installed]
+        return installed or [get_target(REFERENCE[0])]  # whose absence tells what to install
 
     def _size(self, name: str) -> Size:
         variant = get_variant(name)

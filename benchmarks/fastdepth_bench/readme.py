@@ -23,8 +23,9 @@ from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
 from fastdepth_export import ExportRecipe
+from fastdepth_export.targets import TARGETS
 
-RESULTS, FOLDING = "results", "folding"
+RESULTS, FOLDING, TARGET_TABLE = "results", "folding", "targets"
 """Names of the README's generated sections."""
 
 FOLDING_SUFFIX = ".folding.json"
@@ -62,6 +63,27 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
     return _between(readme, FOLDING, "\n".join(tables[FOLDING]) or NO_FOLDING)
 
 
+def with_targets(readme: str) -> str:
+    """The README with the table of targets in its section.
+
+    Raises:
+        UsageError: the README has no such section.
+    """
+    lines = [
+        ("runtime", "what it is", "device", "precision", "`--format`", "files", "extra"),
+        ("---",) * 7,
+    ]
+    for target in TARGETS.values():
+        devices, precisions = ", ".join(target.devices), ", ".join(target.precisions)
+        files = " ".join(f"`{suffix}`" for suffix in target.suffixes)
+        name, extra = f"`{target.name}`", f"`{target.extra}`"
+        lines.append(
+            (name, target.summary, devices, precisions, target.format or "-", files or "-", extra)
+        )
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _between(readme, TARGET_TABLE, table)
+
+
 def marks(section: str) -> tuple[str, str]:
     """The lines between which a section of the README is generated."""
     return f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
@@ -94,7 +116,7 @@ def update(checkout: Path) -> None:
     """
     readme = checkout / "README.md"
     results = sorted((checkout / "benchmarks" / "results").glob("*.json"))
-    write_text(readme, with_results(readme.read_text(), results))
+    write_text(readme, with_targets(with_results(readme.read_text(), results)))
     model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastdepth.metrics import Scores, get_protocol
 from fastdepth.variants import get_variant
@@ -41,6 +44,10 @@ class Result:
         d1_minus_torch: d1 less that of the same weights in PyTorch at the same size; None where
             that was not measured.
         error: why the row is empty, in one line; empty where it is not.
+        host_copies: the host's copies in the latency, timed alone [ms]; None on the CPU.
+        depth: (B, 1, H, W) float32 [m], the answer to the first timed pictures; not in the JSON.
+        max_difference_to_torch: largest |difference| of ``depth`` to PyTorch's [m], like the one
+            of d1.
     """
 
     case: Case
@@ -50,6 +57,9 @@ class Result:
     scores: Scores | None = None
     d1_minus_torch: float | None = None
     error: str = ""
+    host_copies: float | None = None
+    depth: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    max_difference_to_torch: float | None = None
 
     @property
     def params(self) -> int:
@@ -70,6 +80,7 @@ class Result:
             "gmac": self.cost and self.cost.macs / 1e9,
             "bytes": self.cost and self.cost.bytes,
             **timing_keys(self.timing),
+            "host_copies_ms": self.host_copies,
             "data": self.yardstick.data,
             "depth_kind": self.yardstick.depth_kind,
             "samples": self.yardstick.samples,
@@ -81,6 +92,7 @@ class Result:
             "flip": self.yardstick.flip,
             "metrics": self.scores and self.scores.as_dict(),
             "d1_minus_torch": self.d1_minus_torch,
+            "max_difference_to_torch": self.max_difference_to_torch,
             "error": self.error or None,
         }
 
@@ -145,19 +157,22 @@ class Report:
 
 
 def compare_with_torch(rows: Sequence[Result]) -> tuple[Result, ...]:
-    """The rows with ``d1_minus_torch`` filled in wherever PyTorch was measured beside them."""
+    """The rows, compared with PyTorch wherever it was measured beside them."""
 
     def key(row: Result) -> tuple[Any, ...]:
-        return row.case.variant, row.case.weights, row.case.size, row.yardstick
+        return row.case.variant, row.case.weights, row.case.size, row.case.batch, row.yardstick
 
-    reference = {
-        key(row): row.scores.d1
-        for row in rows
-        if row.scores and (row.case.runtime, row.case.precision) == REFERENCE
+    references = {
+        key(row): row for row in rows if (row.case.runtime, row.case.precision) == REFERENCE
     }
-    return tuple(
-        replace(row, d1_minus_torch=row.scores.d1 - reference[key(row)])
-        if row.scores and key(row) in reference
-        else row
-        for row in rows
-    )
+    return tuple(_compared(row, references.get(key(row))) for row in rows)
+
+
+def _compared(row: Result, torch: Result | None) -> Result:
+    """A row with its differences to the one measured in PyTorch."""
+    if torch and row.scores and torch.scores:
+        row = replace(row, d1_minus_torch=row.scores.d1 - torch.scores.d1)
+    if torch and row.depth is not None and torch.depth is not None:
+        largest = float(np.abs(row.depth - torch.depth).max())
+        row = replace(row, max_difference_to_torch=largest)
+    return row

@@ -17,8 +17,8 @@ from fastdepth_bench.accuracy import (
 from fastdepth_bench.environment import EnvironmentRecorder
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report, Result, compare_with_torch
-from fastdepth_bench.targets import Case, get_target
-from fastdepth_bench.timing import measure
+from fastdepth_bench.targets import Case, open_runner
+from fastdepth_bench.timing import measure, measure_copies
 
 
 def _silent(steps: int = 1, note: str = "") -> None:
@@ -72,16 +72,20 @@ def measure_case(
     row = Result(case, yardstick)
     try:
         advance(0, f"{case}: loading")
-        with get_target(case.runtime).open(case) as runner:
+        with open_runner(case) as runner:
             cost = runner.cost()
             advance(0, f"{case}: timing")
             batches = timing_batches(samples, case.size, case.batch)
             timing = measure(runner, batches, seconds=seconds)
+            copies = None if case.device == "cpu" else measure_copies(runner, batches)
+            depth = runner.infer(batches[0])
             scores = None
             if case.trained:
                 said = _counting(advance, f"{case}: accuracy", len(samples))
                 scores = measure_accuracy(runner, samples, yardstick, case.size, said)
-        return replace(row, cost=cost, timing=timing, scores=scores)
+        return replace(
+            row, cost=cost, timing=timing, host_copies=copies, depth=depth, scores=scores
+        )
     except Exception as error:  # whatever a runtime throws must not cost the other rows
         return replace(row, error=_reason(error))
 

@@ -5,12 +5,16 @@ A runner owns its synchronisation: when ``infer`` returns, the depth lies in the
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.errors import DeviceError
+from fastdepth.extras import require
 from fastdepth_bench import cache
 from fastdepth_bench.providers import DEVICE_PROVIDERS, check_device
 from fastdepth_bench.targets import Case
@@ -34,6 +38,14 @@ class Infers(Protocol):
         ...
 
 
+class DeviceModel(Infers, Protocol):
+    """An opened file on a device of its own memory."""
+
+    def copy(self, batch: Batch, /) -> None:
+        """See :meth:`Runner.copy`."""
+        ...
+
+
 class Runner(Infers, Protocol):
     """What runs a case; loaded while it is made, released when its block ends."""
 
@@ -53,6 +65,10 @@ class Runner(Infers, Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
+    def copy(self, batch: Batch) -> None:
+        """The host's copies of one inference alone, finished on return; only on a GPU."""
+        ...
+
     def cost(self) -> GraphCost:
         """Parameters, multiply-adds a picture, and bytes of what is run; not timed."""
         ...
@@ -71,6 +87,7 @@ class TorchRunner:
         self._torch, self._predict = torch, predict_pictures
         self._case = case
         self._device = open_device(case.device)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: TF32 keeps 10 bits of 23
         self._network = build_network(case.recipe()).to(self._device)
         self._threads_before = torch.get_num_threads()
 
@@ -96,8 +113,14 @@ class TorchRunner:
             answer: DepthBatch = depth.float().cpu().numpy()
         return answer
 
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        height, width = batch.shape[1:3]
+        images = self._torch.from_numpy(batch).to(self._device)
+        self._torch.empty((len(images), 1, height, width), device=self._device).cpu()
+
     def cost(self) -> GraphCost:
-        """Of the network as trained; bytes are those of its parameters and buffers."""
+        """Of the network that is run; bytes are those of its parameters and buffers."""
         from torch.utils.flop_counter import FlopCounterMode
 
         from fastdepth_export.cost import GraphCost
@@ -111,41 +134,127 @@ class TorchRunner:
                 self._predict(network, picture)
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
+        state = network.state_dict()  # what was folded is a buffer
         return GraphCost(
-            params=sum(p.numel() for p in network.parameters()),
+            params=sum(value.numel() for name, value in state.items() if _is_weight(name)),
             macs=counter.get_total_flops() // 2,  # a multiply-add is two operations
-            bytes=sum(t.nbytes for t in network.state_dict().values()),
+            bytes=sum(value.nbytes for value in state.values()),
         )
 
 
-class OnnxRuntimeRunner:
-    """The exported file in ONNX Runtime, opened as an application opens it."""
+def _is_weight(name: str) -> bool:
+    """Whether a tensor is learnt or folded, not a statistic of batch normalisation."""
+    return name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked")
+
+
+class FileRunner:
+    """An exported file, made now unless the cache has it; subclasses say what opens it."""
 
     def __init__(self, case: Case) -> None:
-        from fastdepth.runtime import load
+        self._recipe = case.recipe()
+        self._model: Infers | None = self._open(cache.exported(self._recipe), case)
 
-        self._path = cache.exported(case.recipe())
-        provider = DEVICE_PROVIDERS[case.device]
-        self._model: DepthModel | None = load(self._path, provider=provider, threads=case.threads)
-
-    @staticmethod
-    def check_device(device: str) -> None:
-        """Raise UsageError or DeviceError if ONNX Runtime has no provider for the device."""
-        check_device(device)
+    def _open(self, path: Path, case: Case) -> Infers:
+        """The file, ready to run."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._model = None  # a session is released with its last reference
+        self._model = None  # released with its last reference
 
     def infer(self, batch: Batch) -> DepthBatch:
         """See :meth:`Infers.infer`."""
         assert self._model is not None, "used outside its with block"
         return self._model.infer(batch)
 
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        cast("DeviceModel", self._model).copy(batch)
+
     def cost(self) -> GraphCost:
-        """Of the very file that is timed."""
+        """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
         from fastdepth_export.cost import graph_cost
 
-        return graph_cost(self._path)
+        cost = graph_cost(cache.exported(replace(self._recipe, format="onnx")))
+        files = cache.cached_files(self._recipe)
+        return replace(cost, bytes=sum(path.stat().st_size for path in files))
+
+
+class OnnxRuntimeRunner(FileRunner):
+    """ONNX Runtime, opened as an application opens it; on a GPU its memory is bound."""
+
+    def _open(self, path: Path, case: Case) -> Infers:
+        from fastdepth.runtime import load
+
+        model = load(path, provider=DEVICE_PROVIDERS[case.device], threads=case.threads)
+        return model if case.device == "cpu" else BoundModel(model, case.device, case.batch)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise UsageError or DeviceError if ONNX Runtime has no provider for the device."""
+        check_device(device)
+
+
+class BoundModel:
+    """A model of ONNX Runtime whose input and output stay at one place in a device's memory."""
+
+    def __init__(self, model: DepthModel, device: str, batch: int) -> None:
+        """Bind.
+
+        Args:
+            model: opened on the device.
+            device: ONNX Runtime's name of it, ``cuda``.
+            batch: pictures per inference, from now on fixed.
+        """
+        values = require("onnxruntime", "cpu").OrtValue
+        picture = np.zeros((batch, *model.size, 3), np.uint8)
+        depth = (batch, 1, *model.size)
+        self._session = model.session
+        self._image = values.ortvalue_from_numpy(picture, device, 0)
+        self._depth = values.ortvalue_from_shape_and_type(depth, np.float32, device, 0)
+        self._binding = self._session.io_binding()
+        self._binding.bind_ortvalue_input("image", self._image)
+        self._binding.bind_ortvalue_output("depth", self._depth)
+
+    def infer(self, batch: Batch) -> DepthBatch:
+        """See :meth:`Runner.infer`."""
+        self._image.update_inplace(batch)
+        self._session.run_with_iobinding(self._binding)
+        return np.array(self._depth.numpy())
+
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        self._image.update_inplace(batch)
+        np.array(self._depth.numpy())
+
+
+class OpenVinoRunner(FileRunner):
+    """OpenVINO on the CPU."""
+
+    def _open(self, path: Path, case: Case) -> Infers:
+        from fastdepth_export.openvino_ir import OpenVinoModel
+
+        return OpenVinoModel(path, case.threads)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise DeviceError if OpenVINO finds no CPU that it can use."""
+        found = require("openvino", "openvino").Core().available_devices
+        if "CPU" not in found:
+            raise DeviceError(f"OpenVINO finds no CPU, only {found}; use another runtime")
+
+
+class TensorRtRunner(FileRunner):
+    """A TensorRT engine, replayed as a CUDA graph."""
+
+    def _open(self, path: Path, case: Case) -> Infers:
+        from fastdepth_export.tensorrt_engine import EngineModel
+
+        return EngineModel(path, case.device)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise UsageError or DeviceError if there is no such GPU."""
+        TorchRunner.check_device(device)

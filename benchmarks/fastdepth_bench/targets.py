@@ -1,18 +1,17 @@
-"""The one table of what can be timed: a runtime, its precisions, and how its runner is opened."""
+"""What a row measures, and how a target of the table is opened for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fastdepth.errors import UnknownNameError, look_up
+from fastdepth.errors import UnknownNameError
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
+from fastdepth_export.targets import TARGETS, Target, get_target
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners import Runner
@@ -26,7 +25,7 @@ class Case:
     Attributes:
         variant: network.
         weights: tag or file, or ``UNTRAINED``.
-        runtime: a name of ``TARGETS``.
+        runtime: a name of :data:`fastdepth_export.targets.TARGETS`.
         precision: one of the target's precisions.
         size: network input.
         device: cpu, cuda or cuda:N.
@@ -57,90 +56,46 @@ class Case:
         """How the network of this case is built and exported."""
         from fastdepth_export import ExportRecipe
 
-        return ExportRecipe(
-            self.variant, weights=self.weights, size=self.size, precision=self.precision
-        )
+        recipe = ExportRecipe(self.variant, weights=self.weights, size=self.size)
+        form = get_target(self.runtime).format
+        # only files have a precision; what runs in PyTorch is built as it was trained
+        return replace(recipe, format=form, precision=self.precision) if form else recipe
 
     def __str__(self) -> str:
         return f"{self.variant} {self.runtime} {self.precision} {self.size}"
 
 
-@dataclass(frozen=True)
-class Target:
-    """A way to run a network.
-
-    Attributes:
-        name: its name on the command line and in results.
-        summary: one line for lists.
-        precisions: what it can compute in; the first is the default.
-        package: module that must be importable, installed by ``extra``.
-        extra: extra of fastdepth that installs it.
-        runner: ``module:Class`` below :mod:`fastdepth_bench`, so that listing imports nothing.
-    """
-
-    name: str
-    summary: str
-    precisions: tuple[str, ...]
-    package: str
-    extra: str
-    runner: str
-
-    def runner_class(self) -> type[Runner]:
-        """The class whose instances run a case on this target."""
-        module, _, name = self.runner.partition(":")
-        found: type[Runner] = getattr(import_module(f"fastdepth_bench.{module}"), name)
-        return found
-
-    def check(self, device: str) -> None:
-        """Find out before minutes are spent whether this target can run at all.
-
-        Raises:
-            MissingExtraError: it, or what builds and exports networks, is not installed.
-            UsageError, DeviceError: it has no such device.
-        """
-        require("torch", "bench")
-        require("onnx", "bench")
-        require(self.package, self.extra)
-        self.runner_class().check_device(device)
-
-    def open(self, case: Case) -> Runner:
-        """A runner of this case, to be entered with ``with``; may export, which takes a minute.
-
-        Raises:
-            FastDepthError: the network cannot be built, exported, loaded or run there.
-        """
-        return self.runner_class()(case)
-
-
-TARGETS: Mapping[str, Target] = MappingProxyType(
-    {
-        target.name: target
-        for target in (
-            Target("torch", "PyTorch, eager", ("fp32",), "torch", "bench", "runners:TorchRunner"),
-            Target(
-                "onnxruntime",
-                "the exported file in ONNX Runtime",
-                ("fp32",),
-                "onnxruntime",
-                "cpu",
-                "runners:OnnxRuntimeRunner",
-            ),
-        )
-    }
-)
-"""All targets by name, in the order in which they are listed and run."""
-
-REFERENCE = ("torch", "fp32")
-"""Runtime and precision that the accuracy of the others is compared with."""
-
-
-def get_target(name: str) -> Target:
-    """Look a target up.
+def check_target(target: Target, device: str) -> None:
+    """Find out before minutes are spent whether a target can run at all.
 
     Raises:
-        UnknownNameError: there is none of that name; the message lists all and the nearest.
+        MissingExtraError: it, or what builds and exports networks, is not installed.
+        UsageError, DeviceError: it has no such device.
     """
-    return look_up("runtime", name, TARGETS)
+    require("torch", "bench")
+    require("onnx", "bench")
+    require(target.package, target.extra)
+    runner_class(target).check_device(device)
+
+
+def runner_class(target: Target) -> type[Runner]:
+    """The class whose instances run a case on this target."""
+    module, _, name = target.runner.partition(":")
+    found: type[Runner] = getattr(import_module(f"fastdepth_bench.{module}"), name)
+    return found
+
+
+def open_runner(case: Case) -> Runner:
+    """A runner of this case, to be entered with ``with``; may export, which takes a minute.
+
+    Raises:
+        FastDepthError: the network cannot be built, exported, loaded or run there.
+    """
+    return runner_class(get_target(case.runtime))(case)
+
+
+REFERENCE = ("torch", "fp32")
+"""Runtime and precision that the others are compared with."""
 
 
 def check_precision(name: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from fastdepth.errors import ParityError, UsageError
 
 if TYPE_CHECKING:
-    from fastdepth_bench.runners import Batch, DepthBatch, Infers
+    from fastdepth_bench.runners import Batch, DepthBatch, Infers, Runner
 
 MINIMUM_N = 20
 """Least number of measured inferences, however slow they are."""
@@ -105,6 +105,16 @@ def measure(
     while len(times) < minimum_n or time.perf_counter() < end:
         times.append(timed(runner, next(turns)))
     return summarise(times, batch=len(batches[0]), warm=warm)
+
+
+def measure_copies(runner: Runner, batches: Sequence[Batch], n: int = 5 * MINIMUM_N) -> float:
+    """Median time of the host's copies of one inference alone [ms], on a GPU."""
+    times = []
+    for batch in itertools.islice(itertools.cycle(batches), n):
+        start = time.perf_counter()
+        runner.copy(batch)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
 
 
 def timed(runner: Infers, batch: Batch) -> float:

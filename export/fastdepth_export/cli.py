@@ -7,20 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import run_command
+from fastdepth.console import progress, run_command
 from fastdepth.errors import UsageError
+from fastdepth.metadata import ModelMetadata
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS, Variant
 from fastdepth.weights import default_tag, find_weights, read_card
 from fastdepth_export.recipe import ExportRecipe
+from fastdepth_export.targets import Target
 
-DESCRIPTION = """Export a network to one ONNX file, compared with PyTorch before it is written.
+DESCRIPTION = """Export a network, compared with PyTorch before it is written.
+
+Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine (TensorRT,
+FILE.engine and FILE.engine.json, built on the GPU that is to run it). Engines have not yet been
+built by fastdepth's own tests, which have no GPU.
 
 Examples:
 
   fastdepth-export --list
 
   fastdepth-export --variant unet128-dws --output unet128-dws.onnx
+
+  fastdepth-export --variant unet128-dws --format openvino --output unet128-dws.xml
 
   fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
 """
@@ -33,11 +41,11 @@ class Options:
     Attributes:
         variant: network; --list shows all.
         weights: tag or .safetensors file; those shipped with the variant if absent.
-        format: kind of file: onnx.
+        format: kind of file: onnx, openvino or engine.
         size: network input, WIDTHxHEIGHT; the variant's own if absent.
         precision: type of the weights in the file: fp32.
         opset: ONNX opset, 18 to 24.
-        output: file to write; VARIANT.onnx in the current folder if absent.
+        output: file to write; VARIANT with the format's suffix in the current folder if absent.
         no_fold: export the network as written, without the compression that keeps its function.
         list: print a line per variant and leave.
     """
@@ -79,19 +87,32 @@ def _run(options: Options) -> None:
         for variant in VARIANTS.values():
             print(describe(variant))
         return
-    from fastdepth_export.cost import graph_cost
-    from fastdepth_export.export import export
+    from fastdepth_export.export import export, files_of
 
     recipe = options.recipe()
-    output = options.output or Path(f"{recipe.variant}.{recipe.format}")
-    metadata = export(recipe, output)
-    cost = graph_cost(output)
+    target = recipe.resolved().target
+    output = options.output or Path(recipe.variant + target.suffixes[0])
+    with progress(f"exporting {output}", None):
+        metadata = export(recipe, output)
+    size = sum(path.stat().st_size for path in files_of(output, target))
     print(
         f"{output}: {metadata.variant}, weights {metadata.weights}, input {metadata.size}, "
-        f"opset {metadata.opset}, {cost.bytes / 1e6:.1f} MB, {cost.params / 1e6:.2f} M parameters "
-        f"of {metadata.params / 1e6:.2f} M trained, {cost.macs / 1e9:.1f} GMAC, "
+        f"opset {metadata.opset}, {size / 1e6:.1f} MB, {_contents(output, metadata, target)}"
         f"at most {metadata.parity:.1e} m from PyTorch",
         file=sys.stderr,
+    )
+
+
+def _contents(output: Path, metadata: ModelMetadata, target: Target) -> str:
+    """Parameters and multiply-adds, which can be counted in an ONNX file."""
+    if target.format != "onnx":
+        return ""
+    from fastdepth_export.cost import graph_cost
+
+    cost = graph_cost(output)
+    return (
+        f"{cost.params / 1e6:.2f} M parameters of {metadata.params / 1e6:.2f} M trained, "
+        f"{cost.macs / 1e9:.1f} GMAC, "
     )
 
 

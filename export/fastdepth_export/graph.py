@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -87,3 +88,13 @@ def set_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> None:
     """Write the metadata into the model, in the place of what stood there."""
     onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
     model.producer_name, model.producer_version = "fastdepth", metadata.version
+
+
+def read_metadata(path: str | Path) -> ModelMetadata:
+    """The metadata in an ONNX file.
+
+    Raises:
+        ModelFileError: another program wrote the file.
+    """
+    entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    return ModelMetadata.from_json(entries.get(METADATA_KEY, ""), str(path))

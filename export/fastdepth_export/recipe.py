@@ -10,8 +10,8 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
 from fastdepth.variants import Variant, get_variant
 from fastdepth.weights import default_tag, find_weights
+from fastdepth_export.targets import Target, check_format
 
-FORMATS = ("onnx",)
 PRECISIONS = ("fp32",)
 OPSETS = (18, 24)
 
@@ -24,7 +24,7 @@ class ExportRecipe:
         variant: network.
         weights: tag or file; None takes those shipped with the variant, or random ones where there
             are none, and the file says so.
-        format: kind of file, one of ``FORMATS``.
+        format: kind of file, a name of :data:`fastdepth_export.targets.FORMATS`.
         size: network input; None takes the variant's default.
         precision: type of the weights in the file, one of ``PRECISIONS``.
         opset: ONNX opset, within ``OPSETS``.
@@ -45,13 +45,12 @@ class ExportRecipe:
         Raises:
             UnknownNameError: no such variant, weights, format or precision.
             SizeError: the network cannot take the size.
-            UsageError: an opset that cannot be written.
+            UsageError: an opset that cannot be written, or a precision that the format lacks.
         """
         variant = get_variant(self.variant)
-        if self.format not in FORMATS:
-            raise UnknownNameError("format", self.format, FORMATS)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        target = check_format(self.format, self.precision)
         if not OPSETS[0] <= self.opset <= OPSETS[1]:
             raise UsageError(
                 f"opset {self.opset} cannot be written; use {OPSETS[0]} to {OPSETS[1]}"
@@ -60,7 +59,8 @@ class ExportRecipe:
         if weights != UNTRAINED:
             find_weights(weights)
         size = variant.sizes.check(self.size or variant.size, variant.name)
-        return ResolvedRecipe(variant, replace(self, weights=weights, size=size), weights, size)
+        recipe = replace(self, weights=weights, size=size)
+        return ResolvedRecipe(variant, recipe, weights, size, target)
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,14 @@ class ResolvedRecipe:
         recipe: the recipe with its defaults filled in.
         weights: tag or file, or ``UNTRAINED``.
         size: network input.
+        target: what runs the file.
     """
 
     variant: Variant
     recipe: ExportRecipe
     weights: str
     size: Size
+    target: Target
 
     @property
     def weights_name(self) -> str:

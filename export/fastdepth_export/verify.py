@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
@@ -26,6 +26,12 @@ STAGES = ("normalised", "features", "centres", "depth")
 
 Arrays = dict[str, NDArray[np.float32]]
 
+Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8."""
+
+Verify = Callable[..., float]
+""":func:`compare` with a network and its size given already."""
+
 
 def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
     """Run the model in ONNX Runtime on drawn rooms at batch 1 and 3 and compare with PyTorch.
@@ -41,19 +47,51 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
     Raises:
         ParityError: a difference above ``TOLERANCE``, or a NaN; names the first stage with one.
     """
-    rooms = Rooms(max(BATCHES), seed=7, size=size)
+    return compare(
+        lambda images: run_model(model, images, ["depth"])["depth"],
+        network,
+        size,
+        blame=lambda images, expected: _first_stage(model, images, expected),
+    )
+
+
+def compare(
+    infer: Infer,
+    network: DepthNetwork,
+    size: Size,
+    *,
+    batches: Sequence[int] = BATCHES,
+    blame: Callable[[NDArray[np.uint8], Arrays], str] | None = None,
+) -> float:
+    """Run any opened file on drawn rooms and compare its depth with PyTorch's.
+
+    Args:
+        infer: depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8.
+        network: in evaluation mode, on the CPU.
+        size: network input.
+        batches: pictures per inference.
+        blame: names the first stage that differs, where that can be told.
+
+    Returns:
+        Largest |difference| of depth [m].
+
+    Raises:
+        ParityError: a difference above ``TOLERANCE``, or a NaN.
+    """
+    rooms = Rooms(max(batches), seed=7, size=size)
     pictures = np.stack([rooms[index].image for index in range(len(rooms))])
     largest = 0.0
-    for batch in BATCHES:
+    for batch in batches:
         images = pictures[-batch:]
         expected = run_network(network, images)
-        got = run_model(model, images, ["depth"])["depth"]
+        got = infer(images)
         problem = _difference(got, expected["depth"])
         if problem:
-            stage = _first_stage(model, images, expected)
+            stage = blame(images, expected) if blame else ""
             raise ParityError(
                 f"the exported file differs from PyTorch at batch {batch}: depth {problem}; "
-                f"first stage that differs: {stage}; nothing was written"
+                + (f"first stage that differs: {stage}; " if stage else "")
+                + "nothing was written"
             )
         largest = max(largest, float(np.abs(got - expected["depth"]).max()))
     return largest

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from fastdepth.errors import OutputError
-from fastdepth.files import replacing, write_bytes, write_text
+from fastdepth.files import cache_folder, replacing, write_bytes, write_text
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path):
@@ -54,3 +54,14 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     write_bytes(tmp_path / "ours", b"")
     (tmp_path / "theirs").write_bytes(b"")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
+
+
+def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTDEPTH_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("FASTDEPTH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "fastdepth"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder() == tmp_path / "home" / ".cache" / "fastdepth"

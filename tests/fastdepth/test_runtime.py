@@ -171,7 +171,7 @@ def test_names_of_providers(tiny_file: Path) -> None:
 
 
 def test_threads_reach_onnxruntime(tiny_file: Path) -> None:
-    options = load(tiny_file, threads=3)._session.get_session_options()
+    options = load(tiny_file, threads=3).session.get_session_options()
     assert options.intra_op_num_threads == 3
 
 

@@ -13,6 +13,7 @@ from fastdepth_bench import cli
 from fastdepth_bench.cli import main
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report, Result
+from fastdepth_export.targets import TARGETS
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def test_help_needs_neither_torch_nor_onnx(bare_command: Callable[..., Any]) -> 
     done = bare_command("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "fastdepth-bench --weights runs/first/best.safetensors" in done.stdout
+    assert all(name in done.stdout for name in TARGETS)
 
 
 def test_a_missing_extra_is_its_pip_line(bare_command: Callable[..., Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fastdepth_bench import doctor
+from fastdepth_export.targets import TARGETS
 
 
 def test_tells_versions_and_providers() -> None:
@@ -32,3 +33,16 @@ def test_works_without_torch_and_onnxruntime(bare_command: Callable[..., Any]) -
     assert (done.returncode, done.stderr) == (0, "")
     assert "missing: torch, onnx, onnxruntime" in done.stdout
     assert "pip install 'fastdepth[bench,cpu]'" in done.stdout
+
+
+def test_a_line_for_every_runtime() -> None:
+    lines = {
+        line.partition(":")[0]: line
+        for line in doctor.report().splitlines()
+        if line.startswith("runtime ")
+    }
+    assert list(lines) == [f"runtime {name}" for name in TARGETS]
+    for name in ("torch", "onnxruntime", "openvino"):
+        assert "cpu works" in lines[f"runtime {name}"]
+    if not TARGETS["tensorrt"].installed:
+        assert "pip install 'fastdepth[tensorrt]'" in lines["runtime tensorrt"]

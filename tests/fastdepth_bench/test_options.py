@@ -13,12 +13,14 @@ from fastdepth.size import Size
 from fastdepth_bench import options as module
 from fastdepth_bench.environment import usable_cores
 from fastdepth_bench.options import Options
-from fastdepth_bench.targets import TARGETS
+from fastdepth_export.targets import TARGETS, Target
 
 
-def test_defaults_are_one_variant_on_every_target() -> None:
+def test_defaults_are_one_variant_on_every_target_of_the_device() -> None:
     cases = Options().cases()
-    assert [case.runtime for case in cases] == list(TARGETS)
+    assert [case.runtime for case in cases] == [
+        target.name for target in TARGETS.values() if target.runs_on("cpu")
+    ]
     assert {(case.variant, case.precision) for case in cases} == {("unet128-dws", "fp32")}
     assert {case.threads for case in cases} == {usable_cores()}
 
@@ -31,6 +33,13 @@ def test_cases_are_all_combinations_once() -> None:
         ("unet128", Size(480, 640)),
         ("unet128-dws-75", Size(360, 480)),
     ]
+
+
+def test_runtimes_that_are_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Target, "installed", property(lambda self: self.name == "onnxruntime"))
+    assert [case.runtime for case in Options().cases()] == ["onnxruntime"]
+    monkeypatch.setattr(Target, "installed", False)
+    assert [case.runtime for case in Options().cases()] == ["torch"]
 
 
 def test_weights_go_to_their_variant(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

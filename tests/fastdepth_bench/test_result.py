@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
 from fastdepth.metrics import Scores
@@ -101,3 +102,15 @@ def test_d1_is_compared_with_the_same_weights_and_size(
     rows = compare_with_torch([other, torch, smaller, elsewhere, failed])
     differences = [row.d1_minus_torch for row in rows]
     assert differences == [pytest.approx(-0.007), 0, None, None, None]
+
+
+def test_depth_is_compared_with_torch_even_without_scores(case: Case, yardstick: Yardstick) -> None:
+    depth = np.full((1, 1, 4, 6), 2, np.float32)
+    farther = depth.copy()
+    farther[0, 0, 1, 2] = 2.5
+    torch = Result(case, yardstick, depth=depth)
+    other = Result(replace(case, runtime="onnxruntime"), yardstick, depth=farther)
+    alone = replace(other, case=replace(other.case, variant="unet256"))
+    rows = compare_with_torch([other, torch, alone])
+    assert [row.max_difference_to_torch for row in rows] == [0.5, 0, None]
+    assert rows[0].to_row()["max_difference_to_torch"] == 0.5

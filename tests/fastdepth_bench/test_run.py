@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report
 from fastdepth_bench.run import measure_case, run, steps
-from fastdepth_bench.targets import Case, Target
+from fastdepth_bench.targets import Case
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cost import graph_cost
 from fastdepth_export.network import build_network
@@ -32,8 +33,8 @@ Open = Callable[[Callable[[Case], Any]], None]
 @pytest.fixture
 def opening(monkeypatch: pytest.MonkeyPatch) -> Open:
     """Sets what every target opens, instead of building networks."""
-    monkeypatch.setattr(Target, "check", lambda self, device: None)
-    return lambda make: monkeypatch.setattr(Target, "open", lambda self, case: make(case))
+    monkeypatch.setattr("fastdepth_bench.options.check_target", lambda target, device: None)
+    return lambda make: monkeypatch.setattr(sys.modules["fastdepth_bench.run"], "open_runner", make)
 
 
 def test_nan_gets_no_figures_at_all(
@@ -88,6 +89,24 @@ def test_untrained_rows_are_timed_and_not_scored(
     assert row.to_row()["untrained"] is True
 
 
+def test_copies_are_timed_apart_on_a_gpu(
+    opening: Open,
+    fake_runner: Callable[..., Any],
+    case: Case,
+    samples: list[Sample],
+    yardstick: Yardstick,
+) -> None:
+    runner = fake_runner()
+    copied: list[object] = []
+    runner.copy = copied.append
+    opening(lambda case: runner)
+    assert measure_case(case, samples, yardstick, seconds=0.01).host_copies is None
+    assert not copied
+    row = measure_case(replace(case, device="cuda"), samples, yardstick, seconds=0.01)
+    assert len(copied) >= 20
+    assert row.to_row()["host_copies_ms"] > 0
+
+
 def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]) -> None:
     opening(lambda case: fake_runner())
     moved, notes = [], []
@@ -98,12 +117,12 @@ def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]
 
     options = Options(data="rooms:2", seconds=0.01)
     run(options, advance)
-    assert sum(moved) == steps(options) == 3
+    assert sum(moved) == steps(options) == 1 + len(options.cases())
     assert "reading rooms:2 2/2" in notes
 
 
 def test_a_real_run_has_every_figure(report: Report) -> None:
-    assert [row.error for row in report.rows] == ["", ""]
+    assert [row.error for row in report.rows] == [""] * len(report.rows)
     for row in report.rows:
         assert row.timing is not None
         assert row.scores is not None
@@ -114,18 +133,19 @@ def test_a_real_run_has_every_figure(report: Report) -> None:
     assert not report.failed
 
 
-def test_both_runtimes_compute_the_same(report: Report) -> None:
-    torch, onnxruntime = report.rows
+def test_all_runtimes_compute_the_same(report: Report) -> None:
+    torch, *others = report.rows
     assert torch.d1_minus_torch == 0
-    assert onnxruntime.d1_minus_torch == pytest.approx(0, abs=1e-3)
     assert torch.scores is not None
-    assert onnxruntime.scores is not None
-    assert onnxruntime.scores.rmse == pytest.approx(torch.scores.rmse, abs=1e-4)
+    for row in others:
+        assert row.d1_minus_torch == pytest.approx(0, abs=1e-3)
+        assert row.scores is not None
+        assert row.scores.rmse == pytest.approx(torch.scores.rmse, abs=1e-4)
 
 
 def test_two_ways_of_counting_agree(report: Report, tmp_path: Path) -> None:
     """PyTorch's operations are counted as they run, the file's from its graph."""
-    counted, folded = (row.cost for row in report.rows)
+    counted, folded = (row.cost for row in report.rows[:2])
     assert counted is not None
     assert counted.params == report.rows[0].params
     export(replace(report.rows[0].case.recipe(), fold=False), tmp_path / "plain.onnx")

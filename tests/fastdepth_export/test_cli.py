@@ -9,6 +9,7 @@ import fastdepth
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import default_tag
 from fastdepth_export.cli import main
+from fastdepth_export.targets import FORMATS
 
 
 def test_a_file_and_the_line_about_it(tmp_path, capsys):
@@ -24,6 +25,22 @@ def test_the_file_is_named_after_the_variant_by_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["--variant", "tiny"]) == 0
     assert (tmp_path / "tiny.onnx").exists()
+
+
+def test_openvino_is_two_files(tmp_path, capsys):
+    path = tmp_path / "tiny.xml"
+    assert main(["--variant", "tiny", "--format", "openvino", "--output", str(path)]) == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"tiny.xml", "tiny.bin"}
+    assert f"{path}: tiny, weights untrained, input 128x96" in capsys.readouterr().err
+
+
+def test_help_names_every_format(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for name, target in FORMATS.items():
+        assert name in text
+        assert f"FILE{target.suffixes[0]}" in text or len(target.suffixes) == 1
 
 
 def test_list_has_a_line_per_variant(capsys):
@@ -55,9 +72,17 @@ def test_list_needs_no_torch():
     assert "unet128-dws" in done.stdout
 
 
-@pytest.mark.parametrize(("module", "extra"), [("torch", "export"), ("onnxruntime", "cpu")])
-def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra):
-    done = run_without(module, "--variant", "unet128")
+@pytest.mark.parametrize(
+    ("module", "extra", "form"),
+    [
+        ("torch", "export", "onnx"),
+        ("onnxruntime", "cpu", "onnx"),
+        ("openvino", "openvino", "openvino"),
+        ("tensorrt", "tensorrt", "engine"),
+    ],
+)
+def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra, form):
+    done = run_without(module, "--variant", "unet128", "--format", form)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         f"fastdepth-export: {module} is not installed; run: pip install 'fastdepth[{extra}]'"
@@ -71,6 +96,8 @@ def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra):
         ("--variant unet128 --size 224x224", "nearest sizes that work"),
         ("--variant unet128 --size big", "write for example 640x480"),
         ("--variant unet129", "did you mean 'unet128'"),
+        ("--variant tiny --format tflite", "known: onnx, openvino, engine"),
+        ("--variant tiny --format openvino --output m.onnx", "name the output FILE.xml"),
         ("--variant tiny --output /proc/no/m.onnx", "cannot make the folder"),
     ],
 )

@@ -1,0 +1,78 @@
+"""PyTorch as it is deployed on a GPU without TensorRT: folded, channels last, a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from fastdepth.models.inference import predict_pictures
+from fastdepth_bench.runners import TorchRunner
+from fastdepth_export.cuda_graph import CudaGraph
+from fastdepth_export.fold import fold
+
+if TYPE_CHECKING:
+    from fastdepth.models import DepthNetwork
+    from fastdepth_bench.runners import Batch, DepthBatch
+    from fastdepth_bench.targets import Case
+
+Compute = Callable[[Tensor], Tensor]
+"""Pictures (B, H, W, 3) uint8 to depth (B, 1, H, W) float32 [m]."""
+
+
+def deployed(network: DepthNetwork, precision: str) -> tuple[DepthNetwork, Compute]:
+    """The folded network, channels last, and the function that it computes.
+
+    In fp16 convolutions and matrix products run in half precision; softmax, exponentials, sums and
+    normalisation stay in float32, as automatic mixed precision has it.
+
+    Args:
+        network: in evaluation mode, on its device; it is changed.
+        precision: fp32 or fp16.
+    """
+    network = fold(network)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    half = precision == "fp16"
+    if half:
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                module.half()  # or they would be converted again for each picture
+
+    def compute(images: Tensor) -> Tensor:
+        kind = images.device.type
+        # what a cache holds while a graph is recorded would be freed before it is replayed
+        with torch.autocast(kind, torch.float16, enabled=half, cache_enabled=False):
+            depth, _ = predict_pictures(network, images)
+        return depth.float()
+
+    return network, compute
+
+
+class TorchGraphRunner(TorchRunner):
+    """Replayed as a CUDA graph; :class:`Case.batch` is fixed."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._network, compute = deployed(self._network, case.precision)
+        shape = (case.batch, *case.size, 3)
+        self._graph = CudaGraph(self._compiled(compute), shape, self._device)
+
+    def _compiled(self, compute: Compute) -> Compute:
+        return compute
+
+    def infer(self, batch: Batch) -> DepthBatch:
+        """See :meth:`Runner.infer`."""
+        return self._graph.infer(batch)
+
+    def copy(self, batch: Batch) -> None:
+        """See :meth:`Runner.copy`."""
+        self._graph.copy(batch)
+
+
+class TorchCompileRunner(TorchGraphRunner):
+    """Compiled by torch.compile for this shape, then replayed as a CUDA graph."""
+
+    def _compiled(self, compute: Compute) -> Compute:
+        return torch.compile(compute, mode="max-autotune-no-cudagraphs", dynamic=False)

@@ -1,0 +1,185 @@
+"""The one table of targets: what runs a network, where, and the file that it runs.
+
+Importing it imports no runtime, so that command lines can list it anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from types import MappingProxyType
+
+from fastdepth.errors import UnknownNameError, UsageError, look_up
+
+
+@dataclass(frozen=True)
+class Target:
+    """A way to run a network.
+
+    Attributes:
+        name: its name as a runtime, on the command line and in results.
+        summary: one line for lists.
+        devices: kinds of devices that it runs on, ``cpu`` and ``cuda``.
+        precisions: what it can compute in; the first is the default.
+        package: module that must be importable, installed by ``extra``.
+        extra: extra of fastdepth that installs it.
+        runner: ``module:Class`` below ``fastdepth_bench`` that times it.
+        format: name of the kind of file that it runs; empty where it runs the network itself.
+        suffixes: of the files that make up one export; the first is the one to open.
+        builder: ``module:function`` below ``fastdepth_export`` that makes the files from an ONNX
+            file; empty where the ONNX file is what it runs.
+    """
+
+    name: str
+    summary: str
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+    package: str
+    extra: str
+    runner: str
+    format: str = ""
+    suffixes: tuple[str, ...] = ()
+    builder: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether its package can be found; whether it works is another question."""
+        return find_spec(self.package) is not None
+
+    def runs_on(self, device: str) -> bool:
+        """Whether it runs on the kind of a device: ``cpu``, ``cuda``, ``cuda:1``."""
+        return device.partition(":")[0] in self.devices
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        target.name: target
+        for target in (
+            Target(
+                name="torch",
+                summary="PyTorch, eager: the network as trained",
+                devices=("cpu", "cuda"),
+                precisions=("fp32",),
+                package="torch",
+                extra="bench",
+                runner="runners:TorchRunner",
+            ),
+            Target(
+                name="torch-graph",
+                summary="PyTorch: folded, channels last, as a CUDA graph",
+                devices=("cuda",),
+                precisions=("fp32", "fp16"),
+                package="torch",
+                extra="bench",
+                runner="torch_gpu:TorchGraphRunner",
+            ),
+            Target(
+                name="torch-compile",
+                summary="PyTorch: the same, compiled by torch.compile",
+                devices=("cuda",),
+                precisions=("fp32", "fp16"),
+                package="torch",
+                extra="bench",
+                runner="torch_gpu:TorchCompileRunner",
+            ),
+            Target(
+                name="onnxruntime",
+                summary="ONNX Runtime",
+                devices=("cpu", "cuda"),
+                precisions=("fp32",),
+                package="onnxruntime",
+                extra="cpu",
+                runner="runners:OnnxRuntimeRunner",
+                format="onnx",
+                suffixes=(".onnx",),
+            ),
+            Target(
+                name="openvino",
+                summary="OpenVINO",
+                devices=("cpu",),
+                precisions=("fp32",),
+                package="openvino",
+                extra="openvino",
+                runner="runners:OpenVinoRunner",
+                format="openvino",
+                suffixes=(".xml", ".bin"),
+                builder="openvino_ir:build",
+            ),
+            Target(
+                name="tensorrt",
+                summary="TensorRT 10 and 11",
+                devices=("cuda",),
+                precisions=("fp32",),
+                package="tensorrt",
+                extra="tensorrt",
+                runner="runners:TensorRtRunner",
+                format="engine",
+                suffixes=(".engine", ".engine.json"),
+                builder="tensorrt_engine:build",
+            ),
+        )
+    }
+)
+"""All targets by name, in the order in which they are listed and run."""
+
+FORMATS: Mapping[str, Target] = MappingProxyType(
+    {target.format: target for target in TARGETS.values() if target.format}
+)
+"""Kinds of files, and the target that runs each."""
+
+
+def get_target(name: str) -> Target:
+    """Look a target up.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message lists all and the nearest.
+    """
+    return look_up("runtime", name, TARGETS)
+
+
+def check_format(name: str, precision: str) -> Target:
+    """The target that runs a kind of file, if such a file can be of this precision.
+
+    Raises:
+        UnknownNameError: no such format.
+        UsageError: it cannot be of this precision; the message names the formats that can.
+    """
+    target = look_up("format", name, FORMATS)
+    if precision not in target.precisions:
+        able = [other for other, entry in FORMATS.items() if precision in entry.precisions]
+        raise UsageError(
+            f"{name} cannot be written in {precision}, only in {', '.join(target.precisions)}; "
+            f"formats that can: {', '.join(able) or 'none'}"
+        )
+    return target
+
+
+def check_runtime(name: str, device: str) -> Target:
+    """A target, if it runs on the kind of this device.
+
+    Raises:
+        UnknownNameError: no such runtime, or no such kind of device.
+        UsageError: it does not run there; the message names the runtimes that do.
+    """
+    target = get_target(name)
+    able = runtimes_on(device)
+    if target not in able:
+        raise UsageError(
+            f"{name} runs on {' and '.join(target.devices)} alone; runtimes that run on {device}: "
+            f"{', '.join(other.name for other in able)}"
+        )
+    return target
+
+
+def runtimes_on(device: str) -> list[Target]:
+    """All targets that run on the kind of a device, installed or not.
+
+    Raises:
+        UnknownNameError: there is no such kind of device.
+    """
+    able = [target for target in TARGETS.values() if target.runs_on(device)]
+    if not able:
+        kinds = dict.fromkeys(kind for target in TARGETS.values() for kind in target.devices)
+        raise UnknownNameError("device", device, kinds)
+    return able

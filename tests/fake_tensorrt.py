@@ -1,0 +1,251 @@
+"""Stand-ins for TensorRT and for PyTorch's CUDA, of exactly the surface that fastdepth uses.
+
+Every name and parameter here is compared with the real bindings of both majors by
+``test_tensorrt_engine.py``. Engines hold their ONNX file and run it in ONNX Runtime on the memory
+at the addresses that they are given; what is ordered while a graph is recorded runs at replay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import onnxruntime
+
+__version__ = "10.16.1.11"
+
+BROKEN: set[str] = set()
+"""Names of what shall fail: ``parse``, ``build``, ``deserialize``, ``execute``."""
+
+LOG: list[str] = []
+"""What was done, in order."""
+
+
+class Logger:
+    WARNING = 2
+
+    def __init__(self, min_severity=WARNING):
+        assert min_severity == self.WARNING
+
+
+class NetworkDefinitionCreationFlag(IntEnum):
+    STRONGLY_TYPED = 1
+
+
+class BuilderFlag(IntEnum):
+    TF32 = 7
+
+
+class ITimingCache:
+    def __init__(self, content):
+        self.content = content
+
+    def serialize(self):
+        return self.content + b"timings"
+
+
+class IOptimizationProfile:
+    def set_shape(self, input, min, opt, max):
+        self.shapes = {input: (tuple(min), tuple(opt), tuple(max))}
+
+
+class IBuilderConfig:
+    def __init__(self):
+        self.flags = {BuilderFlag.TF32}
+
+    def clear_flag(self, flag):
+        self.flags.remove(flag)
+
+    def add_optimization_profile(self, profile):
+        self.profile = profile
+        return 0
+
+    def create_timing_cache(self, serialized_timing_cache):
+        return ITimingCache(serialized_timing_cache)
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        assert not ignore_mismatch
+        self.cache = cache
+        return True
+
+    def get_timing_cache(self):
+        return self.cache
+
+
+class INetworkDefinition:
+    def __init__(self):
+        self.model = b""
+
+
+class Builder:
+    def __init__(self, logger):
+        assert isinstance(logger, Logger)
+
+    def create_network(self, flags=0):
+        assert flags == 1 << NetworkDefinitionCreationFlag.STRONGLY_TYPED
+        return INetworkDefinition()
+
+    def create_builder_config(self):
+        return IBuilderConfig()
+
+    def create_optimization_profile(self):
+        return IOptimizationProfile()
+
+    def build_serialized_network(self, network, config):
+        assert not config.flags
+        LOG.append(f"built from timings {config.cache.content!r}")
+        shape = onnx.load_from_string(network.model).graph.input[0].type.tensor_type.shape
+        (lowest, usual, highest) = config.profile.shapes["image"]
+        assert lowest == usual == highest == (1, *(d.dim_value for d in shape.dim[1:]))
+        return None if "build" in BROKEN else b"engine" + network.model
+
+
+class OnnxParser:
+    def __init__(self, network, logger):
+        self._network = network
+
+    num_errors = 1
+
+    def parse(self, model, path=None):
+        self._network.model = model
+        first = onnx.load_from_string(model).graph.node[0]
+        casts = first.op_type == "Cast" and list(first.input) == ["image"]
+        return casts and "parse" not in BROKEN
+
+    def get_error(self, index):
+        assert index < self.num_errors
+        return "no plugin"
+
+
+class IExecutionContext:
+    def __init__(self, session):
+        self.session, self.addresses, self.shape = session, {}, ()
+
+    def set_input_shape(self, name, shape):
+        assert name == "image"
+        self.shape = tuple(shape)
+        return True
+
+    def set_tensor_address(self, name, memory):
+        self.addresses[name] = memory
+        return True
+
+    def execute_async_v3(self, stream_handle):
+        assert stream_handle == CUDA.stream_in_use.cuda_stream
+        assert stream_handle != 0, "the default stream waits for all others"
+        CUDA.order(self._run)
+        return "execute" not in BROKEN
+
+    def _run(self):
+        image = _memory(self.addresses["image"], self.shape, np.uint8)
+        LOG.append("ran")
+        depth = self.session.run(["depth"], {"image": image})[0]
+        _memory(self.addresses["depth"], depth.shape, np.float32)[...] = depth
+
+
+class ICudaEngine:
+    def __init__(self, model):
+        self._model = model
+
+    def create_execution_context(self):
+        return IExecutionContext(onnxruntime.InferenceSession(self._model))
+
+
+class Runtime:
+    def __init__(self, logger):
+        assert isinstance(logger, Logger)
+
+    def deserialize_cuda_engine(self, serialized_engine):
+        if "deserialize" in BROKEN or not serialized_engine.startswith(b"engine"):
+            return None
+        LOG.append("loaded")
+        return ICudaEngine(serialized_engine.removeprefix(b"engine"))
+
+
+def _memory(address, shape, dtype):
+    """The array that lies at an address."""
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer((ctypes.c_char * count).from_address(address), dtype).reshape(shape)
+
+
+class FakeGraph:
+    """``torch.cuda.CUDAGraph``: what was ordered while it was recorded, to be done at replay."""
+
+    def __init__(self):
+        self.work: list[Callable[[], None]] = []
+
+    def replay(self):
+        assert CUDA.stream_in_use is not DEFAULT_STREAM
+        for work in self.work:
+            work()
+
+
+class FakeCuda:
+    """Functions of ``torch.cuda``, on the CPU."""
+
+    def __init__(self):
+        self.stream_in_use = DEFAULT_STREAM
+        self.recording: FakeGraph | None = None
+
+    def order(self, work):
+        if self.recording:
+            self.recording.work.append(work)
+        else:
+            work()
+
+    def current_stream(self, device=None):
+        return self.stream_in_use
+
+    @contextlib.contextmanager
+    def stream(self, stream) -> Iterator[None]:
+        before, self.stream_in_use = self.stream_in_use, stream
+        yield
+        self.stream_in_use = before
+
+    @contextlib.contextmanager
+    def graph(self, cuda_graph, *, stream) -> Iterator[None]:
+        with self.stream(stream):
+            self.recording = cuda_graph
+            yield
+            self.recording = None
+
+
+DEFAULT_STREAM = SimpleNamespace(cuda_stream=0)
+CUDA = FakeCuda()
+
+
+def fake_stream(device=None):
+    """``torch.cuda.Stream``."""
+    return SimpleNamespace(cuda_stream=77, synchronize=lambda: None)
+
+
+def install(patch):
+    """Put the fakes in the place of the real ones; ``patch`` is pytest's monkeypatch."""
+    import sys
+
+    import torch
+
+    from fastdepth_export import tensorrt_engine
+
+    BROKEN.clear()
+    LOG.clear()
+    patch.setitem(sys.modules, "tensorrt", sys.modules[__name__])
+    patch.setattr(tensorrt_engine, "DEVICE", "cpu")
+    for name, value in {
+        "Stream": fake_stream,
+        "CUDAGraph": FakeGraph,
+        "synchronize": lambda device=None: None,
+        "current_stream": CUDA.current_stream,
+        "stream": CUDA.stream,
+        "graph": CUDA.graph,
+        "is_available": lambda: True,
+        "get_device_name": lambda: "NVIDIA Fake",
+        "get_device_capability": lambda: (9, 0),
+    }.items():
+        assert hasattr(torch.cuda, name)
+        patch.setattr(torch.cuda, name, value)

@@ -1,0 +1,79 @@
+"""The script that wants a GPU, as far as a CPU goes: all of it but the GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from fastdepth.variants import VARIANTS
+from fastdepth_bench import gpu
+from fastdepth_bench.gpu import FULL, GPU_TARGETS, main
+from fastdepth_bench.result import SCHEMA_FILE
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.sh"
+
+
+def test_dry_run(tmp_path: Path, cache_folder: Path) -> None:
+    output = tmp_path / "gpu.json"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    words = ["bash", str(SCRIPT), "--dry-run", "--output", str(output)]
+    done = subprocess.run(
+        words, env=os.environ | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    content: dict[str, Any] = json.loads(output.read_text())
+    jsonschema.validate(content, json.loads(SCHEMA_FILE.read_text()))
+    rows = {(row["runtime"], row["precision"]): row for row in content["rows"]}
+    assert set(rows) == {(t.name, p) for t in GPU_TARGETS for p in t.precisions}
+    for target in GPU_TARGETS:
+        for precision in target.precisions:
+            row = rows[target.name, precision]
+            if target.runs_on("cpu"):
+                assert row["fps"] > 0
+                assert row["max_difference_to_torch"] < 1e-3
+            else:
+                assert "runs on cuda alone" in row["error"]
+    assert "frames/s" in done.stderr
+
+
+def test_all_variants_and_precisions_are_asked_for() -> None:
+    assert FULL.variant == tuple(VARIANTS)
+    asked = {(case.runtime, case.precision) for case in _cases()}
+    assert asked == {(t.name, p) for t in GPU_TARGETS for p in t.precisions}
+
+
+def _cases() -> list[Any]:
+    from dataclasses import replace
+
+    return replace(FULL, runtime=tuple(target.name for target in GPU_TARGETS)).cases()
+
+
+def test_without_a_gpu_it_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["--output", str(tmp_path / "gpu.json")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gpu.sh: no GPU that PyTorch")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_row_that_should_run_and_fails_gives_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any
+) -> None:
+    from fastdepth_bench.result import Report, Result
+
+    torch = report.rows[0]
+    refused = Result(torch.case, torch.yardstick, error="no memory")
+    for rows, status in (((torch,), 0), ((torch, refused), 1)):
+        measured = Report(report.environment, rows)
+        monkeypatch.setattr(gpu, "measure_gpu", lambda *_, measured=measured: measured)
+        assert main(["--dry-run", "--output", str(tmp_path / "gpu.json")]) == status

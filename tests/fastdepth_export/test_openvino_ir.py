@@ -1,0 +1,103 @@
+"""OpenVINO's files: whole, alike and compared with PyTorch, or not written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastdepth
+from fastdepth.data.rooms import render_room
+from fastdepth.errors import ModelFileError, ParityError
+from fastdepth_export import ExportRecipe, export, verify
+from fastdepth_export.openvino_ir import OpenVinoModel
+
+RECIPE = ExportRecipe("tiny", format="openvino")
+
+
+@pytest.fixture(scope="module")
+def built(exported, tmp_path_factory):
+    """The .xml of the tiny network, built from its ONNX file, and its metadata."""
+    path = tmp_path_factory.mktemp("openvino") / "tiny.xml"
+    return path, export(RECIPE, path, onnx_file=exported[0])
+
+
+@pytest.fixture
+def pair(built, tmp_path):
+    """A copy of the files that a test may spoil."""
+    for path in built[0].parent.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path / "tiny.xml"
+
+
+def test_the_files_answer_as_the_onnx_file_does(built, exported, tiny):
+    pictures = np.stack([render_room(number, tiny.size).image for number in (3, 4)])
+    expected = fastdepth.load(exported[0], threads=1).infer(pictures)
+    model = OpenVinoModel(built[0], threads=1)
+    np.testing.assert_allclose(model.infer(pictures), expected, atol=1e-4)
+    np.testing.assert_allclose(model.infer(pictures[1:]), expected[1:], atol=1e-4)
+
+
+def test_an_answer_is_not_overwritten_by_the_next(built, tiny):
+    model = OpenVinoModel(built[0], threads=1)
+    first, second = (render_room(number, tiny.size).image[None] for number in (3, 4))
+    answer = model.infer(first)
+    kept = answer.copy()
+    model.infer(second)
+    np.testing.assert_array_equal(answer, kept)
+
+
+def test_weights_are_not_compressed(built, exported):
+    assert built[0].with_suffix(".bin").stat().st_size > 0.8 * exported[0].stat().st_size
+
+
+def test_the_metadata_holds_the_parity_of_these_files(built, exported):
+    path, metadata = built
+    assert OpenVinoModel(path).metadata == metadata
+    assert 0 < metadata.parity < 1e-4
+    assert replace(metadata, parity=exported[1].parity) == exported[1]
+
+
+def test_what_differs_is_not_written(exported, tmp_path, monkeypatch):
+    for name in ("m.xml", "m.bin"):
+        (tmp_path / name).write_text("old")
+    monkeypatch.setattr(verify, "TOLERANCE", 0)
+    with pytest.raises(ParityError, match="nothing was written"):
+        export(RECIPE, tmp_path / "m.xml", onnx_file=exported[0])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "m.xml": "old",
+        "m.bin": "old",
+    }
+
+
+def change_last_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (change_last_byte, "tiny.bin does not belong to"),
+        (lambda path: path.write_bytes(b"short"), "run fastdepth-export again"),
+        (Path.unlink, "run fastdepth-export again"),
+    ],
+    ids=["changed", "truncated", "missing"],
+)
+def test_weights_of_another_export_are_noticed(pair, spoil, message):
+    spoil(pair.with_suffix(".bin"))
+    with pytest.raises(ModelFileError, match=message):
+        OpenVinoModel(pair)
+
+
+def test_files_of_other_programs_are_refused(tmp_path, exported):
+    import openvino
+
+    openvino.save_model(openvino.Core().read_model(exported[0]), tmp_path / "m.xml")
+    with pytest.raises(ModelFileError, match="has no fastdepth metadata"):
+        OpenVinoModel(tmp_path / "m.xml")
+    with pytest.raises(ModelFileError, match="cannot be read by OpenVINO"):
+        OpenVinoModel(tmp_path / "nothing.xml")
