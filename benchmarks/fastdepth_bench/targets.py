@@ -120,7 +120,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             Target(
                 "onnxruntime",
                 "the exported file in ONNX Runtime",
-                ("fp32",),
+                ("fp32", "fp16", "int8"),
                 "onnxruntime",
                 "cpu",
                 "runners:OnnxRuntimeRunner",
