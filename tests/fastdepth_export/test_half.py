@@ -39,7 +39,7 @@ def test_bytes_in_and_metres_out_as_before(name, request, pictures):
         expected = run_model(whole, pictures[:batch], ["depth"])["depth"]
         got = run_model(half, pictures[:batch], ["depth"])["depth"]
         assert got.dtype == np.float32
-        assert 0 < np.abs(got - expected).mean() < 0.02  # of depths up to 10 m
+        assert 0 < np.abs(got - expected).mean() < 0.1  # of depths up to 10 m
 
 
 @pytest.mark.parametrize("name", ["plain", "folded"])
