@@ -30,12 +30,16 @@ class ModelMetadata:
         params: parameters of the network as trained.
         precision: type of the weights in the file.
         opset: ONNX opset of the graph.
-        parity: largest difference of depth to PyTorch after the export [m].
+        parity: largest difference of depth to PyTorch after the export [m]; in a file of reduced
+            precision that to its fp32 form, which was compared with PyTorch before.
         version: fastdepth that exported the file.
         unit: unit of the depth.
         preprocessing: name of the resize that belongs before the graph; nothing else does.
         training_focal_length: focal length [px] of the training camera ...
         training_width: ... in a picture of this width [px].
+        d1_change: d1 less that of the fp32 form, in a file of reduced precision; else None.
+        quantisation: types of activations and weights in an int8 file; else None.
+        calibration: hash of the list of pictures that an int8 file was calibrated on; else None.
     """
 
     variant: str
@@ -52,6 +56,9 @@ class ModelMetadata:
     preprocessing: str = RESIZE
     training_focal_length: float = TRAINING_FOCAL_LENGTH
     training_width: int = TRAINING_WIDTH
+    d1_change: float | None = None
+    quantisation: str | None = None
+    calibration: str | None = None
 
     @property
     def size(self) -> Size:

@@ -27,7 +27,10 @@ README = (ROOT / "README.md").read_text()
 
 COMMANDS = {
     "fastdepth-bench": (bench.main, "--size 416x320 --limit 2 --seconds 0.1 --threads 1"),
-    "fastdepth-export": (export.main, "--size 416x320"),
+    "fastdepth-export": (
+        export.main,
+        "--size 416x320 --data rooms:2 --calibration rooms:2 --force",
+    ),
     "fastdepth-predict": (predict.main, ""),
     "fastdepth-train": (train.main, "--crop 416x320 --batch 2 --workers 0 --max-minutes 1e-9"),
 }

@@ -114,8 +114,8 @@ def _source_hash() -> str:
     import fastdepth_export
 
     package = Path(fastdepth.__file__).parent
-    folders = (package / "models", Path(fastdepth_export.__file__).parent)
-    files = [package / "variants.py", package / "metadata.py"]
+    folders = (package / "models", package / "data", Path(fastdepth_export.__file__).parent)
+    files = [package / f"{name}.py" for name in ("variants", "metadata", "preprocess")]
     files += [path for folder in folders for path in sorted(folder.glob("*.py"))]
     digest = hashlib.sha256()
     for path in files:

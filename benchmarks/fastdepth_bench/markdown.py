@@ -60,7 +60,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     difference = row["d1_minus_torch"]
     return (
         row["variant"],
-        row["runtime"] + (f" ({row['error']})" if row["error"] else ""),
+        row["runtime"]
+        + (f" {row['precision']}" if row["precision"] != "fp32" else "")
+        + (f" ({row['error']})" if row["error"] else ""),
         f"{width}x{height}",
         number(row["fps"], 1),
         *(number(latency.get(name), 0) for name in ("p50", "p90", "p99")),

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import progress, run_command
+from fastdepth.console import run_command
 from fastdepth.errors import UsageError
 from fastdepth.metadata import ModelMetadata
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS, Variant
 from fastdepth.weights import default_tag, find_weights, read_card
+from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import ExportRecipe
 from fastdepth_export.targets import Target
 
@@ -29,6 +30,9 @@ Examples:
   fastdepth-export --variant unet128-dws --output unet128-dws.onnx
 
   fastdepth-export --variant unet128-dws --format openvino --output unet128-dws.xml
+  fastdepth-export --variant unet128-dws --precision int8 --calibration nyu:PATH
+
+  fastdepth-export --variant unet128-dws --precision int8 --sensitivity
 
   fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
 """
@@ -43,10 +47,16 @@ class Options:
         weights: tag or .safetensors file; those shipped with the variant if absent.
         format: kind of file: onnx, openvino or engine.
         size: network input, WIDTHxHEIGHT; the variant's own if absent.
-        precision: type of the weights in the file: fp32.
+        precision: type of the weights in the file: fp32, fp16 or int8.
         opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
         no_fold: export the network as written, without the compression that keeps its function.
+        quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
+            without) or s8s8 (TensorRT); what suits this machine's CPU if absent.
+        calibration: pictures that int8 is calibrated on: rooms:COUNT or nyu:PATH.
+        data: pictures with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
+        force: write a file of reduced precision even if it changes d1 too much.
+        sensitivity: print what each block loses in 8 bits, and leave.
         list: print a line per variant and leave.
     """
 
@@ -58,6 +68,11 @@ class Options:
     opset: int = 20
     output: Path | None = None
     no_fold: bool = False
+    quantisation: str | None = None
+    calibration: str = ExportRecipe.calibration
+    data: str = DEFAULT_DATA
+    force: bool = False
+    sensitivity: bool = False
     list: bool = False
 
     def recipe(self) -> ExportRecipe:
@@ -72,6 +87,8 @@ class Options:
             precision=self.precision,
             opset=self.opset,
             fold=not self.no_fold,
+            quantisation=self.quantisation,
+            calibration=self.calibration,
         )
 
 
@@ -87,18 +104,21 @@ def _run(options: Options) -> None:
         for variant in VARIANTS.values():
             print(describe(variant))
         return
-    from fastdepth_export.export import export, files_of
-
     recipe = options.recipe()
+    if options.sensitivity:
+        for row in sensitivity(recipe, data=options.data):
+            print(row)
+        return
     target = recipe.resolved().target
     output = options.output or Path(recipe.variant + target.suffixes[0])
-    with progress(f"exporting {output}", None):
-        metadata = export(recipe, output)
+    metadata = export(recipe, output, data=options.data, force=options.force)
     size = sum(path.stat().st_size for path in files_of(output, target))
+    lost = f", d1 {metadata.d1_change:+.4f}" if metadata.d1_change is not None else ""
     print(
         f"{output}: {metadata.variant}, weights {metadata.weights}, input {metadata.size}, "
-        f"opset {metadata.opset}, {size / 1e6:.1f} MB, {_contents(output, metadata, target)}"
-        f"at most {metadata.parity:.1e} m from PyTorch",
+        f"opset {metadata.opset}, {metadata.precision}, {size / 1e6:.2f} MB, "
+        f"{_contents(output, metadata, target)}"
+        f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}",
         file=sys.stderr,
     )
 

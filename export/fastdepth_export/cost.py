@@ -47,17 +47,30 @@ def graph_cost(path: str | Path) -> GraphCost:
         model = onnx.load(path)
     except Exception as error:  # protobuf raises its own tree
         raise ModelFileError(f"{path} is not an ONNX file ({error}); export it again") from None
-    params = sum(math.prod(t.dims) for t in model.graph.initializer if t.data_type in _FLOATS)
-    return GraphCost(params, _count_macs(model), path.stat().st_size)
+    scales = {
+        name
+        for node in model.graph.node
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+        for name in node.input[1:]
+    }
+    params = sum(
+        math.prod(tensor.dims)
+        for tensor in model.graph.initializer
+        if tensor.data_type in _FLOATS and tensor.name not in scales
+    )
+    macs = sum(macs for _, macs in node_macs(model))
+    return GraphCost(params, macs, path.stat().st_size)
 
 
-def _count_macs(model: onnx.ModelProto) -> int:
-    """Multiply-adds at batch 1, from the shapes that follow from it."""
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    fixed, _ = require("onnxsim", "export").simplify(model)
+def node_macs(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int]]:
+    """Nodes and their multiply-adds at batch 1, from the shapes that follow from it."""
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    single.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    fixed, _ = require("onnxsim", "export").simplify(single)
     inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True)
     shapes = _shapes(inferred.graph)
-    return sum(_node_macs(node, shapes) for node in inferred.graph.node)
+    return [(node, _node_macs(node, shapes)) for node in inferred.graph.node]
 
 
 def _shapes(graph: onnx.GraphProto) -> Shapes:

@@ -9,8 +9,11 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import fastdepth
+from fastdepth.console import progress
+from fastdepth.data import sample_list_hash
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.files import replacing
@@ -18,15 +21,30 @@ from fastdepth.metadata import ModelMetadata
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
 from fastdepth_export.targets import Target
 
+if TYPE_CHECKING:
+    import onnx
+
+    from fastdepth_export.quantise import BlockLoss
+    from fastdepth_export.verify import Verify
+
+DEFAULT_DATA = "rooms:24"
+"""Depth data on which the loss of reduced precision is measured."""
+
 
 def export(
-    recipe: ExportRecipe, output: str | Path, onnx_file: str | Path | None = None
+    recipe: ExportRecipe,
+    output: str | Path,
+    *,
+    onnx_file: str | Path | None = None,
+    data: str = DEFAULT_DATA,
+    force: bool = False,
 ) -> ModelMetadata:
     """Export a network to files that need no others.
 
     They have one input ``image`` (B, H, W, 3) uint8 RGB and one output ``depth`` (B, 1, H, W)
-    float32 [m]; H x W is the recipe's size. What they compute is compared with the network as
-    trained in PyTorch, whatever was folded, before they are written.
+    float32 [m]; H x W is the recipe's size. In fp32 what they compute is compared with the network
+    as trained in PyTorch, whatever was folded, before they are written. Files of reduced precision
+    are made from that and must besides keep d1 within a bound, see :mod:`fastdepth_export.loss`.
 
     Args:
         recipe: network, weights, format, size, precision, opset.
@@ -34,6 +52,8 @@ def export(
             of several files puts the others beside it, see :func:`files_of`.
         onnx_file: what this recipe makes in the format ``onnx``, for those that are built from
             it; exported first if absent.
+        data: depth data on whose validation split the loss of reduced precision is measured.
+        force: write a file of reduced precision whatever it lost.
 
     Returns:
         The metadata in the file.
@@ -41,19 +61,38 @@ def export(
     Raises:
         UnknownNameError, SizeError, UsageError: the recipe cannot be.
         WeightsError: the weights cannot be read or do not fit.
-        ParityError: the file would not compute what PyTorch computes.
+        DataError: the pictures to calibrate or measure on cannot be read.
+        ParityError: the file would not compute what PyTorch computes, or lose too much.
         OutputError: the file cannot be written.
         MissingExtraError: the extra ``export`` or ``cpu``, or the format's own, is not installed.
         DeviceError: the format is built on a device that is not there.
     """
     resolved = recipe.resolved()
     files = files_of(output, resolved.target)
-    needed = (("torch", "export"), ("onnxruntime", "cpu"))
-    for module, extra in dict.fromkeys((*needed, (resolved.target.package, resolved.target.extra))):
-        require(module, extra)  # asked before minutes are spent
+    _require_extras(resolved.target)
     if not resolved.target.builder:
-        return _export_onnx(resolved, files[0])
-    return _build(resolved, files, onnx_file)
+        return _export_onnx(resolved, files[0], data, force)
+    return _build(resolved, files, onnx_file, data, force)
+
+
+def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[BlockLoss]:
+    """What each block of a network loses when it alone is computed in 8 bits; writes nothing.
+
+    Args:
+        recipe: network, weights, size, quantisation, calibration; its precision is taken for int8.
+        data: depth data on whose validation split the loss is measured.
+
+    Raises:
+        FastDepthError: as :func:`export`.
+    """
+    resolved = replace(recipe, precision="int8").resolved()
+    _require_extras(resolved.target)
+    from fastdepth_export.loss import LossMeter
+    from fastdepth_export.quantise import Quantiser
+
+    model, _ = _verified(resolved)
+    quantiser = Quantiser.of(model, resolved)
+    return quantiser.sensitivity(LossMeter(model, resolved.size, data))
 
 
 def files_of(output: str | Path, target: Target) -> list[Path]:
@@ -71,17 +110,23 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
     return [output, *(output.with_suffix(suffix) for suffix in others)]
 
 
-def _export_onnx(resolved: ResolvedRecipe, output: Path) -> ModelMetadata:
-    from fastdepth_export.fold import fold
-    from fastdepth_export.graph import set_metadata, to_onnx
-    from fastdepth_export.network import build_network, weights_card
-    from fastdepth_export.verify import verify
+def _require_extras(target: Target) -> None:
+    """Ask for every package before minutes are spent."""
+    needed = (("torch", "export"), ("onnxruntime", "cpu"), (target.package, target.extra))
+    for module, extra in dict.fromkeys(needed):
+        require(module, extra)
+
+
+def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool) -> ModelMetadata:
+    from fastdepth_export.graph import set_metadata
+    from fastdepth_export.network import weights_card
 
     recipe = resolved.recipe
     with replacing(output) as temporary:
-        network = build_network(recipe)
-        deployed = fold(network) if recipe.fold else network
-        model = to_onnx(deployed, resolved.size, recipe.opset)
+        model, parity = _verified(resolved)
+        facts: dict[str, Any] = {"parity": parity}
+        if recipe.precision != "fp32":
+            model, facts = _reduce(model, resolved, data, force)
         metadata = ModelMetadata(
             variant=resolved.variant.name,
             weights=resolved.weights_name,
@@ -91,21 +136,62 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path) -> ModelMetadata:
             params=resolved.variant.params,
             precision=recipe.precision,
             opset=recipe.opset,
-            parity=verify(model, network, resolved.size),
             version=fastdepth.__version__,
+            **facts,
         )
         set_metadata(model, metadata)
         temporary.write_bytes(model.SerializeToString())
     return metadata
 
 
+def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
+    """The graph in fp32, and its largest difference to PyTorch [m]."""
+    from fastdepth_export.fold import fold
+    from fastdepth_export.graph import to_onnx
+    from fastdepth_export.network import build_network
+    from fastdepth_export.verify import verify
+
+    recipe = resolved.recipe
+    network = build_network(recipe)
+    deployed = fold(network, merge=recipe.precision == "fp32") if recipe.fold else network
+    with progress(f"exporting {recipe.variant}", None):
+        model = to_onnx(deployed, resolved.size, recipe.opset)
+        return model, verify(model, network, resolved.size)
+
+
+def _reduce(
+    model: onnx.ModelProto, resolved: ResolvedRecipe, data: str, force: bool
+) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """The graph in the recipe's precision, and what the metadata says of that."""
+    from fastdepth_export.half import to_half
+    from fastdepth_export.loss import LossMeter
+    from fastdepth_export.quantise import Quantiser
+
+    precision = resolved.recipe.precision
+    meter = LossMeter(model, resolved.size, data)
+    facts: dict[str, Any] = {}
+    if precision == "fp16":
+        reduced = to_half(model)
+    else:
+        quantiser = Quantiser.of(model, resolved)
+        reduced = quantiser.quantise(quantiser.choose(meter))
+        facts["quantisation"] = resolved.recipe.quantisation
+        facts["calibration"] = sample_list_hash(quantiser.source)
+    loss = meter.measure(reduced)
+    if not force:
+        loss.check(precision)
+    return reduced, facts | {"parity": loss.largest, "d1_change": loss.d1}
+
+
 def _build(
-    resolved: ResolvedRecipe, files: list[Path], onnx_file: str | Path | None
+    resolved: ResolvedRecipe,
+    files: list[Path],
+    onnx_file: str | Path | None,
+    data: str,
+    force: bool,
 ) -> ModelMetadata:
     """Files that are built from an ONNX file, in a folder of their own until they are verified."""
     from fastdepth_export.graph import read_metadata
-    from fastdepth_export.network import build_network
-    from fastdepth_export.verify import compare
 
     module, _, function = resolved.target.builder.partition(":")
     build = getattr(import_module(f"fastdepth_export.{module}"), function)
@@ -115,10 +201,36 @@ def _build(
         folder = Path(stack.enter_context(TemporaryDirectory()))
         source = Path(onnx_file) if onnx_file else folder / "model.onnx"
         if onnx_file is None:
-            export(replace(resolved.recipe, format="onnx"), source)
+            export(replace(resolved.recipe, format="onnx"), source, data=data, force=force)
         parts = files_of(folder / f"model{resolved.target.suffixes[0]}", resolved.target)
-        verify = partial(compare, network=build_network(resolved.recipe), size=resolved.size)
+        verify = _verifier(resolved, source, data, force)
         metadata: ModelMetadata = build(source, parts, read_metadata(source), verify)
         for part, place in zip(parts, places, strict=True):
             shutil.copyfile(part, place)
     return metadata
+
+
+def _verifier(resolved: ResolvedRecipe, source: Path, data: str, force: bool) -> Verify:
+    """Compares built files: with PyTorch in fp32, else by d1 with the ONNX file they are made of.
+
+    The file in ONNX Runtime has passed its own bound; the runtime's own kernels may round
+    differently, and get the same bound.
+    """
+    from fastdepth_export.verify import compare
+
+    if resolved.recipe.precision == "fp32":
+        from fastdepth_export.network import build_network
+
+        return partial(compare, network=build_network(resolved.recipe), size=resolved.size)
+    import onnx
+
+    from fastdepth_export.loss import LossMeter
+    from fastdepth_export.verify import Infer
+
+    def check(infer: Infer, **_: Any) -> float:
+        loss = LossMeter(onnx.load(source), resolved.size, data).measure_with(infer)
+        if not force:
+            loss.check(resolved.recipe.precision)
+        return loss.largest
+
+    return check

@@ -12,7 +12,8 @@ from fastdepth.variants import Variant, get_variant
 from fastdepth.weights import default_tag, find_weights
 from fastdepth_export.targets import Target, check_format
 
-PRECISIONS = ("fp32",)
+PRECISIONS = ("fp32", "fp16", "int8")
+QUANTISATIONS = ("u8s8", "u8s7", "s8s8")
 OPSETS = (18, 24)
 
 
@@ -29,6 +30,12 @@ class ExportRecipe:
         precision: type of the weights in the file, one of ``PRECISIONS``.
         opset: ONNX opset, within ``OPSETS``.
         fold: compress without changing the function, see :mod:`fastdepth_export.fold`.
+        quantisation: types of activations and weights in an int8 file, one of ``QUANTISATIONS``:
+            u8s8 for CPUs with VNNI, u8s7 (reduced range: sums of two products overflow 16 bits
+            otherwise) for those without, s8s8 for TensorRT. None takes what suits this machine's
+            CPU, and the file says what it was.
+        calibration: pictures to calibrate an int8 file on, ``rooms:COUNT`` or ``nyu:PATH``; the
+            training split is used.
     """
 
     variant: str
@@ -38,14 +45,17 @@ class ExportRecipe:
     precision: str = "fp32"
     opset: int = 20
     fold: bool = True
+    quantisation: str | None = None
+    calibration: str = "rooms:32"
 
     def resolved(self) -> ResolvedRecipe:
         """Check every field and fill the defaults in.
 
         Raises:
-            UnknownNameError: no such variant, weights, format or precision.
+            UnknownNameError: no such variant, weights, format, precision or quantisation.
             SizeError: the network cannot take the size.
-            UsageError: an opset that cannot be written, or a precision that the format lacks.
+            UsageError: an opset that cannot be written, a precision that the format lacks, a
+                quantisation of what is not int8.
         """
         variant = get_variant(self.variant)
         if self.precision not in PRECISIONS:
@@ -55,12 +65,23 @@ class ExportRecipe:
             raise UsageError(
                 f"opset {self.opset} cannot be written; use {OPSETS[0]} to {OPSETS[1]}"
             )
+        quantisation = self._resolve_quantisation(target)
         weights = self.weights or default_tag(variant.name) or UNTRAINED
         if weights != UNTRAINED:
             find_weights(weights)
         size = variant.sizes.check(self.size or variant.size, variant.name)
-        recipe = replace(self, weights=weights, size=size)
+        recipe = replace(self, weights=weights, size=size, quantisation=quantisation)
         return ResolvedRecipe(variant, recipe, weights, size, target)
+
+    def _resolve_quantisation(self, target: Target) -> str | None:
+        if self.quantisation is None:
+            usual = target.quantisation or _native_quantisation()
+            return usual if self.precision == "int8" else None
+        if self.quantisation not in QUANTISATIONS:
+            raise UnknownNameError("quantisation", self.quantisation, QUANTISATIONS)
+        if self.precision != "int8":
+            raise UsageError(f"quantisation {self.quantisation} needs --precision int8")
+        return self.quantisation
 
 
 @dataclass(frozen=True)
@@ -85,3 +106,12 @@ class ResolvedRecipe:
     def weights_name(self) -> str:
         """The tag, or a file's name without the folders of the machine that it lies on."""
         return Path(self.weights).name
+
+
+def _native_quantisation() -> str:
+    """u8s8 where this machine's CPU says that it has VNNI, u8s7 where it does not say so."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        flags = ""
+    return "u8s8" if "vnni" in flags else "u8s7"

@@ -29,6 +29,7 @@ class Target:
         suffixes: of the files that make up one export; the first is the one to open.
         builder: ``module:function`` below ``fastdepth_export`` that makes the files from an ONNX
             file; empty where the ONNX file is what it runs.
+        quantisation: types of an int8 file that it needs; empty where the CPU decides.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Target:
     format: str = ""
     suffixes: tuple[str, ...] = ()
     builder: str = ""
+    quantisation: str = ""
 
     @property
     def installed(self) -> bool:
@@ -87,7 +89,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="onnxruntime",
                 summary="ONNX Runtime",
                 devices=("cpu", "cuda"),
-                precisions=("fp32",),
+                precisions=("fp32", "fp16", "int8"),
                 package="onnxruntime",
                 extra="cpu",
                 runner="runners:OnnxRuntimeRunner",
@@ -98,7 +100,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="openvino",
                 summary="OpenVINO",
                 devices=("cpu",),
-                precisions=("fp32",),
+                precisions=("fp32", "int8"),
                 package="openvino",
                 extra="openvino",
                 runner="runners:OpenVinoRunner",
@@ -110,13 +112,14 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="tensorrt",
                 summary="TensorRT 10 and 11",
                 devices=("cuda",),
-                precisions=("fp32",),
+                precisions=("fp32", "fp16", "int8"),
                 package="tensorrt",
                 extra="tensorrt",
                 runner="runners:TensorRtRunner",
                 format="engine",
                 suffixes=(".engine", ".engine.json"),
                 builder="tensorrt_engine:build",
+                quantisation="s8s8",
             ),
         )
     }

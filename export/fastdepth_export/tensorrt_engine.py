@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.console import progress
 from fastdepth.errors import DeviceError, ModelFileError
 from fastdepth.extras import require
 from fastdepth.files import cache_folder, write_bytes
@@ -208,7 +209,8 @@ def _build(onnx_file: Path, key: EngineKey) -> bytes:
     timings = _timing_cache_file(key)
     known = timings.read_bytes() if timings.exists() else b""
     config.set_timing_cache(config.create_timing_cache(known), ignore_mismatch=False)
-    engine = builder.build_serialized_network(network, config)
+    with progress("building the engine", None):
+        engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise DeviceError(
             f"TensorRT {trt.__version__} cannot build an engine of {onnx_file} on {key.gpu}; its "

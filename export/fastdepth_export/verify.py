@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -106,13 +107,31 @@ def run_network(network: DepthNetwork, images: NDArray[np.uint8]) -> Arrays:
 
 def run_model(model: onnx.ModelProto, images: NDArray[np.uint8], names: Sequence[str]) -> Arrays:
     """Outputs of a model in ONNX Runtime's CPU provider for (B, H, W, 3) uint8 pictures."""
+    outputs = open_model(model).run(list(names), {"image": images})
+    return dict(zip(names, outputs, strict=True))
+
+
+def open_model(model: onnx.ModelProto) -> Any:
+    """An ``onnxruntime.InferenceSession`` of a model on the CPU provider."""
     runtime = require("onnxruntime", "cpu")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    session = runtime.InferenceSession(
+    return runtime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return dict(zip(names, session.run(list(names), {"image": images}), strict=True))
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """A copy of the model that also answers with inner float tensors."""
+    opened = onnx.ModelProto()
+    opened.CopyFrom(model)
+    known = {output.name for output in opened.graph.output}
+    opened.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        for name in names
+        if name not in known
+    )
+    return opened
 
 
 def _difference(got: NDArray[np.float32], expected: NDArray[np.float32]) -> str:
@@ -133,15 +152,7 @@ def _first_stage(model: onnx.ModelProto, images: NDArray[np.uint8], expected: Ar
     inner = {name for node in model.graph.node for name in node.output}
     order = [f"stage_{name}" for name in STAGES] + ["depth"]
     names = [name for name in order if name in expected and name in inner]
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    known = {output.name for output in opened.graph.output}
-    opened.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        for name in names
-        if name not in known
-    )
-    got = run_model(opened, images, names)
+    got = run_model(with_outputs(model, names), images, names)
     for name in names:
         problem = _difference(got[name], expected[name])
         if problem:

@@ -40,6 +40,13 @@ def test_fields_of_a_later_version_are_ignored():
     assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
 
 
+def test_files_from_before_reduced_precision_are_still_read():
+    entries = json.loads(METADATA.to_json())
+    for name in ("d1_change", "quantisation", "calibration"):
+        assert entries.pop(name) is None
+    assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sizes": 5}', "null"])
 def test_broken_metadata_names_the_file_and_what_to_do(text):
     with pytest.raises(ModelFileError, match=r"m\.onnx has broken metadata .* export it again"):

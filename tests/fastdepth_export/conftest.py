@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fastdepth import variants
+from fastdepth.data.rooms import render_room
 from fastdepth.size import Size, SizeRule
 from fastdepth.variants import Variant
 from fastdepth_export.recipe import ExportRecipe
@@ -52,3 +54,26 @@ def exported(tiny, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
     return path, export(ExportRecipe("tiny"), path)
+
+
+@pytest.fixture(scope="session")
+def folded(network, tiny):
+    """The tiny network folded, as an ONNX model without metadata."""
+    from fastdepth_export.fold import fold
+    from fastdepth_export.graph import to_onnx
+
+    return to_onnx(fold(network), tiny.size, 20)
+
+
+@pytest.fixture(scope="session")
+def pictures(tiny):
+    """Three rooms (3, H, W, 3) uint8 at the tiny network's size."""
+    return np.stack([render_room(seed, tiny.size).image for seed in range(3)])
+
+
+@pytest.fixture(scope="session")
+def meter(folded, tiny):
+    """What measures files against the folded tiny network."""
+    from fastdepth_export.loss import LossMeter
+
+    return LossMeter(folded, tiny.size, "rooms:2")

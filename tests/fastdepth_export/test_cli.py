@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -19,6 +20,25 @@ def test_a_file_and_the_line_about_it(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "weights untrained, input 160x128, opset 20" in captured.err
+
+
+def test_reduced_precision_says_what_it_lost(tmp_path, capsys):
+    path = tmp_path / "half.onnx"
+    words = f"--variant tiny --precision fp16 --data rooms:1 --output {path}"
+    assert main(words.split()) == 0
+    error = capsys.readouterr().err
+    assert "opset 20, fp16, " in error
+    assert re.search(r"at most \S+ m from fp32, d1 [+-]0\.\d{4}$", error.strip())
+
+
+def test_sensitivity_is_a_table_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = "--variant tiny --sensitivity --data rooms:1 --calibration rooms:1"
+    assert main(words.split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("bins.kernel ") for line in lines)
+    assert all("of the multiply-adds, d1 " in line for line in lines)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_file_is_named_after_the_variant_by_default(tmp_path, monkeypatch):
@@ -98,6 +118,9 @@ def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra, form):
         ("--variant unet129", "did you mean 'unet128'"),
         ("--variant tiny --format tflite", "known: onnx, openvino, engine"),
         ("--variant tiny --format openvino --output m.onnx", "name the output FILE.xml"),
+        ("--variant tiny --precision fp8", "known: fp32, fp16, int8"),
+        ("--variant tiny --precision int8 --calibration room", "did you mean 'rooms'"),
+        ("--variant tiny --precision fp16 --data nyu:/no", "/no"),
         ("--variant tiny --output /proc/no/m.onnx", "cannot make the folder"),
     ],
 )

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import fastdepth
+from fastdepth.data import open_source, sample_list_hash
 from fastdepth.data.rooms import render_room
 from fastdepth.errors import OutputError, ParityError, WeightsError
 from fastdepth.metadata import ModelMetadata
 from fastdepth.models import create_model
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.weights import WeightsCard
-from fastdepth_export import ExportRecipe, export, verify
+from fastdepth_export import ExportRecipe, export, loss, verify
 from fastdepth_export.network import build_network
 from fastdepth_export.verify import run_network
 
@@ -100,6 +101,49 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
         export(ExportRecipe("tiny"), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture(scope="module")
+def reduced(tiny, tmp_path_factory):
+    """Files of reduced precision and their metadata."""
+    folder = tmp_path_factory.mktemp("reduced")
+
+    def write(precision):
+        recipe = ExportRecipe("tiny", precision=precision, calibration="rooms:1")
+        path = folder / f"{precision}.onnx"
+        return path, export(recipe, path, data="rooms:1")
+
+    return {precision: write(precision) for precision in ("fp16", "int8")}
+
+
+@pytest.mark.parametrize(("precision", "share"), [("fp16", 0.6), ("int8", 0.4)])
+def test_reduced_precision(reduced, exported, precision, share):
+    path, metadata = reduced[precision]
+    assert path.stat().st_size < share * exported[0].stat().st_size
+    assert metadata.precision == precision
+    assert 0 < metadata.parity < 0.1
+    assert abs(metadata.d1_change) <= loss.BOUNDS[precision]
+    model, whole = fastdepth.load(path, threads=1), fastdepth.load(exported[0], threads=1)
+    assert model.metadata == metadata
+    image = render_room(3, model.size).image
+    np.testing.assert_allclose(model(image), whole(image), atol=0.1)
+
+
+def test_an_int8_file_names_its_types_and_its_calibration(reduced):
+    metadata = reduced["int8"][1]
+    assert metadata.quantisation in ("u8s8", "u8s7")
+    assert metadata.calibration == sample_list_hash(open_source("rooms:1", "train"))
+    assert reduced["fp16"][1].calibration is reduced["fp16"][1].quantisation is None
+
+
+def test_reduced_precision_that_loses_too_much_is_refused_unless_forced(tmp_path, monkeypatch):
+    monkeypatch.setitem(loss.BOUNDS, "fp16", -1)
+    recipe = ExportRecipe("tiny", precision="fp16")
+    with pytest.raises(ParityError, match="fp16 file changes d1 by .* --force"):
+        export(recipe, tmp_path / "m.onnx", data="rooms:1")
+    assert not list(tmp_path.iterdir())
+    export(recipe, tmp_path / "m.onnx", data="rooms:1", force=True)
+    assert fastdepth.load(tmp_path / "m.onnx").metadata.precision == "fp16"
 
 
 def test_an_unwritable_output_is_found_before_the_work(tmp_path):

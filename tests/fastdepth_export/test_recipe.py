@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from fastdepth.errors import SizeError, UnknownNameError, UsageError, WeightsError
@@ -32,6 +35,8 @@ def test_the_folders_of_a_weights_file_stay_out_of_the_name(tmp_path):
         (ExportRecipe("unet"), UnknownNameError, "unknown variant 'unet'"),
         (ExportRecipe("unet128", format="onxx"), UnknownNameError, "did you mean 'onnx'"),
         (ExportRecipe("unet128", precision="fp8"), UnknownNameError, "unknown precision"),
+        (ExportRecipe("unet128", precision="int8", quantisation="u4"), UnknownNameError, "u8s8"),
+        (ExportRecipe("unet128", quantisation="u8s8"), UsageError, "needs --precision int8"),
         (ExportRecipe("unet128", opset=9), UsageError, "opset 9 cannot be written; use 18 to 24"),
         (ExportRecipe("unet128", weights="unet128.x"), UnknownNameError, "unknown weights"),
         (ExportRecipe("unet128", weights="no.safetensors"), WeightsError, "no.safetensors"),
@@ -41,3 +46,21 @@ def test_the_folders_of_a_weights_file_stay_out_of_the_name(tmp_path):
 def test_what_cannot_be_exported_is_said_before_anything_is_built(recipe, error, message):
     with pytest.raises(error, match=message):
         recipe.resolved()
+
+
+@pytest.mark.parametrize(("flags", "expected"), [("avx512_vnni", "u8s8"), ("avx2", "u8s7")])
+def test_int8_suits_the_cpu_unless_said_otherwise(flags, expected, monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda self: f"flags : fpu {flags}")
+    recipe = ExportRecipe("unet128", precision="int8")
+    assert recipe.resolved().recipe.quantisation == expected
+    assert replace(recipe, quantisation="s8s8").resolved().recipe.quantisation == "s8s8"
+    assert replace(recipe, precision="fp16").resolved().recipe.quantisation is None
+
+
+def test_without_a_list_of_cpu_flags_the_reduced_range_is_safe(monkeypatch):
+    def missing(self):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    resolved = ExportRecipe("unet128", precision="int8").resolved()
+    assert resolved.recipe.quantisation == "u8s7"

@@ -1,0 +1,133 @@
+"""What a file of reduced precision loses against its fp32 form, measured with ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from fastdepth.console import progress
+from fastdepth.data import open_source
+from fastdepth.errors import ParityError
+from fastdepth.metrics import Evaluation
+from fastdepth.preprocess import resize
+from fastdepth.size import Size
+from fastdepth_export.verify import Infer, open_model
+
+BOUNDS = {"fp16": 1e-3, "int8": 1e-2}
+"""Allowed |change| of d1 by precision."""
+
+MOST_SAMPLES = 64
+"""More are not taken of a large set, evenly spread."""
+
+Depth = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A file against its fp32 form.
+
+    Attributes:
+        d1: change of d1; negative where it got worse.
+        mean: mean |difference| of depth [m].
+        largest: largest |difference| of depth [m].
+        nonfinite: number of pixels that are NaN or infinite.
+    """
+
+    d1: float
+    mean: float
+    largest: float
+    nonfinite: int
+
+    def check(self, precision: str) -> None:
+        """Refuse a file that lost too much.
+
+        Raises:
+            ParityError: a NaN, or a change of d1 above the bound of the precision.
+        """
+        bound = BOUNDS[precision]
+        if self.nonfinite:
+            problem = f"gives {self.nonfinite} pixels that are NaN or infinite"
+        elif abs(self.d1) > bound:
+            problem = f"changes d1 by {self.d1:+.4f} (allowed {bound:g})"
+        else:
+            return
+        raise ParityError(
+            f"the {precision} file {problem}; nothing was written; "
+            "use another precision, or --force to write it all the same"
+        )
+
+
+class LossMeter:
+    """Measures files against one fp32 form on the same pictures."""
+
+    def __init__(self, reference: onnx.ModelProto, size: Size, data: str) -> None:
+        """Take the pictures and run the reference on them.
+
+        Args:
+            reference: the fp32 form, with input ``image`` and output ``depth``.
+            size: network input.
+            data: depth data, see :func:`fastdepth.data.open_source`; its validation split, of
+                which at most ``MOST_SAMPLES`` are taken.
+
+        Raises:
+            UnknownNameError, UsageError, DataError: the data cannot be used.
+        """
+        source = open_source(data, "validation", limit=MOST_SAMPLES)
+        self._pictures, self._truths = [], []
+        with progress("pictures with depth", len(source)) as advance:
+            for index in range(len(source)):
+                sample = source[index]
+                self._pictures.append(np.ascontiguousarray(resize(sample.image, size)))
+                self._truths.append(sample.depth)
+                advance()
+        self._expected = self._run(_infer(reference))
+        self._d1 = self._score(self._expected)
+
+    def measure(self, model: onnx.ModelProto) -> Loss:
+        """Loss of a model with the same input and output."""
+        return self.measure_with(_infer(model))
+
+    def measure_with(self, infer: Infer) -> Loss:
+        """Loss of whatever answers with depth (B, 1, H, W) [m] of pictures (B, H, W, 3) uint8."""
+        depths = self._run(infer)
+        finite = [np.isfinite(depth) for depth in depths]
+        differences = [
+            np.abs(depth - expected)[mask]
+            for depth, expected, mask in zip(depths, self._expected, finite, strict=True)
+        ]
+        joined = np.concatenate(differences)
+        return Loss(
+            d1=self._score(depths) - self._d1,
+            mean=float(joined.mean()) if joined.size else float("nan"),
+            largest=float(joined.max(initial=0)),
+            nonfinite=sum(int(np.count_nonzero(~mask)) for mask in finite),
+        )
+
+    def _run(self, infer: Infer) -> list[Depth]:
+        """Depth (H, W) [m] of each picture."""
+        depths = []
+        with progress("depth", len(self._pictures)) as advance:
+            for picture in self._pictures:
+                depths.append(infer(picture[None])[0, 0].copy())
+                advance()
+        return depths
+
+    def _score(self, depths: list[Depth]) -> float:
+        evaluation = Evaluation()
+        for depth, truth in zip(depths, self._truths, strict=True):
+            evaluation.add(depth, truth)
+        return evaluation.scores().d1
+
+
+def _infer(model: onnx.ModelProto) -> Infer:
+    """A model in ONNX Runtime."""
+    session = open_model(model)
+
+    def infer(images: NDArray[np.uint8]) -> Depth:
+        depth: Depth = session.run(["depth"], {"image": images})[0]
+        return depth
+
+    return infer

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from fastdepth.models import create_model
+from fastdepth.size import Size
+from fastdepth_export.graph import to_onnx
+from fastdepth_export.half import to_half
+from fastdepth_export.verify import run_model, with_outputs
+
+
+@pytest.fixture(scope="module")
+def plain(model):
+    return model
+
+
+@pytest.fixture(scope="module")
+def regression():
+    return to_onnx(create_model("unet-dws").eval(), Size(96, 128), 20)
+
+
+def element_types(model):
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    infos = (*graph.input, *graph.value_info, *graph.output)
+    types = {info.name: info.type.tensor_type.elem_type for info in infos}
+    return types | {tensor.name: tensor.data_type for tensor in graph.initializer}
+
+
+@pytest.mark.parametrize("name", ["plain", "folded", "regression"])
+def test_bytes_in_and_metres_out_as_before(name, request, pictures):
+    whole = request.getfixturevalue(name)
+    half = to_half(whole)
+    assert list(half.graph.input) == list(whole.graph.input)
+    assert list(half.graph.output) == list(whole.graph.output)
+    for batch in (1, 3):
+        expected = run_model(whole, pictures[:batch], ["depth"])["depth"]
+        got = run_model(half, pictures[:batch], ["depth"])["depth"]
+        assert got.dtype == np.float32
+        assert 0 < np.abs(got - expected).mean() < 0.1  # of depths up to 10 m
+
+
+@pytest.mark.parametrize("name", ["plain", "folded"])
+def test_weights_are_half_and_what_is_counted_in_metres_is_not(name, request):
+    half = to_half(request.getfixturevalue(name))
+    types = element_types(half)
+    for node in half.graph.node:
+        if node.op_type in ("Softmax", "CumSum"):
+            assert types[node.input[0]] == types[node.output[0]] == TensorProto.FLOAT
+        if node.op_type in ("Conv", "Gemm"):
+            assert {types[name] for name in (*node.input, *node.output)} == {TensorProto.FLOAT16}
+    for stage in ("normalised", "centres", "depth"):
+        assert types[f"stage_{stage}"] == TensorProto.FLOAT
+
+
+def test_logits_whose_exponentials_no_half_holds(folded, pictures):
+    loud = onnx.ModelProto()
+    loud.CopyFrom(folded)
+    (kernel,) = [t for t in loud.graph.initializer if t.name == "network.bins.kernel"]
+    kernel.CopyFrom(numpy_helper.from_array(3e3 * numpy_helper.to_array(kernel), kernel.name))
+    (logits,) = [n.input[0] for n in loud.graph.node if n.name == "node_softmax"]
+    values = run_model(with_outputs(loud, [logits]), pictures, [logits])[logits]
+    assert 20 < np.abs(values).max() < 6e4  # exp(12) is the last below 65504
+    assert np.isfinite(run_model(to_half(loud), pictures, ["depth"])["depth"]).all()
+
+
+def test_the_model_itself_stays_as_it_was(folded):
+    before = folded.SerializeToString()
+    to_half(folded)
+    assert folded.SerializeToString() == before
