@@ -31,10 +31,10 @@ def build(
         onnx_file: with input ``image`` and output ``depth``; types stay as they are in it.
         files: the .xml and the .bin to write, alike but for their suffixes.
         metadata: kept in the .xml.
-        verify: given the opened files, answers with their parity or raises.
+        verify: given the opened files, answers with what was measured of them, or raises.
 
     Returns:
-        The metadata with the parity of the files.
+        The metadata with what was measured of these files.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
@@ -43,7 +43,7 @@ def build(
     openvino = require("openvino", "openvino")
     model = openvino.Core().read_model(onnx_file)
     _save(model, files, metadata)
-    metadata = replace(metadata, parity=verify(OpenVinoModel(files[0]).infer))
+    metadata = replace(metadata, **verify(OpenVinoModel(files[0]).infer))
     _save(model, files, metadata)
     return metadata
 

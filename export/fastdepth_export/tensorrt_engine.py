@@ -90,10 +90,10 @@ def build(
         onnx_file: with input ``image`` and output ``depth``.
         files: the engine and the JSON file to write.
         metadata: kept in the JSON file.
-        verify: given the opened engine, answers with its parity or raises.
+        verify: given the opened engine, answers with what was measured of it, or raises.
 
     Returns:
-        The metadata with the parity of the engine.
+        The metadata with what was measured of the engine.
 
     Raises:
         MissingExtraError: TensorRT is not installed.
@@ -105,7 +105,7 @@ def build(
     engine_file.write_bytes(_build(onnx_file, key))
     _describe(description, key, engine_file, metadata)
     opened = EngineModel(engine_file)
-    metadata = replace(metadata, parity=verify(opened.infer, batches=(BATCH,)))
+    metadata = replace(metadata, **verify(opened.infer, batches=(BATCH,)))
     _describe(description, key, engine_file, metadata)
     return metadata
 
