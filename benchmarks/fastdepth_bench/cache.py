@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     Export = Callable[[ExportRecipe, Path], ModelMetadata]
 
-EXPORTING_PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim")
+EXPORTING_PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
+"""Packages that decide what is in a file; ONNX Runtime finds the ranges that int8 spans."""
 
 
 def cache_path(recipe: ExportRecipe, form: str = "") -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
+from fastdepth.files import file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata) -> None:
 
     model.set_rt_info(metadata.to_json(), METADATA_KEY)
     save_model(model, files[0], compress_to_fp16=False)
-    model.set_rt_info(_hash(files[1]), WEIGHTS_KEY)
+    model.set_rt_info(file_hash(files[1]), WEIGHTS_KEY)
     save_model(model, files[0], compress_to_fp16=False)
 
 
@@ -108,12 +108,8 @@ def _read_metadata(model: Any, path: Path) -> ModelMetadata:
             "write the model with fastdepth-export --format openvino"
         )
     weights_file = path.with_suffix(".bin")
-    if model.get_rt_info(WEIGHTS_KEY).astype(str) != _hash(weights_file):
+    if model.get_rt_info(WEIGHTS_KEY).astype(str) != file_hash(weights_file):
         raise ModelFileError(
             f"{weights_file} does not belong to {path}; copy both files, or export them again"
         )
     return ModelMetadata.from_json(model.get_rt_info(METADATA_KEY).astype(str), str(path))
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
