@@ -31,7 +31,8 @@ class ModelMetadata:
         precision: type of the weights in the file.
         opset: ONNX opset of the graph.
         parity: largest difference of depth to PyTorch after the export [m]; in a file of reduced
-            precision that to its fp32 form, which was compared with PyTorch before.
+            precision that to its fp32 form, which was compared with PyTorch before, and in one
+            that was built from such a file a bound of it, the sum of both differences.
         version: fastdepth that exported the file.
         unit: unit of the depth.
         preprocessing: name of the resize that belongs before the graph; nothing else does.

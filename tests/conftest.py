@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,3 +61,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             split = "train" if number < 36 else "test"
             writer.writerow([f"{number}.jpg", f"{number}.png", split, f"scene{number // 2}"])
     return root
+
+
+@pytest.fixture(scope="session")
+def shared_graphs() -> Iterator[None]:
+    """Exports one network to one graph but once: PyTorch's exporter takes seconds for each."""
+    from fastdepth.models import adabins
+    from fastdepth_export import graph
+
+    known: dict[str, Any] = {}
+    to_onnx = graph.to_onnx
+
+    def remember(network: Any, size: Any, opset: int) -> Any:
+        asked = f"{network} {size} {opset} {adabins.mix_bins.__name__}"
+        digest = hashlib.sha256(asked.encode())
+        for tensor in (*network.parameters(), *network.buffers()):
+            digest.update(tensor.detach().numpy().tobytes())
+        key = digest.hexdigest()
+        if key not in known:
+            known[key] = to_onnx(network, size, opset)
+        return type(known[key]).FromString(known[key].SerializeToString())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph, "to_onnx", remember)
+        yield

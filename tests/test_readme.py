@@ -55,7 +55,7 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def here(place, monkeypatch):
+def here(place, monkeypatch, shared_graphs):
     monkeypatch.chdir(place)
     monkeypatch.setenv("FASTDEPTH_CACHE", str(place / "cache"))
     return place

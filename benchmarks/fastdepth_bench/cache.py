@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     Export = Callable[[ExportRecipe, Path], ModelMetadata]
 
-EXPORTING_PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim")
+EXPORTING_PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
+"""Packages that decide what is in a file; ONNX Runtime finds the ranges that int8 spans."""
 
 
 def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
@@ -71,11 +72,11 @@ def exported(recipe: ExportRecipe, write: Export | None = None, form: str = "") 
         FastDepthError: it cannot be exported, or the cache folder cannot be written.
     """
     path = cache_path(recipe, form)
-    whole = all(part.exists() for part in cached_files(recipe))
+    whole = all(part.exists() for part in cached_files(recipe, form))
     if FORMATS[recipe.format].builder and write is None:
         from fastdepth_export import export
 
-        onnx_file = exported(replace(recipe, format="onnx"))
+        onnx_file = exported(as_onnx(recipe))
         whole = whole and _fits(recipe, path, onnx_file)
         write = partial(export, onnx_file=onnx_file)
     if not whole:
@@ -85,11 +86,19 @@ def exported(recipe: ExportRecipe, write: Export | None = None, form: str = "") 
     return path
 
 
-def cached_files(recipe: ExportRecipe) -> list[Path]:
+def as_onnx(recipe: ExportRecipe) -> ExportRecipe:
+    """The recipe of the ONNX file that a recipe's export is built from.
+
+    Its open fields are filled in first: what int8 is by default depends on the format.
+    """
+    return replace(recipe.resolved().recipe, format="onnx")
+
+
+def cached_files(recipe: ExportRecipe, form: str = "") -> list[Path]:
     """All files that the export of a recipe consists of, whether or not it was made yet."""
     from fastdepth_export.export import files_of
 
-    return files_of(cache_path(recipe), FORMATS[recipe.format])
+    return files_of(cache_path(recipe, form), FORMATS[recipe.format])
 
 
 def _fits(recipe: ExportRecipe, path: Path, onnx_file: Path) -> bool:

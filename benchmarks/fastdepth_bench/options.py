@@ -27,7 +27,7 @@ class Options:
         variant: network; unet128-dws if absent.
         runtime: torch, torch-graph, torch-compile, onnxruntime, openvino or tensorrt; all that
             are installed and run on the device if absent.
-        precision: fp32, or fp16 where the runtime has it; fp32 if absent.
+        precision: fp32, fp16 or int8, where the runtime has it; fp32 if absent.
         size: network input, WIDTHxHEIGHT; each variant's own if absent.
         weights: tag or .safetensors file; each goes to the variant that it was trained
             for. Variants without one take those shipped, or random ones and no accuracy.

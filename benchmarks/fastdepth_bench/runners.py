@@ -177,7 +177,7 @@ class FileRunner:
         """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
         from fastdepth_export.cost import graph_cost
 
-        cost = graph_cost(cache.exported(replace(self._recipe, format="onnx")))
+        cost = graph_cost(cache.exported(cache.as_onnx(self._recipe)))
         files = cache.cached_files(self._recipe)
         return replace(cost, bytes=sum(path.stat().st_size for path in files))
 

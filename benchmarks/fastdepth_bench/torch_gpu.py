@@ -32,9 +32,9 @@ def deployed(network: DepthNetwork, precision: str) -> tuple[DepthNetwork, Compu
         network: in evaluation mode, on its device; it is changed.
         precision: fp32 or fp16.
     """
-    network = fold(network)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     half = precision == "fp16"
+    network = fold(network, merge=not half)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if half:
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -30,6 +30,7 @@ Examples:
   fastdepth-export --variant unet128-dws --output unet128-dws.onnx
 
   fastdepth-export --variant unet128-dws --format openvino --output unet128-dws.xml
+
   fastdepth-export --variant unet128-dws --precision int8 --calibration nyu:PATH
 
   fastdepth-export --variant unet128-dws --precision int8 --sensitivity

@@ -63,9 +63,9 @@ class FoldedUNet(DepthNetwork):
 
     def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
         super().__init__()
-        self.trunk = network.unet.with_stem(_divide_input(network.unet.stem, 255 * self.std))
+        self.trunk = network.unet.with_stem(_divide_input(network.unet.stem, 255 * network.std))
         self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
-        self.to(next(network.parameters()).dtype)
+        self.to(next(network.parameters()))  # device and type
 
     def predict_bytes(self, images: Tensor) -> Prediction:
         """Predict depth of a camera's pictures (B, H, W, 3) uint8 RGB."""
@@ -90,7 +90,7 @@ class FoldedEfficientNet(DepthNetwork):
     def __init__(self, network: AdaBinsEfficientNet) -> None:
         super().__init__()
         self.encoder, self.decoder, self.bins = network.encoder, network.decoder, network.bins
-        self.to(next(network.parameters()).dtype)
+        self.to(next(network.parameters()))  # device and type
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
@@ -199,9 +199,8 @@ class MergedLogits(nn.Module):
         super().__init__()
         result, weights, data = map(torch.from_numpy, transforms(COLUMNS, 5))
         points = len(weights)
-        spread = (
-            (kernel.double() @ weights.T).permute(0, 3, 2, 1).flatten(2)
-        )  # (128, points, 5 x c)
+        taps = kernel.double() @ weights.T.to(kernel.device)
+        spread = taps.permute(0, 3, 2, 1).flatten(2)  # (128, points, 5 x c)
         # A constant goes to all columns alike through a point whose column of A is all ones: there
         # it is the weight of a value that is always one. The last row is the bins' own bias.
         constant = int((result == 1).all(dim=0).nonzero()[0])
@@ -214,7 +213,7 @@ class MergedLogits(nn.Module):
             "data": data[:, None, None],
             "bins_bias": bins_bias[:, None],
         }.items():
-            self.register_buffer(name, value.to(kernel.dtype).contiguous())
+            self.register_buffer(name, value.to(kernel).contiguous())
 
     def forward(self, trunk: Tensor, to_bins: Tensor) -> Tensor:
         """Logits (B, 4, h, w / 4, bins) of the trunk (B, c, h, w) for the bins (B, bins, 128).

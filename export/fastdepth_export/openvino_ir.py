@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
+from fastdepth.files import file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def build(
         onnx_file: with input ``image`` and output ``depth``; types stay as they are in it.
         files: the .xml and the .bin to write, alike but for their suffixes.
         metadata: kept in the .xml.
-        verify: given the opened files, answers with their parity or raises.
+        verify: given the opened files, answers with what was measured of them, or raises.
 
     Returns:
-        The metadata with the parity of the files.
+        The metadata with what was measured of these files.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
@@ -43,7 +43,7 @@ def build(
     openvino = require("openvino", "openvino")
     model = openvino.Core().read_model(onnx_file)
     _save(model, files, metadata)
-    metadata = replace(metadata, parity=verify(OpenVinoModel(files[0]).infer))
+    metadata = replace(metadata, **verify(OpenVinoModel(files[0]).infer))
     _save(model, files, metadata)
     return metadata
 
@@ -54,7 +54,7 @@ def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata) -> None:
 
     model.set_rt_info(metadata.to_json(), METADATA_KEY)
     save_model(model, files[0], compress_to_fp16=False)
-    model.set_rt_info(_hash(files[1]), WEIGHTS_KEY)
+    model.set_rt_info(file_hash(files[1]), WEIGHTS_KEY)
     save_model(model, files[0], compress_to_fp16=False)
 
 
@@ -108,12 +108,8 @@ def _read_metadata(model: Any, path: Path) -> ModelMetadata:
             "write the model with fastdepth-export --format openvino"
         )
     weights_file = path.with_suffix(".bin")
-    if model.get_rt_info(WEIGHTS_KEY).astype(str) != _hash(weights_file):
+    if model.get_rt_info(WEIGHTS_KEY).astype(str) != file_hash(weights_file):
         raise ModelFileError(
             f"{weights_file} does not belong to {path}; copy both files, or export them again"
         )
     return ModelMetadata.from_json(model.get_rt_info(METADATA_KEY).astype(str), str(path))
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

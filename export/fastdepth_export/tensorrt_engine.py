@@ -10,7 +10,6 @@ strongly typed, which is all that TensorRT 11 knows.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from fastdepth.console import progress
 from fastdepth.errors import DeviceError, ModelFileError
 from fastdepth.extras import require
-from fastdepth.files import cache_folder, write_bytes
+from fastdepth.files import cache_folder, file_hash, write_bytes
 from fastdepth.metadata import ModelMetadata
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class EngineKey:
         version = tensorrt().__version__
         gpu, capability = gpu_at_hand()
         shape = (BATCH, *metadata.size, 3)
-        return cls(_hash(onnx_file), gpu, capability, version, metadata.precision, shape)
+        return cls(file_hash(onnx_file), gpu, capability, version, metadata.precision, shape)
 
 
 def tensorrt() -> Any:
@@ -90,10 +89,10 @@ def build(
         onnx_file: with input ``image`` and output ``depth``.
         files: the engine and the JSON file to write.
         metadata: kept in the JSON file.
-        verify: given the opened engine, answers with its parity or raises.
+        verify: given the opened engine, answers with what was measured of it, or raises.
 
     Returns:
-        The metadata with the parity of the engine.
+        The metadata with what was measured of the engine.
 
     Raises:
         MissingExtraError: TensorRT is not installed.
@@ -105,7 +104,7 @@ def build(
     engine_file.write_bytes(_build(onnx_file, key))
     _describe(description, key, engine_file, metadata)
     opened = EngineModel(engine_file)
-    metadata = replace(metadata, parity=verify(opened.infer, batches=(BATCH,)))
+    metadata = replace(metadata, **verify(opened.infer, batches=(BATCH,)))
     _describe(description, key, engine_file, metadata)
     return metadata
 
@@ -294,7 +293,7 @@ def _description_file(engine_file: Path) -> Path:
 
 
 def _describe(path: Path, key: EngineKey, engine_file: Path, metadata: ModelMetadata) -> None:
-    content = {"key": asdict(key), "engine": _hash(engine_file), "metadata": metadata.to_json()}
+    content = {"key": asdict(key), "engine": file_hash(engine_file), "metadata": metadata.to_json()}
     path.write_text(json.dumps(content, indent=2))
 
 
@@ -310,7 +309,7 @@ def _read_description(engine_file: Path) -> tuple[EngineKey, ModelMetadata]:
         content = json.loads(path.read_text())
         entries = content["key"] | {"shape": tuple(content["key"]["shape"])}
         key, metadata = EngineKey(**entries), content["metadata"]
-        whole = content["engine"] == _hash(engine_file)
+        whole = content["engine"] == file_hash(engine_file)
     except OSError as error:
         raise ModelFileError(
             f"{error.filename} cannot be read ({error.strerror}); {again}"
@@ -320,7 +319,3 @@ def _read_description(engine_file: Path) -> tuple[EngineKey, ModelMetadata]:
     if not whole:
         raise ModelFileError(f"{engine_file} is not the engine of {path}; {again}")
     return key, ModelMetadata.from_json(metadata, str(path))
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

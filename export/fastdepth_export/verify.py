@@ -30,8 +30,8 @@ Arrays = dict[str, NDArray[np.float32]]
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8."""
 
-Verify = Callable[..., float]
-""":func:`compare` with a network and its size given already."""
+Verify = Callable[..., dict[str, Any]]
+"""Given what :func:`compare` takes of an opened file, answers with figures of its metadata."""
 
 
 def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from fastdepth.errors import ParityError
 from fastdepth.size import Size
 from fastdepth_bench import cache
-from fastdepth_bench.cache import cache_path, exported
+from fastdepth_bench.cache import as_onnx, cache_path, exported
 from fastdepth_export import ExportRecipe
 
 RECIPE = ExportRecipe("unet128-dws", weights="untrained", size=Size(320, 416))
@@ -44,6 +45,26 @@ def test_another_form_of_a_recipe_is_another_file() -> None:
     assert cache_path(RECIPE).name.rpartition("-")[2] != path.name.rpartition("-")[2]
 
 
+def test_a_form_is_made_though_the_usual_one_is_there() -> None:
+    made: list[Path] = []
+
+    def write(recipe: ExportRecipe, path: Path) -> Any:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"onnx")
+        made.append(path)
+
+    for form in ("", "last-axis", "", "last-axis"):
+        assert exported(RECIPE, write, form).exists()
+    assert made == [cache_path(RECIPE), cache_path(RECIPE, "last-axis")]
+
+
+def test_an_engine_is_built_from_a_file_of_its_own_types() -> None:
+    recipe = ExportRecipe("unet-dws", precision="int8", format="engine")
+    source = as_onnx(recipe)
+    assert (source.format, source.quantisation) == ("onnx", "s8s8")
+    assert as_onnx(source) == source
+
+
 def test_a_failed_export_leaves_nothing(folder: Path) -> None:
     def write(recipe: ExportRecipe, path: Path) -> Any:
         raise ParityError("differs")
@@ -56,14 +77,18 @@ def test_a_failed_export_leaves_nothing(folder: Path) -> None:
 def test_key_holds_recipe_version_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {cache_path(RECIPE)}
     paths.add(cache_path(ExportRecipe("unet128-dws", "untrained", size=Size(384, 512))))
-    paths.add(cache_path(ExportRecipe("unet128-dws", "untrained", size=RECIPE.size, opset=21)))
+    int8 = replace(RECIPE, precision="int8", quantisation="u8s8")
+    for changes in ({"quantisation": "s8s8"}, {"calibration": "rooms:3"}):
+        paths |= {cache_path(int8), cache_path(replace(int8, **changes))}
+    for changes in ({"opset": 21}, {"fold": False}, {"precision": "fp16"}, {"format": "openvino"}):
+        paths.add(cache_path(replace(RECIPE, **changes)))
     monkeypatch.setattr("fastdepth.__version__", "99")
     paths.add(cache_path(RECIPE))
     monkeypatch.setattr(cache, "_source_hash", lambda: "edited")
     paths.add(cache_path(RECIPE))
     monkeypatch.setattr(cache, "_version", lambda name: "another")
     paths.add(cache_path(RECIPE))
-    assert len(paths) == 6
+    assert len(paths) == 12
 
 
 def test_key_holds_the_bytes_of_the_weights(weights_file: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,32 @@ def pictures(count: int = 4) -> list[NDArray[np.uint8]]:
     return [rng.integers(0, 256, (1, 8, 8, 3), np.uint8) for _ in range(count)]
 
 
-def test_a_known_time_is_read_as_it_is(fake_runner: Callable[..., Any]) -> None:
-    runner = fake_runner(busy=BUSY)
-    direct = []
-    for picture in pictures(20):
-        start = time.perf_counter()
-        runner.infer(picture)
-        direct.append(1000 * (time.perf_counter() - start))
+def working(clock: Any, seconds: Iterator[float]) -> Callable[[Any], NDArray[np.float32]]:
+    """Depth that takes so many seconds by the fake clock, one entry an inference."""
+
+    def depth(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        clock.work(next(seconds))
+        return np.ones((1, 1, 8, 8), np.float32)
+
+    return depth
+
+
+def test_a_known_time_is_read_as_it_is(fake_runner: Callable[..., Any], clock: Any) -> None:
+    runner = fake_runner(working(clock, itertools.repeat(BUSY)))
     timing = measure(runner, pictures(), seconds=0.3)
-    assert timing.minimum == pytest.approx(1000 * BUSY, rel=0.03)
-    assert timing.minimum == pytest.approx(min(direct), rel=0.03)
-    assert 1000 * BUSY <= timing.p50 <= 2 * float(np.median(direct))
-    assert timing.fps == pytest.approx(1000 / timing.p50)
+    assert timing.minimum == timing.p50 == timing.maximum == pytest.approx(1000 * BUSY)
+    assert timing.fps == pytest.approx(1 / BUSY)
+    assert timing.n == pytest.approx(0.3 / BUSY, abs=1)
+
+
+def test_the_real_clock_reads_what_the_runner_itself_reads(fake_runner: Callable[..., Any]) -> None:
+    """However busy the machine is: what holds the runner up, it reads as well."""
+    runner = fake_runner(busy=BUSY)
+    timing = measure(runner, pictures(), seconds=0.3)
+    own = 1000 * np.array(runner.took[-timing.n :])
+    assert timing.minimum >= 1000 * BUSY
+    assert timing.minimum == pytest.approx(own.min(), rel=0.03)
+    assert timing.p50 == pytest.approx(np.median(own), rel=0.03)
 
 
 def test_checking_the_answer_is_not_timed(fake_runner: Callable[..., Any]) -> None:
@@ -107,32 +121,20 @@ def test_a_nan_that_comes_late_is_found(fake_runner: Callable[..., Any]) -> None
         measure(runner, pictures(), seconds=1e-6, minimum_n=60)
 
 
-def test_warm_up_waits_for_the_median(fake_runner: Callable[..., Any]) -> None:
+def test_warm_up_waits_for_the_median(fake_runner: Callable[..., Any], clock: Any) -> None:
     """A runner that gets faster for 15 inferences is not measured before."""
-    runner = fake_runner(busy=0.008)
-
-    def faster(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        runner.busy = max(0.002, 0.9 * runner.busy)
-        return np.ones((1, 1, 8, 8), np.float32)
-
-    runner.depth = faster
-    warm = warm_up(runner, itertools.cycle(pictures()), limit=5.0)
+    times = (max(0.002, 0.008 * 0.9**n) for n in itertools.count(1))
+    warm = warm_up(fake_runner(working(clock, times)), itertools.cycle(pictures()), limit=5.0)
     assert warm.stable
+    assert next(times) == 0.002
     assert warm.n >= 15
-    assert runner.busy == 0.002
 
 
-def test_warm_up_ends_though_nothing_is_stable(fake_runner: Callable[..., Any]) -> None:
-    runner = fake_runner(busy=0.001)
-
-    def slower(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        runner.busy *= 1.2
-        return np.ones((1, 1, 8, 8), np.float32)
-
-    runner.depth = slower
-    warm = warm_up(runner, itertools.cycle(pictures()), limit=0.1)
+def test_warm_up_ends_though_nothing_is_stable(fake_runner: Callable[..., Any], clock: Any) -> None:
+    times = (0.001 * 1.2**n for n in itertools.count())
+    warm = warm_up(fake_runner(working(clock, times)), itertools.cycle(pictures()), limit=0.1)
     assert not warm.stable
-    assert 0.1 <= warm.seconds < 1
+    assert 0.1 <= warm.seconds < 0.2
 
 
 def test_statistics_leave_nothing_out() -> None:

@@ -15,6 +15,7 @@ from fastdepth.size import Size
 from fastdepth_bench.runners import TorchRunner
 from fastdepth_bench.targets import Case
 from fastdepth_bench.torch_gpu import Compute, TorchCompileRunner, TorchGraphRunner, deployed
+from fastdepth_export.fold import MergedLogits
 
 
 @pytest.fixture
@@ -40,6 +41,8 @@ def test_deployed_is_the_same_function(
     assert np.abs(depth.numpy() - expected).max() < tolerance
     weights = [m.weight for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert {w.dtype for w in weights} == {torch.float16 if precision == "fp16" else torch.float32}
+    merged = any(isinstance(module, MergedLogits) for module in network.modules())
+    assert merged == (precision == "fp32")  # their sums need single precision
     deep = [w for w in weights if w.shape[1] > 1 and w.shape[2] > 1]
     assert all(w.is_contiguous(memory_format=torch.channels_last) for w in deep)
 

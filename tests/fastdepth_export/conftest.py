@@ -21,7 +21,7 @@ TINY = Variant(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tiny():
+def tiny(shared_graphs):
     """A network small enough for tests, under the name ``tiny``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants, "VARIANTS", {**variants.VARIANTS, "tiny": TINY})
@@ -58,11 +58,26 @@ def exported(tiny, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def folded(network, tiny):
-    """The tiny network folded, as an ONNX model without metadata."""
+    """The tiny network folded for reduced precision, as an ONNX model without metadata."""
     from fastdepth_export.fold import fold
     from fastdepth_export.graph import to_onnx
 
-    return to_onnx(fold(network), tiny.size, 20)
+    return to_onnx(fold(network, merge=False), tiny.size, 20)
+
+
+@pytest.fixture(scope="session")
+def reduced(tiny, tmp_path_factory):
+    """Files of the tiny network in reduced precision, and their metadata."""
+    from fastdepth_export import export
+
+    folder = tmp_path_factory.mktemp("reduced")
+
+    def write(precision):
+        recipe = ExportRecipe("tiny", precision=precision, calibration="rooms:1")
+        path = folder / f"{precision}.onnx"
+        return path, export(recipe, path, data="rooms:1")
+
+    return {precision: write(precision) for precision in ("fp16", "int8")}
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def test_sensitivity_is_a_table_and_writes_nothing(tmp_path, monkeypatch, capsys
     words = "--variant tiny --sensitivity --data rooms:1 --calibration rooms:1"
     assert main(words.split()) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("bins.kernel ") for line in lines)
+    assert any(line.startswith("bins.logits.conv ") for line in lines)
     assert all("of the multiply-adds, d1 " in line for line in lines)
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import warnings
 
 import numpy as np
@@ -10,7 +11,13 @@ import torch
 import fastdepth
 from fastdepth.data import open_source, sample_list_hash
 from fastdepth.data.rooms import render_room
-from fastdepth.errors import OutputError, ParityError, WeightsError
+from fastdepth.errors import (
+    DataError,
+    OutputError,
+    ParityError,
+    UnknownNameError,
+    WeightsError,
+)
 from fastdepth.metadata import ModelMetadata
 from fastdepth.models import create_model
 from fastdepth.train.checkpoint import save_weights
@@ -103,19 +110,6 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture(scope="module")
-def reduced(tiny, tmp_path_factory):
-    """Files of reduced precision and their metadata."""
-    folder = tmp_path_factory.mktemp("reduced")
-
-    def write(precision):
-        recipe = ExportRecipe("tiny", precision=precision, calibration="rooms:1")
-        path = folder / f"{precision}.onnx"
-        return path, export(recipe, path, data="rooms:1")
-
-    return {precision: write(precision) for precision in ("fp16", "int8")}
-
-
 @pytest.mark.parametrize(("precision", "share"), [("fp16", 0.6), ("int8", 0.4)])
 def test_reduced_precision(reduced, exported, precision, share):
     path, metadata = reduced[precision]
@@ -144,6 +138,29 @@ def test_reduced_precision_that_loses_too_much_is_refused_unless_forced(tmp_path
     assert not list(tmp_path.iterdir())
     export(recipe, tmp_path / "m.onnx", data="rooms:1", force=True)
     assert fastdepth.load(tmp_path / "m.onnx").metadata.precision == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("precision", "mistake"),
+    [
+        ("fp16", {"data": "nyu:/no"}),
+        ("int8", {"data": "room"}),
+        ("int8", {"calibration": "nyu:/no"}),
+    ],
+)
+@pytest.mark.parametrize("form", ["onnx", "engine"])
+def test_pictures_that_are_not_there_are_found_before_the_work(
+    tmp_path, monkeypatch, precision, mistake, form
+):
+    module = sys.modules["fastdepth_export.export"]
+    monkeypatch.setattr(module, "_require_extras", lambda target: None)
+    monkeypatch.setattr(module, "_verified", None)
+    words = {"calibration": "rooms:1", "data": "rooms:1"} | mistake
+    recipe = ExportRecipe(
+        "tiny", precision=precision, format=form, calibration=words["calibration"]
+    )
+    with pytest.raises((DataError, UnknownNameError)):
+        export(recipe, tmp_path / "m.engine", data=words["data"])
 
 
 def test_an_unwritable_output_is_found_before_the_work(tmp_path):

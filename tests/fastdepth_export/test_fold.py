@@ -126,3 +126,13 @@ def test_a_folded_network_answers_like_any_other():
     prediction = folded(torch.rand(2, 3, 96, 128))
     assert prediction.depth.shape == (2, 1, 48, 64)
     assert prediction.centres.shape == (2, 8)
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_folded_network_lies_where_the_network_lies(merge):
+    """The device named meta computes nothing, but refuses to be mixed with another."""
+    network = AdaBinsUNet(bins=8, separable=True, patch=4).eval().to("meta")
+    folded = fold(network, merge=merge)
+    assert {t.device.type for t in (*folded.parameters(), *folded.buffers())} == {"meta"}
+    picture = torch.empty((1, 96, 128, 3), dtype=torch.uint8, device="meta")
+    assert folded.predict_bytes(picture).depth.device.type == "meta"

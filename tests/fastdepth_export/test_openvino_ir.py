@@ -11,7 +11,10 @@ import pytest
 import fastdepth
 from fastdepth.data.rooms import render_room
 from fastdepth.errors import ModelFileError, ParityError
-from fastdepth_export import ExportRecipe, export, verify
+from fastdepth_export import ExportRecipe, export, graph, verify
+from fastdepth_export.fold import fold
+from fastdepth_export.loss import LossMeter
+from fastdepth_export.network import build_network
 from fastdepth_export.openvino_ir import OpenVinoModel
 
 RECIPE = ExportRecipe("tiny", format="openvino")
@@ -70,6 +73,24 @@ def test_what_differs_is_not_written(exported, tmp_path, monkeypatch):
         "m.xml": "old",
         "m.bin": "old",
     }
+
+
+def test_in_8_bits_the_losses_of_both_steps_add_up(reduced, tiny, tmp_path, monkeypatch):
+    """What the metadata says is against fp32, not against the file that these are built from."""
+    source, before = reduced["int8"]
+    recipe = replace(RECIPE, precision="int8", calibration="rooms:1")
+    built = export(recipe, tmp_path / "m.xml", onnx_file=source, data="rooms:1")
+    network = fold(build_network(RECIPE), merge=False)
+    meter = LossMeter(graph.to_onnx(network, tiny.size, 20), tiny.size, "rooms:1")
+    loss = meter.measure_with(OpenVinoModel(tmp_path / "m.xml").infer)
+    assert built.d1_change == pytest.approx(loss.d1, abs=1e-9)
+    assert max(before.parity, loss.largest) <= built.parity < 0.1
+    assert (built.quantisation, built.calibration) == (before.quantisation, before.calibration)
+    spent = replace(before, d1_change=0.02)
+    monkeypatch.setattr("fastdepth_export.graph.read_metadata", lambda path: spent)
+    with pytest.raises(ParityError, match="int8 file changes d1 by"):
+        export(recipe, tmp_path / "refused.xml", onnx_file=source, data="rooms:1")
+    assert not list(tmp_path.glob("refused*"))
 
 
 def change_last_byte(path: Path) -> None:

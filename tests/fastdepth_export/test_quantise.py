@@ -9,7 +9,7 @@ from fastdepth_export.loss import Loss
 from fastdepth_export.quantise import HEAVY, MOST_LOSS, BlockLoss, Quantiser
 from fastdepth_export.verify import run_model, with_outputs
 
-HEAD = "bins.kernel"
+HEAD = "bins.logits.conv"
 
 
 @pytest.fixture(scope="module", params=["u8s8", "u8s7", "s8s8"])
@@ -48,7 +48,7 @@ def test_integers_of_the_asked_types(quantiser, types):
     zero = found[quantise.input[2]]
     assert zero.dtype == (np.int8 if types == "s8s8" else np.uint8)
     assert types != "s8s8" or zero == 0
-    kernel = found["network.bins.kernel_int8"]
+    kernel = found[f"network.{HEAD}.weight_int8"]
     assert np.abs(kernel).max() == (63 if types == "u8s7" else 127)
 
 
