@@ -236,15 +236,16 @@ def cast_first(model: onnx.ModelProto) -> onnx.ModelProto:
             (cast,) = casts
             planes, cast_image = cast.output[0], f"{transpose.output[0]}_cast"
             cast.input[0], cast.output[0] = "image", cast_image
-            transpose.input[0], transpose.output[0] = cast_image, planes
-            _move_before(model, cast, transpose)
+            transpose.output[0] = planes
+            for node in nodes:
+                if node != cast and "image" in node.input:
+                    node.input[0] = cast_image
+            _move_first(model, cast)
     return model
 
 
-def _move_before(model: onnx.ModelProto, moved: onnx.NodeProto, other: onnx.NodeProto) -> None:
-    nodes = list(model.graph.node)
-    nodes.remove(moved)
-    nodes.insert(nodes.index(other), moved)
+def _move_first(model: onnx.ModelProto, moved: onnx.NodeProto) -> None:
+    nodes = [moved, *(node for node in model.graph.node if node != moved)]
     copies = [type(moved).FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)

@@ -194,7 +194,8 @@ def test_the_picture_is_cast_first_and_nothing_else_changes(exported, tiny, tmp_
     """TensorRT takes uint8 into a cast alone."""
     changed = cast_first(onnx.load(exported[0]))
     onnx.checker.check_model(changed, full_check=True)
-    assert [node.op_type for node in changed.graph.node][:2] == ["Cast", "Transpose"]
+    assert changed.graph.node[0].op_type == "Cast"
+    assert [node.op_type for node in changed.graph.node if "image" in node.input] == ["Cast"]
     onnx.save(changed, tmp_path / "m.onnx")
     picture = render_room(3, tiny.size).image[None]
     expected = fastdepth.load(exported[0], threads=1).infer(picture)
