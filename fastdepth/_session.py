@@ -24,6 +24,10 @@ PROVIDERS = {
 # What TensorRT cannot run goes to CUDA, and what CUDA cannot run to the CPU.
 _CHAINS = {"cpu": ["cpu"], "cuda": ["cuda", "cpu"], "tensorrt": ["tensorrt", "cuda", "cpu"]}
 
+_OUTPUTS = (
+    [("depth", "tensor(float)")],
+    [("depth", "tensor(float)"), ("std", "tensor(float)")],
+)
 _ONLY_ERRORS = 3  # log level; what a user must know is raised, not logged
 _BROKEN_FILE = ("InvalidProtobuf", "InvalidGraph", "NoSuchFile")
 
@@ -103,7 +107,7 @@ def check_graph(session: Any, metadata: ModelMetadata, path: str | Path) -> Size
     outputs = [(node.name, node.type) for node in session.get_outputs()]
     for size in metadata.sizes:
         wanted = [("image", "tensor(uint8)", *size, 3)]
-        if inputs == wanted and outputs == [("depth", "tensor(float)")]:
+        if inputs == wanted and outputs in _OUTPUTS:
             return size
     sizes = ", ".join(str(size) for size in metadata.sizes)
     raise ModelFileError(

@@ -102,6 +102,33 @@ class DepthModel:
         prepared = self.preprocess(image, focal=focal)
         return self.postprocess(self.infer(prepared.batch), prepared, out)
 
+    def depth_and_std(
+        self, image: NDArray[np.uint8], *, focal: float | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Depth of one picture, and how far the network's bins spread around it.
+
+        Needs a file with both: ``fastdepth-export --outputs depth,std``.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, as for a call.
+            focal: focal length [px in ``image``] of the camera; it scales both.
+
+        Returns:
+            Depth and standard deviation, both (H, W) float32 [m] and new arrays.
+
+        Raises:
+            ImageError: ``image`` is something else.
+            UsageError: the file answers with depth alone, or ``focal`` is not positive.
+        """
+        if all(output.name != "std" for output in self.session.get_outputs()):
+            raise UsageError(
+                f"this file of {self.metadata.variant} answers with depth alone; "
+                "export it with --outputs depth,std"
+            )
+        prepared = self.preprocess(image, focal=focal)
+        depth, std = self.session.run(["depth", "std"], {"image": prepared.batch})
+        return self.postprocess(depth, prepared), self.postprocess(std, prepared)
+
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
         """Fit a picture into the network's input; first step of a call.
 

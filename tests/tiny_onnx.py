@@ -31,10 +31,12 @@ def write_model(
     *,
     metadata: ModelMetadata | None = METADATA,
     metres: float = 0.04,
+    std: bool = False,
     input_type: int = TensorProto.UINT8,
 ) -> Path:
     """Write a model whose depth [m] is the red channel times ``metres``.
 
+    With ``std`` it answers with a tenth of that as well, as its standard deviation.
     ``metadata`` is given this size; None writes none, as another program would.
     """
     nodes = [
@@ -44,16 +46,22 @@ def write_model(
         helper.make_node("Mul", ["red", "metres"], ["depth"]),
     ]
     constants = [
+        helper.make_tensor("tenth", TensorProto.FLOAT, [1], [0.1]),
         helper.make_tensor("zero", TensorProto.INT64, [1], [0]),
         helper.make_tensor("one", TensorProto.INT64, [1], [1]),
         helper.make_tensor("metres", TensorProto.FLOAT, [1], [metres]),
     ]
+    if std:
+        nodes.append(helper.make_node("Mul", ["depth", "tenth"], ["std"]))
     shapes = ["B", *size, 3], ["B", 1, *size]
     graph = helper.make_graph(
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", input_type, shapes[0])],
-        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, shapes[1])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[1])
+            for name in (("depth", "std") if std else ("depth",))
+        ],
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import run_command
+from fastdepth.console import progress, run_command
 from fastdepth.errors import UsageError
+from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS, Variant
@@ -35,7 +36,11 @@ Examples:
 
   fastdepth-export --variant unet128-dws --precision int8 --sensitivity
 
+  fastdepth-export --variant unet128-dws --outputs depth,std
+
   fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
+
+  fastdepth-export --verify unet128-dws.onnx
 """
 
 
@@ -52,12 +57,15 @@ class Options:
         opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
         no_fold: export the network as written, without the compression that keeps its function.
+        outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel.
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
             without) or s8s8 (TensorRT); what suits this machine's CPU if absent.
         calibration: pictures that int8 is calibrated on: rooms:COUNT or nyu:PATH.
         data: pictures with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.
         sensitivity: print what each block loses in 8 bits, and leave.
+        verify: compare this .onnx file, finished before, with PyTorch, a line per stage, and leave;
+            network and weights are those that it names, unless --variant and --weights are given.
         list: print a line per variant and leave.
     """
 
@@ -69,11 +77,13 @@ class Options:
     opset: int = 20
     output: Path | None = None
     no_fold: bool = False
+    outputs: str = "depth"
     quantisation: str | None = None
     calibration: str = ExportRecipe.calibration
     data: str = DEFAULT_DATA
     force: bool = False
     sensitivity: bool = False
+    verify: Path | None = None
     list: bool = False
 
     def recipe(self) -> ExportRecipe:
@@ -90,6 +100,7 @@ class Options:
             fold=not self.no_fold,
             quantisation=self.quantisation,
             calibration=self.calibration,
+            outputs=tuple(self.outputs.split(",")),
         )
 
 
@@ -104,6 +115,9 @@ def _run(options: Options) -> None:
     if options.list:
         for variant in VARIANTS.values():
             print(describe(variant))
+        return
+    if options.verify is not None:
+        _verify(options.verify, options)
         return
     recipe = options.recipe()
     if options.sensitivity:
@@ -122,6 +136,20 @@ def _run(options: Options) -> None:
         f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}",
         file=sys.stderr,
     )
+
+
+def _verify(path: Path, options: Options) -> None:
+    """Print a line per stage of a finished file; the first at fault is an error."""
+    require("torch", "export")
+    from fastdepth_export.stages import check_stages, compare_stages
+
+    with progress(f"comparing {path.name}", None):
+        rows = compare_stages(
+            path, variant=options.variant, weights=options.weights, data=options.data
+        )
+    for row in rows:
+        print(row)
+    check_stages(path, rows)
 
 
 def _contents(output: Path, metadata: ModelMetadata, target: Target) -> str:

@@ -41,9 +41,11 @@ def export(
     """Export a network to files that need no others.
 
     They have one input ``image`` (B, H, W, 3) uint8 RGB and one output ``depth`` (B, 1, H, W)
-    float32 [m]; H x W is the recipe's size. In fp32 what they compute is compared with the network
-    as trained in PyTorch, whatever was folded, before they are written. Files of reduced precision
-    are made from that and must besides keep d1 within a bound, see :mod:`fastdepth_export.loss`.
+    float32 [m]; H x W is the recipe's size. Where the recipe asks for it a second output ``std``
+    is the standard deviation [m] that the network's bins imply. In fp32 what they compute is
+    compared with the network as trained in PyTorch, whatever was folded, before they are written.
+    Files of reduced precision are made from that and must besides keep d1 within a bound, see
+    :mod:`fastdepth_export.loss`.
 
     Args:
         recipe: network, weights, format, size, precision, opset.

@@ -20,7 +20,9 @@ import onnx  # noqa: E402
 
 
 def to_onnx(network: DepthNetwork, size: Size, opset: int) -> onnx.ModelProto:
-    """Export a network as one graph, ``image`` to ``depth``, any batch.
+    """Export a network as one graph, ``image`` to ``depth`` and, where asked for, ``std``.
+
+    Takes any batch.
 
     The stages of the network keep their names as tensors inside the graph, so that
     :mod:`fastdepth_export.verify` can read them.
@@ -36,7 +38,7 @@ def to_onnx(network: DepthNetwork, size: Size, opset: int) -> onnx.ModelProto:
     with torch.inference_mode():
         names = list(module.outputs(example))
     model = _simplify(_export(module, example, names, opset))
-    while len(model.graph.output) > 1:
+    while model.graph.output[-1].name.startswith("stage_"):
         model.graph.output.pop()
     _strip(model)
     onnx.checker.check_model(model, full_check=True)

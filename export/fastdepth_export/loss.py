@@ -63,11 +63,12 @@ class Loss:
 class LossMeter:
     """Measures files against one fp32 form on the same pictures."""
 
-    def __init__(self, reference: onnx.ModelProto, size: Size, data: str) -> None:
+    def __init__(self, reference: onnx.ModelProto | Infer, size: Size, data: str) -> None:
         """Take the pictures and run the reference on them.
 
         Args:
-            reference: the fp32 form, with input ``image`` and output ``depth``.
+            reference: the fp32 form, with input ``image`` and output ``depth``, or what answers
+                with its depth.
             size: network input.
             data: depth data, see :func:`fastdepth.data.open_source`; its validation split, of
                 which at most ``MOST_SAMPLES`` are taken.
@@ -83,7 +84,8 @@ class LossMeter:
                 self._pictures.append(np.ascontiguousarray(resize(sample.image, size)))
                 self._truths.append(sample.depth)
                 advance()
-        self._expected = self._run(_infer(reference))
+        infer = _infer(reference) if isinstance(reference, onnx.ModelProto) else reference
+        self._expected = self._run(infer)
         self._d1 = self._score(self._expected)
 
     def measure(self, model: onnx.ModelProto) -> Loss:

@@ -7,10 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from fastdepth.errors import UsageError
 from fastdepth.metadata import UNTRAINED
 from fastdepth.models import DepthNetwork, create_model
+from fastdepth.models.adabins import BinsHead
 from fastdepth.models.inference import predict_pictures
 from fastdepth.models.loading import load_weights
+from fastdepth.models.network import upsample
 from fastdepth.weights import WeightsCard, find_weights, read_card
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
 
@@ -21,13 +24,19 @@ def build_network(recipe: ExportRecipe) -> DepthNetwork:
     Untrained networks get the same random weights at every call.
 
     Raises:
-        UnknownNameError, SizeError, UsageError: see :meth:`ExportRecipe.resolved`.
+        UnknownNameError, SizeError, UsageError: see :meth:`ExportRecipe.resolved`; or ``std`` is
+            asked of a network without bins.
         WeightsError: the weights cannot be read or do not fit.
     """
     resolved = recipe.resolved()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = create_model(resolved.variant)
+    if "std" in resolved.recipe.outputs:
+        head = getattr(network, "bins", None)
+        if not isinstance(head, BinsHead):
+            raise UsageError(f"{recipe.variant} has no bins to tell std from; use --outputs depth")
+        head.with_std = True
     if resolved.weights != UNTRAINED:
         load_weights(network, find_weights(resolved.weights), resolved.variant.name)
     return network.eval()
@@ -45,7 +54,8 @@ class CameraToDepth(nn.Module):
     """What the file computes; normalisation is inside the network.
 
     Input ``image`` (B, H, W, 3) uint8 RGB; answers with depth (B, 1, H, W) float32 [m], upsampled
-    as in training, and then with the stages of the network that exist.
+    as in training, with std likewise where the network computes it, and then with the stages of
+    the network that exist.
     """
 
     def __init__(self, network: DepthNetwork) -> None:
@@ -53,12 +63,14 @@ class CameraToDepth(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Depth at the picture's size, then the stages as ``Prediction`` orders them."""
-        depth, prediction = predict_pictures(self.network, image)
-        return depth, *(stage for stage in prediction if stage is not None)
+        """Values of :meth:`outputs`."""
+        return tuple(self.outputs(image).values())
 
     def outputs(self, image: Tensor) -> dict[str, Tensor]:
         """What :meth:`forward` answers with, by the names that the tensors bear in the file."""
         depth, prediction = predict_pictures(self.network, image)
+        outputs = {"depth": depth}
+        if prediction.std is not None:
+            outputs["std"] = upsample(prediction.std, *depth.shape[2:])
         stages = {f"stage_{k}": v for k, v in prediction._asdict().items() if v is not None}
-        return {"depth": depth, **stages}
+        return outputs | stages

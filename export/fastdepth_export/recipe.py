@@ -15,6 +15,7 @@ from fastdepth_export.targets import Target, check_format
 PRECISIONS = ("fp32", "fp16", "int8")
 QUANTISATIONS = ("u8s8", "u8s7", "s8s8")
 OPSETS = (18, 24)
+OUTPUTS = (("depth",), ("depth", "std"))
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class ExportRecipe:
             CPU, and the file says what it was.
         calibration: pictures to calibrate an int8 file on, ``rooms:COUNT`` or ``nyu:PATH``; the
             training split is used.
+        outputs: what the file answers with, one of ``OUTPUTS``: depth, and the standard deviation
+            that the bins imply; only files in the format onnx have that.
     """
 
     variant: str
@@ -47,6 +50,7 @@ class ExportRecipe:
     fold: bool = True
     quantisation: str | None = None
     calibration: str = "rooms:32"
+    outputs: tuple[str, ...] = ("depth",)
 
     def resolved(self) -> ResolvedRecipe:
         """Check every field and fill the defaults in.
@@ -54,8 +58,8 @@ class ExportRecipe:
         Raises:
             UnknownNameError: no such variant, weights, format, precision or quantisation.
             SizeError: the network cannot take the size.
-            UsageError: an opset that cannot be written, a precision that the format lacks, a
-                quantisation of what is not int8.
+            UsageError: an opset that cannot be written, a precision or an output that the format
+                lacks, a quantisation of what is not int8.
         """
         variant = get_variant(self.variant)
         if self.precision not in PRECISIONS:
@@ -65,6 +69,10 @@ class ExportRecipe:
             raise UsageError(
                 f"opset {self.opset} cannot be written; use {OPSETS[0]} to {OPSETS[1]}"
             )
+        if self.outputs not in OUTPUTS:
+            raise UsageError(f"outputs {','.join(self.outputs)} cannot be; use depth or depth,std")
+        if "std" in self.outputs and target.builder:
+            raise UsageError(f"{self.format} answers with depth alone; use --format onnx for std")
         quantisation = self._resolve_quantisation(target)
         weights = self.weights or default_tag(variant.name) or UNTRAINED
         if weights != UNTRAINED:

@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 
 BATCHES = (1, 3)
 
-STAGES = ("normalised", "features", "centres", "depth")
+STAGES = ("stage_normalised", "stage_features", "stage_centres", "stage_depth", "stage_std")
 """Fields of :class:`~fastdepth.models.Prediction` in the order in which they are computed."""
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -38,7 +38,7 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
     """Run the model in ONNX Runtime on drawn rooms at batch 1 and 3 and compare with PyTorch.
 
     Args:
-        model: with input ``image`` and output ``depth``.
+        model: with input ``image`` and output ``depth``, maybe ``std``.
         network: in evaluation mode, on the CPU.
         size: network input.
 
@@ -48,12 +48,18 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
     Raises:
         ParityError: a difference above ``TOLERANCE``, or a NaN; names the first stage with one.
     """
-    return compare(
-        lambda images: run_model(model, images, ["depth"])["depth"],
-        network,
-        size,
-        blame=lambda images, expected: _first_stage(model, images, expected),
-    )
+
+    def check(output: str) -> float:
+        return compare(
+            lambda images: run_model(model, images, [output])[output],
+            network,
+            size,
+            blame=lambda images, expected: _first_stage(model, images, expected),
+            output=output,
+        )
+
+    differences = {output.name: check(output.name) for output in model.graph.output}
+    return differences["depth"]
 
 
 def compare(
@@ -63,6 +69,7 @@ def compare(
     *,
     batches: Sequence[int] = BATCHES,
     blame: Callable[[NDArray[np.uint8], Arrays], str] | None = None,
+    output: str = "depth",
 ) -> float:
     """Run any opened file on drawn rooms and compare its depth with PyTorch's.
 
@@ -72,30 +79,36 @@ def compare(
         size: network input.
         batches: pictures per inference.
         blame: names the first stage that differs, where that can be told.
+        output: what is compared if not depth.
 
     Returns:
-        Largest |difference| of depth [m].
+        Largest |difference| [m].
 
     Raises:
         ParityError: a difference above ``TOLERANCE``, or a NaN.
     """
-    rooms = Rooms(max(batches), seed=7, size=size)
-    pictures = np.stack([rooms[index].image for index in range(len(rooms))])
+    pictures = draw_pictures(size, max(batches))
     largest = 0.0
     for batch in batches:
         images = pictures[-batch:]
         expected = run_network(network, images)
         got = infer(images)
-        problem = _difference(got, expected["depth"])
+        problem = difference(got, expected[output])
         if problem:
             stage = blame(images, expected) if blame else ""
             raise ParityError(
-                f"the exported file differs from PyTorch at batch {batch}: depth {problem}; "
+                f"the exported file differs from PyTorch at batch {batch}: {output} {problem}; "
                 + (f"first stage that differs: {stage}; " if stage else "")
                 + "nothing was written"
             )
-        largest = max(largest, float(np.abs(got - expected["depth"]).max()))
+        largest = max(largest, float(np.abs(got - expected[output]).max()))
     return largest
+
+
+def draw_pictures(size: Size, count: int) -> NDArray[np.uint8]:
+    """Rooms (count, H, W, 3) uint8 on which files are compared."""
+    rooms = Rooms(count, seed=7, size=size)
+    return np.stack([rooms[index].image for index in range(count)])
 
 
 @torch.inference_mode()
@@ -122,42 +135,53 @@ def open_model(model: onnx.ModelProto) -> Any:
 
 
 def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """A copy of the model that also answers with inner float tensors."""
+    """A copy of the model that also answers with inner tensors, of whatever type."""
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     known = {output.name for output in opened.graph.output}
     opened.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        for name in names
-        if name not in known
+        onnx.ValueInfoProto(name=name) for name in names if name not in known
     )
     return opened
 
 
-def _difference(got: NDArray[np.float32], expected: NDArray[np.float32]) -> str:
-    """What is wrong with an array, or nothing."""
+def difference(
+    got: NDArray[Any], expected: NDArray[np.float32], allowed: float | None = None
+) -> str:
+    """What is wrong with an array, or nothing; ``TOLERANCE`` is allowed if nothing else."""
+    allowed = TOLERANCE if allowed is None else allowed
     if got.shape != expected.shape:
         return f"has shape {got.shape}, not {expected.shape}"
     wrong = int(np.count_nonzero(~np.isfinite(got)))
     if wrong:
         return f"is NaN or infinite at {wrong} of {got.size} values"
-    excess = np.abs(got - expected) / np.maximum(1, np.abs(expected))
-    return (
-        f"is off by {excess.max():.2g} (allowed {TOLERANCE:g})" if excess.max() > TOLERANCE else ""
-    )
+    excess = largest_excess(got, expected)
+    return f"is off by {excess:.2g} (allowed {allowed:g})" if excess > allowed else ""
+
+
+def largest_excess(got: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Largest |difference|, divided by the larger of 1 and the expected value."""
+    return float((np.abs(got - expected) / np.maximum(1, np.abs(expected))).max())
+
+
+def stages_in(model: onnx.ModelProto, expected: Arrays) -> list[str]:
+    """Names of the network's stages that are tensors of the graph, as they are computed."""
+    inner = {name for node in model.graph.node for name in node.output}
+    return [name for name in STAGES if name in expected and name in inner]
+
+
+def stage_label(name: str) -> str:
+    """A stage, or what the file answers with, as it is called in messages."""
+    stage = name.removeprefix("stage_")
+    return stage if stage != name else f"{name} at the picture's size"
 
 
 def _first_stage(model: onnx.ModelProto, images: NDArray[np.uint8], expected: Arrays) -> str:
     """Name of the first stage whose values differ, depth at the picture's size being the last."""
-    inner = {name for node in model.graph.node for name in node.output}
-    order = [f"stage_{name}" for name in STAGES] + ["depth"]
-    names = [name for name in order if name in expected and name in inner]
+    names = [*stages_in(model, expected), *(output.name for output in model.graph.output)]
     got = run_model(with_outputs(model, names), images, names)
     for name in names:
-        problem = _difference(got[name], expected[name])
+        problem = difference(got[name], expected[name])
         if problem:
-            label = (
-                name.removeprefix("stage_") if name != "depth" else "depth at the picture's size"
-            )
-            return f"{label}, which {problem}"
+            return f"{stage_label(name)}, which {problem}"
     return "none on its own; ONNX Runtime's graph optimisation is at fault"

@@ -44,6 +44,24 @@ def mix_bins(logits: Tensor, centres: Tensor) -> Tensor:
     return (shares * centres[:, :, None, None]).sum(dim=1, keepdim=True)
 
 
+def bins_std(logits: Tensor, centres: Tensor, depth: Tensor) -> Tensor:
+    """Standard deviation of the bin centres under a softmax of the logits.
+
+    Summed as squares of differences: the difference of two squares would cancel.
+
+    Args:
+        logits: (B, bins, h, w).
+        centres: (B, bins) [m].
+        depth: (B, 1, h, w) [m], their expectation.
+
+    Returns:
+        (B, 1, h, w) [m].
+    """
+    shares = logits.to(centres.dtype).softmax(dim=1)
+    squares = (centres[:, :, None, None] - depth).square()
+    return (shares * squares).sum(dim=1, keepdim=True).sqrt()
+
+
 class MiniViT(nn.Module):
     """The paper's mini-ViT on a feature map (B, channels, h, w).
 
@@ -87,7 +105,13 @@ class MiniViT(nn.Module):
 
 
 class BinsHead(nn.Module):
-    """Mini-ViT, output convolution and bins: features (B, 128, h, w) to depth (B, 1, h, w) [m]."""
+    """Mini-ViT, output convolution and bins: features (B, 128, h, w) to depth (B, 1, h, w) [m].
+
+    Attributes:
+        with_std: answer with the standard deviation that the bins imply as well; for prediction.
+    """
+
+    with_std = False
 
     def __init__(
         self, bins: int, patch: int = 16, depth_range: tuple[float, float] = (1e-3, 10.0)
@@ -97,13 +121,19 @@ class BinsHead(nn.Module):
         self.mini_vit = MiniViT(bins, patch)
         self.conv_out = nn.Conv2d(QUERIES, bins, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Depth (B, 1, h, w) [m] and bin centres (B, bins) [m] of features (B, 128, h, w)."""
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Depth (B, 1, h, w) [m], bin centres (B, bins) [m] and, where asked for, std as depth.
+
+        Args:
+            features: (B, 128, h, w).
+        """
         widths, queries = self.mini_vit.tokens(features)
         centres = bin_centres(widths, *self.depth_range)
         pixels = self.mini_vit.pixel_conv(features)
         attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
-        return mix_bins(self.conv_out(attention), centres), centres
+        logits = self.conv_out(attention)
+        depth = mix_bins(logits, centres)
+        return depth, centres, bins_std(logits, centres, depth) if self.with_std else None
 
     def forward_merged(self, trunk: Tensor, last: nn.Conv2d) -> tuple[Tensor, Tensor]:
         """The same function of ``last(trunk)`` in a third of the multiply-adds, for training.

@@ -101,8 +101,8 @@ class AdaBinsEfficientNet(DepthNetwork):
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
         features = self.decoder.head(self.decoder(self.encoder(normalised)))
-        depth, centres = self.bins(features)
-        return Prediction(normalised, depth, features, centres)
+        depth, centres, std = self.bins(features)
+        return Prediction(normalised, depth, features, centres, std)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Parameters of the EfficientNet."""

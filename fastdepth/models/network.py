@@ -20,12 +20,14 @@ class Prediction(NamedTuple):
         depth: (B, 1, h, w) float [m], at the network's own output size.
         features: (B, C, h, w) float, output of the encoder-decoder, where there is one.
         centres: (B, bins) float [m], ascending bin centres, where there are bins.
+        std: (B, 1, h, w) float [m], standard deviation that the bins imply, where it is asked for.
     """
 
     normalised: Tensor | None
     depth: Tensor
     features: Tensor | None = None
     centres: Tensor | None = None
+    std: Tensor | None = None
 
 
 class DepthNetwork(nn.Module):

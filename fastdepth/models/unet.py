@@ -129,5 +129,5 @@ class AdaBinsUNet(DepthNetwork):
             depth, centres = self.bins.forward_merged(trunk, self.unet.head)
             return Prediction(normalised, depth, None, centres)
         features = self.unet.head(trunk)
-        depth, centres = self.bins(features)
-        return Prediction(normalised, depth, features, centres)
+        depth, centres, std = self.bins(features)
+        return Prediction(normalised, depth, features, centres, std)

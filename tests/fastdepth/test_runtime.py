@@ -136,6 +136,20 @@ def test_out_must_fit(model: DepthModel, photo: np.ndarray) -> None:
         model(photo, out=frozen)
 
 
+def test_std_comes_with_depth_in_its_scale(tmp_path: Path, photo: np.ndarray) -> None:
+    both = load(write_model(tmp_path / "std.onnx", std=True), threads=1)
+    for focal in (None, 300.0):
+        depth, std = both.depth_and_std(photo, focal=focal)
+        np.testing.assert_array_equal(depth, both(photo, focal=focal))
+        np.testing.assert_allclose(std, depth / 10, rtol=1e-5)
+        assert std.dtype == np.float32
+
+
+def test_a_file_without_std_says_how_to_get_it(model: DepthModel, photo: np.ndarray) -> None:
+    with pytest.raises(UsageError, match=r"depth alone; export it with --outputs depth,std"):
+        model.depth_and_std(photo)
+
+
 def test_the_training_camera_changes_nothing(model: DepthModel, photo: np.ndarray) -> None:
     focal = TRAINING_FOCAL_LENGTH * photo.shape[1] / TRAINING_WIDTH
     np.testing.assert_allclose(model(photo, focal=focal), model(photo), rtol=1e-6)

@@ -121,6 +121,12 @@ def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra, form):
         ("--variant tiny --precision fp8", "known: fp32, fp16, int8"),
         ("--variant tiny --precision int8 --calibration room", "did you mean 'rooms'"),
         ("--variant tiny --precision fp16 --data nyu:/no", "/no"),
+        ("--variant tiny --outputs std", "outputs std cannot be; use depth or depth,std"),
+        ("--variant unet-dws --outputs depth,std", "unet-dws has no bins"),
+        (
+            "--variant tiny --outputs depth,std --format openvino",
+            "openvino answers with depth alone; use --format onnx for std",
+        ),
         ("--variant tiny --output /proc/no/m.onnx", "cannot make the folder"),
     ],
 )

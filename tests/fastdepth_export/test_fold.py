@@ -67,6 +67,39 @@ def test_the_efficientnets_fold_too():
     torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
 
 
+def std_by_hand(network, picture):
+    """sqrt(E[c^2] - E[c]^2) of the plain network's softmax, (B, 1, h, w)."""
+    with torch.inference_mode():
+        prediction = network(picture)
+        _, queries = network.bins.mini_vit.tokens(prediction.features)
+        pixels = network.bins.mini_vit.pixel_conv(prediction.features)
+        attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
+        shares = network.bins.conv_out(attention).softmax(dim=1)
+        first, second = (
+            (shares * prediction.centres[:, :, None, None] ** power).sum(dim=1, keepdim=True)
+            for power in (1, 2)
+        )
+        return (second - first**2).clamp(min=0).sqrt()
+
+
+@pytest.mark.parametrize("form", ["plain", "merged", "unmerged", "efficientnet"])
+def test_std_is_that_of_the_plain_networks_softmax(form):
+    if form == "efficientnet":
+        network = AdaBinsEfficientNet("tf_efficientnet_b0.ap_in1k", bins=8).double().eval()
+        picture = torch.rand(1, 3, 352, 416, dtype=torch.float64)
+    else:
+        network = lively(AdaBinsUNet(bins=8, separable=True, patch=4))
+        picture = torch.rand(2, 3, 96, 128, dtype=torch.float64)
+    expected = std_by_hand(network, picture)
+    assert network(picture).std is None
+    network.bins.with_std = True
+    deployed = network if form == "plain" else fold(network, merge=form == "merged")
+    with torch.inference_mode():
+        std = deployed(picture).std
+    assert expected.std() > 1e-4  # a constant would prove nothing
+    torch.testing.assert_close(std, expected, rtol=0, atol=1e-7)
+
+
 def test_without_its_corrections_the_ring_would_be_wrong():
     network = lively(AdaBinsUNet(bins=8, separable=True, patch=4))
     picture = torch.rand(1, 3, 96, 128, dtype=torch.float64)

@@ -29,7 +29,7 @@ class Bins(DepthNetwork):
         self.bins = BinsHead(bins=8, patch=4)
 
     def predict(self, normalised):
-        depth, centres = self.bins(self.conv(normalised))
+        depth, centres, _ = self.bins(self.conv(normalised))
         return Prediction(normalised, depth, None, centres)
 
 

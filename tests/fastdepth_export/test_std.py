@@ -1,0 +1,78 @@
+"""Files that answer with the standard deviation of the bins, against a direct computation."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+import fastdepth
+from fastdepth.data.rooms import render_room
+from fastdepth.size import Size
+from fastdepth_export.cli import main
+from fastdepth_export.fold import fold
+from fastdepth_export.graph import to_onnx
+from fastdepth_export.half import to_half
+from fastdepth_export.quantise import Quantiser
+from fastdepth_export.verify import run_model
+
+
+@pytest.fixture(scope="module")
+def with_std(network):
+    """The tiny network, asked for std."""
+    other = copy.deepcopy(network)
+    other.bins.with_std = True
+    return other
+
+
+@pytest.fixture(scope="module", params=["plain", "merged", "unmerged"])
+def graph(request, with_std, tiny):
+    """It as a graph in each of its forms."""
+    form = request.param
+    network = with_std if form == "plain" else fold(with_std, merge=form == "merged")
+    return to_onnx(network, tiny.size, 20)
+
+
+@pytest.fixture(scope="module")
+def expected(network, pictures):
+    """sqrt(E[c^2] - E[c]^2) of the plain network's softmax in float64, at the pictures' size."""
+    exact = copy.deepcopy(network).double()
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).double() / 255
+    with torch.inference_mode():
+        prediction = exact(images)
+        _, queries = exact.bins.mini_vit.tokens(prediction.features)
+        pixels = exact.bins.mini_vit.pixel_conv(prediction.features)
+        attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
+        shares = exact.bins.conv_out(attention).softmax(dim=1)
+        centres = prediction.centres[:, :, None, None]
+        first, second = ((shares * centres**power).sum(1, keepdim=True) for power in (1, 2))
+        std = (second - first**2).clamp(min=0).sqrt()
+        return F.interpolate(std, pictures.shape[1:3], mode="bilinear", align_corners=True).numpy()
+
+
+def test_every_form_and_precision_border_included(graph, expected, pictures, tiny):
+    got = run_model(graph, pictures, ["depth", "std"])
+    assert got["std"].shape == got["depth"].shape == expected.shape
+    assert got["std"].dtype == np.float32
+    assert expected.std() > 1e-3  # a constant would prove nothing
+    np.testing.assert_allclose(got["std"], expected, atol=1e-4)
+    eighth = Quantiser(graph, tiny.size, "rooms:2", "u8s8").quantise([])
+    for reduced, bound in ((to_half(graph), 0.02), (eighth, 0.1)):
+        std = run_model(reduced, pictures, ["std"])["std"]
+        assert std.dtype == np.float32
+        assert 0 < np.abs(std - expected).mean() < bound  # of up to 5 m
+
+
+def test_a_file_through_the_runtime(tmp_path, capsys):
+    path = tmp_path / "std.onnx"
+    assert main(["--variant", "tiny", "--outputs", "depth,std", "--output", str(path)]) == 0
+    model = fastdepth.load(path, threads=1)
+    depth, std = model.depth_and_std(render_room(3, Size(120, 200)).image)
+    assert depth.shape == std.shape == (120, 200)
+    assert (std >= 0).all()
+    assert std.max() < 5
+    assert main(["--verify", str(path)]) == 0
+    assert "std at the picture's size" in capsys.readouterr().out
