@@ -57,6 +57,7 @@ class Options:
         opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
         no_fold: export the network as written, without the compression that keeps its function.
+        no_simplify: export the graph as PyTorch writes it, without onnxsim.
         outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel.
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
             without) or s8s8 (TensorRT); what suits this machine's CPU if absent.
@@ -77,6 +78,7 @@ class Options:
     opset: int = 20
     output: Path | None = None
     no_fold: bool = False
+    no_simplify: bool = False
     outputs: str = "depth"
     quantisation: str | None = None
     calibration: str = ExportRecipe.calibration
@@ -100,6 +102,7 @@ class Options:
             fold=not self.no_fold,
             quantisation=self.quantisation,
             calibration=self.calibration,
+            simplify=not self.no_simplify,
             outputs=tuple(self.outputs.split(",")),
         )
 

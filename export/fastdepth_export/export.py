@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import fastdepth
 from fastdepth.console import progress
 from fastdepth.data import open_source, sample_list_hash
-from fastdepth.errors import UsageError
+from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import replacing
 from fastdepth.metadata import ModelMetadata
@@ -165,9 +165,16 @@ def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
     recipe = resolved.recipe
     network = build_network(recipe)
     deployed = fold(network, merge=recipe.precision == "fp32") if recipe.fold else network
-    with progress(f"exporting {recipe.variant}", None):
-        model = to_onnx(deployed, resolved.size, recipe.opset)
+
+    def attempt(simplify: bool) -> tuple[onnx.ModelProto, float]:
+        model = to_onnx(deployed, resolved.size, recipe.opset, simplify=simplify)
         return model, verify(model, network, resolved.size)
+
+    with progress(f"exporting {recipe.variant}", None):
+        if recipe.simplify:
+            with suppress(ParityError):
+                return attempt(simplify=True)
+        return attempt(simplify=False)
 
 
 def _reduce(

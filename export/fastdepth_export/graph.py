@@ -19,7 +19,9 @@ require("onnx", "export")
 import onnx  # noqa: E402
 
 
-def to_onnx(network: DepthNetwork, size: Size, opset: int) -> onnx.ModelProto:
+def to_onnx(
+    network: DepthNetwork, size: Size, opset: int, *, simplify: bool = True
+) -> onnx.ModelProto:
     """Export a network as one graph, ``image`` to ``depth`` and, where asked for, ``std``.
 
     Takes any batch.
@@ -31,16 +33,20 @@ def to_onnx(network: DepthNetwork, size: Size, opset: int) -> onnx.ModelProto:
         network: in evaluation mode, on the CPU.
         size: network input; it is fixed in the graph.
         opset: ONNX opset.
+        simplify: fold constants and the arithmetic on shapes, unless that makes the graph larger.
     """
     # A batch of 1 would be taken for a constant inside the transformer.
     example = torch.zeros((2, *size, 3), dtype=torch.uint8)
     module = CameraToDepth(network).eval()
     with torch.inference_mode():
         names = list(module.outputs(example))
-    model = _simplify(_export(module, example, names, opset))
+    model = _export(module, example, names, opset)
+    simplified = _simplify(model) if simplify else model
+    _strip(model)
+    _strip(simplified)
+    model = min(simplified, model, key=onnx.ModelProto.ByteSize)
     while model.graph.output[-1].name.startswith("stage_"):
         model.graph.output.pop()
-    _strip(model)
     onnx.checker.check_model(model, full_check=True)
     return model
 

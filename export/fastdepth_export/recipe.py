@@ -37,6 +37,8 @@ class ExportRecipe:
             CPU, and the file says what it was.
         calibration: pictures to calibrate an int8 file on, ``rooms:COUNT`` or ``nyu:PATH``; the
             training split is used.
+        simplify: have onnxsim fold constants and the arithmetic on shapes; kept where the graph
+            does not grow and computes what PyTorch computes.
         outputs: what the file answers with, one of ``OUTPUTS``: depth, and the standard deviation
             that the bins imply; only files in the format onnx have that.
     """
@@ -50,6 +52,7 @@ class ExportRecipe:
     fold: bool = True
     quantisation: str | None = None
     calibration: str = "rooms:32"
+    simplify: bool = True
     outputs: tuple[str, ...] = ("depth",)
 
     def resolved(self) -> ResolvedRecipe:
