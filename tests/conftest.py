@@ -72,14 +72,16 @@ def shared_graphs() -> Iterator[None]:
     known: dict[str, Any] = {}
     to_onnx = graph.to_onnx
 
-    def remember(network: Any, size: Any, opset: int) -> Any:
-        asked = f"{network} {size} {opset} {adabins.mix_bins.__name__}"
+    def remember(network: Any, size: Any, opset: int, *, simplify: bool = True) -> Any:
+        head = getattr(network, "bins", None)
+        asked = [network, size, opset, simplify, getattr(head, "with_std", False)]
+        asked = f"{asked} {adabins.mix_bins.__name__}"
         digest = hashlib.sha256(asked.encode())
         for tensor in (*network.parameters(), *network.buffers()):
             digest.update(tensor.detach().numpy().tobytes())
         key = digest.hexdigest()
         if key not in known:
-            known[key] = to_onnx(network, size, opset)
+            known[key] = to_onnx(network, size, opset, simplify=simplify)
         return type(known[key]).FromString(known[key].SerializeToString())
 
     with pytest.MonkeyPatch.context() as patch:
