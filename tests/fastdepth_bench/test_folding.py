@@ -215,6 +215,7 @@ def test_the_readme_takes_the_table(small, tiny, tmp_path):
     assert "last-axis = plain" in lines[3]
 
 
+@pytest.mark.slow
 def test_for_real(folder, tmp_path, monkeypatch, validate, capsys, shared_graphs):
     """Exported, loaded, timed and compared: the same function in much less arithmetic."""
     monkeypatch.setenv("FASTDEPTH_CACHE", str(tmp_path))  # no other test shall meet these files
