@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import fastdepth
-from fastdepth.errors import FastDepthError
 from fastdepth.extras import require
 from fastdepth.files import cache_folder
 from fastdepth_bench.environment import (
@@ -17,7 +16,7 @@ from fastdepth_bench.environment import (
     usable_cores,
 )
 from fastdepth_bench.providers import probe
-from fastdepth_bench.targets import check_target
+from fastdepth_bench.targets import refusal
 from fastdepth_export.targets import TARGETS, Target
 
 OPTIONAL = {
@@ -74,17 +73,14 @@ def _runtimes() -> list[str]:
     """One line a target: whether it can run on each of its devices, and what is in the way."""
     return [
         f"runtime {target.name}: "
-        + "; ".join(f"{device} {_problem(target, device) or 'works'}" for device in target.devices)
+        + "; ".join(f"{device} {_state(target, device)}" for device in target.devices)
         for target in TARGETS.values()
     ]
 
 
-def _problem(target: Target, device: str) -> str:
-    try:
-        check_target(target, device)
-    except FastDepthError as error:
-        return f"does not work: {error}"
-    return ""
+def _state(target: Target, device: str) -> str:
+    reason = refusal(target, device)
+    return f"does not work: {reason}" if reason else "works"
 
 
 def _missing() -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastdepth.data import Source, sample_list_hash
-from fastdepth.weights import find_weights, weights_hash
 from fastdepth_bench.ceiling import Ceiling, Rates
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.exactness import Exactness
@@ -102,7 +101,7 @@ class FoldedVariant:
         shared = {
             "variant": case.variant,
             "weights": case.weights_name,
-            "weights_hash": weights_hash(find_weights(case.weights)) if case.trained else None,
+            "weights_hash": case.weights_hash,
             "untrained": not case.trained,
             "size": list(case.size),
             "batch": case.batch,

@@ -12,7 +12,7 @@ from fastdepth.size import Size
 from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.interleaved import CONFIDENCE
-from fastdepth_bench.markdown import number
+from fastdepth_bench.markdown import number, table
 from fastdepth_bench.table import busy_lines, print_lines
 
 if TYPE_CHECKING:
@@ -97,10 +97,9 @@ def folding_to_markdown(report: Mapping[str, Any]) -> str:
     Returns:
         Markdown that ends in the machine's description.
     """
-    lines = [MARKDOWN, ["---"] * 3 + ["---:"] * (len(MARKDOWN) - 3)]
-    lines += [[cell(row) for cell in MARKDOWN.values()] for row in report["rows"]]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{_pictures(report)}\n\n" + "\n\n".join(_caption(report)) + "\n"
+    rows = ([cell(row) for cell in MARKDOWN.values()] for row in report["rows"])
+    parts = [table(list(MARKDOWN), rows, texts=3), _pictures(report), *_caption(report)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _heading(row: Row) -> str:

@@ -18,8 +18,8 @@ from fastdepth.variants import VARIANTS
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report, Result
 from fastdepth_bench.run import run, steps
-from fastdepth_bench.targets import REFERENCE, check_target
-from fastdepth_export.targets import TARGETS, Target, check_runtime
+from fastdepth_bench.targets import REFERENCE, refusal
+from fastdepth_export.targets import TARGETS, Target
 
 GPU_TARGETS = tuple(target for target in TARGETS.values() if target.runs_on("cuda"))
 
@@ -54,7 +54,7 @@ def measure_gpu(options: Options, advance: Advance) -> Report:
     Raises:
         FastDepthError: nothing can be measured; the message is PyTorch's.
     """
-    reasons = {target.name: _refusal(target, options.device) for target in GPU_TARGETS}
+    reasons = {target.name: refusal(target, options.device) for target in GPU_TARGETS}
     if reasons[REFERENCE[0]]:
         raise FastDepthError(reasons[REFERENCE[0]])
     able = replace(options, runtime=tuple(name for name, reason in reasons.items() if not reason))
@@ -69,15 +69,6 @@ def measure_gpu(options: Options, advance: Advance) -> Report:
         if precision in options.precision
     ]
     return Report(report.environment, (*report.rows, *refused))
-
-
-def _refusal(target: Target, device: str) -> str:
-    """Why a target cannot run on a device; empty where it can."""
-    try:
-        check_target(check_runtime(target.name, device), device)
-    except FastDepthError as error:
-        return str(error)
-    return ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"gpu.sh: {error}\n")
         return error.exit_status
     _print_lines(report)
-    return int(any(row.error for row in report.rows if not _refusal(_target(row), options.device)))
+    return int(any(row.error for row in report.rows if not refusal(_target(row), options.device)))
 
 
 def _target(row: Result) -> Target:

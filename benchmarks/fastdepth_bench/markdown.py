@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastdepth_bench.environment import Environment
@@ -48,9 +48,14 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     return "\n\n".join([*parts, f"Measured on {machine}."]) + "\n"
 
 
+def table(headings: Sequence[str], rows: Iterable[Iterable[str]], *, texts: int) -> str:
+    """A Markdown table; the first ``texts`` columns stand to the left, numbers to the right."""
+    rule = ["---"] * texts + ["---:"] * (len(headings) - texts)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, rule, *rows))
+
+
 def _table(rows: list[Row]) -> str:
-    lines = [HEADINGS, ("---",) * 3 + ("---:",) * (len(HEADINGS) - 3), *map(_cells, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(HEADINGS, map(_cells, rows), texts=3)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

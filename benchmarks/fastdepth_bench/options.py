@@ -109,9 +109,7 @@ class Options:
         asked = map(check_precision, self.precision or (DEFAULT_PRECISION,))
         precisions = list(dict.fromkeys(asked))
         targets = self._targets()
-        pairs = [
-            (t.name, p) for t in targets for p in dict.fromkeys(precisions) if p in t.precisions
-        ]
+        pairs = [(t.name, p) for t in targets for p in precisions if p in t.precisions]
         lacking = {target.name for target in targets} - {name for name, _ in pairs}
         if lacking and (self.runtime or not pairs):
             able = [t.name for t in runtimes_on(self.device) if {*precisions} & {*t.precisions}]

@@ -20,7 +20,7 @@ from fastdepth.images import write_png
 from fastdepth.runtime import DepthModel, load
 from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
-from fastdepth_bench.markdown import to_markdown
+from fastdepth_bench.markdown import table, to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
@@ -69,10 +69,8 @@ def with_targets(readme: str) -> str:
     Raises:
         UsageError: the README has no such section.
     """
-    lines = [
-        ("runtime", "what it is", "device", "precision", "`--format`", "files", "extra"),
-        ("---",) * 7,
-    ]
+    headings = ("runtime", "what it is", "device", "precision", "`--format`", "files", "extra")
+    lines = []
     for target in TARGETS.values():
         devices, precisions = ", ".join(target.devices), ", ".join(target.precisions)
         files = " ".join(f"`{suffix}`" for suffix in target.suffixes)
@@ -80,8 +78,8 @@ def with_targets(readme: str) -> str:
         lines.append(
             (name, target.summary, devices, precisions, target.format or "-", files or "-", extra)
         )
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return _between(readme, TARGET_TABLE, table)
+    content = table(headings, lines, texts=len(headings)) + "\n"
+    return _between(readme, TARGET_TABLE, content)
 
 
 def marks(section: str) -> tuple[str, str]:

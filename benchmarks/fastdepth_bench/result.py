@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from fastdepth.metrics import Scores, get_protocol
 from fastdepth.variants import get_variant
-from fastdepth.weights import find_weights, weights_hash
 from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.targets import REFERENCE, Case
@@ -66,11 +65,6 @@ class Result:
         """Parameters of the network as trained, whatever the file holds."""
         return get_variant(self.case.variant).params
 
-    @property
-    def weights_hash(self) -> str | None:
-        """Hash of the weights' tensors; None for random weights."""
-        return weights_hash(find_weights(self.case.weights)) if self.case.trained else None
-
     def to_row(self) -> dict[str, Any]:
         """The row as it stands in the JSON."""
         return {
@@ -101,7 +95,7 @@ class Result:
         return {
             "variant": case.variant,
             "weights": case.weights_name,
-            "weights_hash": self.weights_hash,
+            "weights_hash": case.weights_hash,
             "untrained": not case.trained,
             "runtime": case.runtime,
             "precision": case.precision,

@@ -155,7 +155,7 @@ def _remarks(row: Result) -> Iterator[str]:
         yield f"failed: {row.error}"
         return
     if row.case.trained:
-        yield f"weights {row.case.weights_name}, hash {row.weights_hash}"
+        yield f"weights {row.case.weights_name}, hash {row.case.weights_hash}"
     else:
         yield "untrained: random weights, so accuracy is left empty"
     if row.timing and not row.timing.warm_up.stable:

@@ -7,11 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdepth.errors import UnknownNameError
+from fastdepth.errors import FastDepthError, UnknownNameError
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
-from fastdepth_export.targets import TARGETS, Target, get_target
+from fastdepth.weights import find_weights, weights_hash
+from fastdepth_export.targets import TARGETS, Target, check_runtime, get_target
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners import Runner
@@ -52,6 +53,11 @@ class Case:
         """The tag, or a file's name without its folders."""
         return Path(self.weights).name
 
+    @property
+    def weights_hash(self) -> str | None:
+        """Hash of the weights' tensors; None for random weights."""
+        return weights_hash(find_weights(self.weights)) if self.trained else None
+
     def recipe(self) -> ExportRecipe:
         """How the network of this case is built and exported."""
         from fastdepth_export import ExportRecipe
@@ -76,6 +82,15 @@ def check_target(target: Target, device: str) -> None:
     require("onnx", "bench")
     require(target.package, target.extra)
     runner_class(target).check_device(device)
+
+
+def refusal(target: Target, device: str) -> str:
+    """Why a target cannot run on a device, in one line; empty where it can."""
+    try:
+        check_target(check_runtime(target.name, device), device)
+    except FastDepthError as error:
+        return str(error)
+    return ""
 
 
 def runner_class(target: Target) -> type[Runner]:

@@ -11,7 +11,7 @@ linear maps follow it:
   pixels, where the zero padding between the two shows. What the 5x5 convolution computes too much
   there is linear in the border rows and columns of the trunk and is taken off;
 * that convolution and the product with the bins are one, whose weights are computed per image, in
-  Winograd's form along the width: 40 instead of 153 multiply-adds per pixel, bin and 5 channels;
+  Winograd's form along the width: 10 multiply-adds per pixel, bin and channel instead of 25;
 * the bins sum is attention: pixels are queries, bins are keys, bin centres are values.
 
 Of the published networks with an EfficientNet the first and the last fold.
@@ -22,6 +22,7 @@ Equal in exact arithmetic, border included; the stored weights stay those of the
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,8 @@ from fastdepth.models.adabins import BinsHead, bin_centres, compose
 from fastdepth.models.efficientnet import AdaBinsEfficientNet
 from fastdepth.models.unet import AdaBinsUNet
 from fastdepth_export.winograd import transforms
+
+Module = TypeVar("Module", bound=nn.Module)
 
 COLUMNS = 4
 """Neighbouring pixels that the Winograd form computes together; divides every half-size width."""
@@ -63,7 +66,9 @@ class FoldedUNet(DepthNetwork):
 
     def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
         super().__init__()
-        self.trunk = network.unet.with_stem(_divide_input(network.unet.stem, 255 * network.std))
+        self.trunk = _sharing(
+            network.unet, stem=_divide_input(network.unet.stem, 255 * network.std)
+        )
         self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
         self.to(next(network.parameters()))  # device and type
 
@@ -126,7 +131,8 @@ class FoldedBinsHead(nn.Module):
         assert last.bias is not None
         assert bins_bias is not None
         self.depth_range, self.with_std = head.depth_range, head.with_std
-        self.mini_vit = vit.with_embedding(_compose_strided(last, vit.patch_embedding))
+        embedding = _compose_strided(last, vit.patch_embedding)
+        self.mini_vit = _sharing(vit, patch_embedding=embedding)
         self.register_buffer("conv_out", head.conv_out.weight[:, :, 0, 0])
         logits = MergedLogits if merge else PixelLogits
         self.logits = logits(*compose(last, conv, bias), bins_bias)
@@ -291,9 +297,16 @@ def _patch_ring(depth: Tensor, ring: Tensor) -> Tensor:
 @torch.no_grad()
 def _divide_input(conv: nn.Conv2d, divisor: Tensor) -> nn.Conv2d:
     """The convolution of a picture that was not divided, channel by channel (1, c, 1, 1)."""
-    folded = copy.copy(conv)
-    folded._parameters = {**conv._parameters, "weight": nn.Parameter(conv.weight / divisor)}
-    return folded
+    return _sharing(conv, weight=nn.Parameter(conv.weight / divisor))
+
+
+def _sharing(module: Module, **parts: nn.Module | nn.Parameter) -> Module:
+    """A copy that shares everything with the module but these parts."""
+    other = copy.copy(module)
+    other._modules, other._parameters = dict(module._modules), dict(module._parameters)
+    for name, part in parts.items():
+        setattr(other, name, part)
+    return other
 
 
 def _compose_strided(last: nn.Conv2d, embedding: nn.Conv2d) -> nn.Conv2d:

@@ -14,7 +14,7 @@ from fastdepth.errors import ParityError
 from fastdepth.metrics import Evaluation
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_export.verify import Infer, open_model
+from fastdepth_export.verify import Infer, answer
 
 BOUNDS = {"fp16": 1e-3, "int8": 1e-2}
 """Allowed |change| of d1 by precision."""
@@ -84,13 +84,13 @@ class LossMeter:
                 self._pictures.append(np.ascontiguousarray(resize(sample.image, size)))
                 self._truths.append(sample.depth)
                 advance()
-        infer = _infer(reference) if isinstance(reference, onnx.ModelProto) else reference
+        infer = answer(reference) if isinstance(reference, onnx.ModelProto) else reference
         self._expected = self._run(infer)
         self._d1 = self._score(self._expected)
 
     def measure(self, model: onnx.ModelProto) -> Loss:
         """Loss of a model with the same input and output."""
-        return self.measure_with(_infer(model))
+        return self.measure_with(answer(model))
 
     def measure_with(self, infer: Infer) -> Loss:
         """Loss of whatever answers with depth (B, 1, H, W) [m] of pictures (B, H, W, 3) uint8."""
@@ -122,14 +122,3 @@ class LossMeter:
         for depth, truth in zip(depths, self._truths, strict=True):
             evaluation.add(depth, truth)
         return evaluation.scores().d1
-
-
-def _infer(model: onnx.ModelProto) -> Infer:
-    """A model in ONNX Runtime."""
-    session = open_model(model)
-
-    def infer(images: NDArray[np.uint8]) -> Depth:
-        depth: Depth = session.run(["depth"], {"image": images})[0]
-        return depth
-
-    return infer

@@ -51,7 +51,7 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
 
     def check(output: str) -> float:
         return compare(
-            lambda images: run_model(model, images, [output])[output],
+            answer(model, output),
             network,
             size,
             blame=lambda images, expected: _first_stage(model, images, expected),
@@ -122,6 +122,17 @@ def run_model(model: onnx.ModelProto, images: NDArray[np.uint8], names: Sequence
     """Outputs of a model in ONNX Runtime's CPU provider for (B, H, W, 3) uint8 pictures."""
     outputs = open_model(model).run(list(names), {"image": images})
     return dict(zip(names, outputs, strict=True))
+
+
+def answer(model: onnx.ModelProto, output: str = "depth") -> Infer:
+    """A model, opened once, as a function of pictures (B, H, W, 3) uint8 to one of its outputs."""
+    session = open_model(model)
+
+    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = session.run([output], {"image": images})[0]
+        return values
+
+    return infer
 
 
 def open_model(model: onnx.ModelProto) -> Any:

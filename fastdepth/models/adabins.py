@@ -5,8 +5,6 @@ Bhat, Alhashim, Wonka, "AdaBins: Depth Estimation Using Adaptive Bins", CVPR 202
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -89,12 +87,6 @@ class MiniViT(nn.Module):
             nn.LeakyReLU(),
             nn.Linear(256, bins),
         )
-
-    def with_embedding(self, embedding: nn.Conv2d) -> MiniViT:
-        """A copy that shares all parts but the patch embedding."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "patch_embedding": embedding}
-        return other
 
     def tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Bin widths (B, bins), summing to 1, and queries (B, 128, channels)."""

@@ -5,8 +5,6 @@ Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021); U-Net after Ronneberger, Fischer
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -59,12 +57,6 @@ class UNet(nn.Module):
             block(a + skip, b) for a, skip, b in zip(deeper, skips, UP, strict=False)
         )
         self.head = nn.Conv2d(UP[-1], features, 3, padding=1)
-
-    def with_stem(self, stem: nn.Conv2d) -> UNet:
-        """A copy that shares all parts but the first convolution."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "stem": stem}
-        return other
 
     def forward(self, image: Tensor) -> Tensor:
         """Features before the head: (B, 16, H/2, W/2)."""

@@ -111,7 +111,8 @@ def _with_gradient(loss: Loss) -> Loss:
 
     def combined(prediction: Prediction, truth: Tensor) -> Tensor:
         depth = upsample(prediction.depth, truth.shape[-2], truth.shape[-1])
-        return loss(prediction, truth) + GRADIENT_WEIGHT * gradient(depth, truth)
+        upsampled = prediction._replace(depth=depth)  # which the loss leaves as it is
+        return loss(upsampled, truth) + GRADIENT_WEIGHT * gradient(depth, truth)
 
     return combined
 

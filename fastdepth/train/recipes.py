@@ -107,26 +107,27 @@ _STRONG = Augmentation(
     noise=0.03,
 )
 
+_TRUNK_HALF = TrainingRecipe(
+    source="fastdepth: quick training of a U-Net alone, to begin one with bins from",
+    loss="silog-gradient",
+    epochs=100,
+    batch=16,
+    learning_rate=2e-3,
+    weight_decay=0.01,
+    augmentation=replace(_STRONG, scale=0.5, crop=Size(224, 288)),
+)
+
 RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
     {
         "adabins": _ADABINS,
         "adabins-light": _LIGHT,
-        "trunk-half": TrainingRecipe(
-            source="fastdepth: quick training of a U-Net alone, to begin one with bins from",
-            loss="silog-gradient",
-            epochs=100,
-            batch=16,
-            learning_rate=2e-3,
-            weight_decay=0.01,
-            augmentation=replace(_STRONG, scale=0.5, crop=Size(224, 288)),
-        ),
-        "trunk": TrainingRecipe(
+        "trunk-half": _TRUNK_HALF,
+        "trunk": replace(
+            _TRUNK_HALF,
             source="fastdepth: the same at full size",
-            loss="silog-gradient",
             epochs=20,
             batch=8,
             learning_rate=1e-3,
-            weight_decay=0.01,
             augmentation=replace(_STRONG, crop=Size(448, 576)),
         ),
         "bins": TrainingRecipe(
@@ -135,7 +136,6 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             epochs=10,
             batch=4,
             learning_rate=2e-4,
-            weight_decay=0.1,
             augmentation=replace(_STRONG, zoom=(1.05, 1.4), crop=Size(480, 640)),
         ),
         "adabins-light-75": replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 import pytest
 import torch
+from bins_by_hand import std_by_hand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,21 +66,6 @@ def test_the_efficientnets_fold_too():
     plain, folded = both(network, picture)
     assert plain.depth.std() > 1e-4
     torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
-
-
-def std_by_hand(network, picture):
-    """sqrt(E[c^2] - E[c]^2) of the plain network's softmax, (B, 1, h, w)."""
-    with torch.inference_mode():
-        prediction = network(picture)
-        _, queries = network.bins.mini_vit.tokens(prediction.features)
-        pixels = network.bins.mini_vit.pixel_conv(prediction.features)
-        attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
-        shares = network.bins.conv_out(attention).softmax(dim=1)
-        first, second = (
-            (shares * prediction.centres[:, :, None, None] ** power).sum(dim=1, keepdim=True)
-            for power in (1, 2)
-        )
-        return (second - first**2).clamp(min=0).sqrt()
 
 
 @pytest.mark.parametrize("form", ["plain", "merged", "unmerged", "efficientnet"])

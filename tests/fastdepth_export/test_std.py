@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from bins_by_hand import std_by_hand
 from torch.nn import functional as F
 
 import fastdepth
@@ -41,16 +42,8 @@ def expected(network, pictures):
     """sqrt(E[c^2] - E[c]^2) of the plain network's softmax in float64, at the pictures' size."""
     exact = copy.deepcopy(network).double()
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).double() / 255
-    with torch.inference_mode():
-        prediction = exact(images)
-        _, queries = exact.bins.mini_vit.tokens(prediction.features)
-        pixels = exact.bins.mini_vit.pixel_conv(prediction.features)
-        attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
-        shares = exact.bins.conv_out(attention).softmax(dim=1)
-        centres = prediction.centres[:, :, None, None]
-        first, second = ((shares * centres**power).sum(1, keepdim=True) for power in (1, 2))
-        std = (second - first**2).clamp(min=0).sqrt()
-        return F.interpolate(std, pictures.shape[1:3], mode="bilinear", align_corners=True).numpy()
+    std = std_by_hand(exact, images)
+    return F.interpolate(std, pictures.shape[1:3], mode="bilinear", align_corners=True).numpy()
 
 
 def test_every_form_and_precision_border_included(graph, expected, pictures, tiny):
