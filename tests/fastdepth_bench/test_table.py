@@ -26,7 +26,7 @@ def show(rows: list[Result], environment: Environment, width: int) -> str:
 
 @pytest.fixture(autouse=True)
 def no_weights_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Result, "weights_hash", property(lambda self: "abcdef012345"))
+    monkeypatch.setattr(Case, "weights_hash", property(lambda self: "abcdef012345"))
 
 
 @pytest.fixture
