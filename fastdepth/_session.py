@@ -97,23 +97,31 @@ def read_metadata(session: Any, path: str | Path) -> ModelMetadata:
     return ModelMetadata.from_json(text, str(path))
 
 
-def check_graph(session: Any, metadata: ModelMetadata, path: str | Path) -> Size:
-    """The size of the network's input.
+def check_graph(session: Any, metadata: ModelMetadata, path: str | Path) -> None:
+    """See that a file takes and gives what its metadata says.
 
     Raises:
         ModelFileError: inputs or outputs are not those of an exported network.
     """
     inputs = [(node.name, node.type, *node.shape[1:]) for node in session.get_inputs()]
     outputs = [(node.name, node.type) for node in session.get_outputs()]
-    for size in metadata.sizes:
-        wanted = [("image", "tensor(uint8)", *size, 3)]
-        if inputs == wanted and outputs in _OUTPUTS:
-            return size
+    several = len(metadata.sizes) > 1
+    if outputs in _OUTPUTS and all(_takes(inputs, size, several) for size in metadata.sizes):
+        return
     sizes = ", ".join(str(size) for size in metadata.sizes)
     raise ModelFileError(
         f"{path} takes {inputs} and gives {outputs}, but its metadata says uint8 image "
         f"(B, H, W, 3) of {sizes} and float depth; export it again with fastdepth-export"
     )
+
+
+def _takes(inputs: list[tuple[Any, ...]], size: Size, several: bool) -> bool:
+    """Whether the graph's inputs are one picture of this size; one of several may be left open."""
+    if len(inputs) != 1 or len(inputs[0]) != 5:
+        return False
+    name, kind, *sides, channels = inputs[0]
+    fits = all(a == b or (several and isinstance(a, str)) for a, b in zip(sides, size, strict=True))
+    return fits and (name, kind, channels) == ("image", "tensor(uint8)", 3)
 
 
 def _not_there(provider: str) -> DeviceError:

@@ -25,7 +25,8 @@ class ModelMetadata:
         variant: name of the network.
         weights: tag or file name of the weights, or ``UNTRAINED``.
         licence: licence of the weights.
-        sizes: network inputs that the file takes, [height, width]; the first is the default.
+        sizes: network inputs that the file was compared with PyTorch at, [height, width]; the
+            first is the default.
         depth_range: least and greatest depth the network can answer [m].
         params: parameters of the network as trained.
         precision: type of the weights in the file.

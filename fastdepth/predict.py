@@ -69,6 +69,9 @@ class Prediction:
     threads: int | None = None
     """Threads on the CPU; without it all cores."""
 
+    size: str | None = None
+    """Network input, WIDTHxHEIGHT, of models with several; without it each picture's best."""
+
     vmin: float = DEFAULT_RANGE[0]
     """Distance of the brightest colour [m]."""
 
@@ -110,7 +113,10 @@ def predict(options: Prediction) -> int:
     options.check()
     paths = options.models
     titles = unique_names(paths)
-    models = [load(path, provider=options.provider, threads=options.threads) for path in paths]
+    size = None if options.size is None else Size.parse(options.size)
+    models = [
+        load(path, provider=options.provider, threads=options.threads, size=size) for path in paths
+    ]
     names = unique_names(options.images)
     failed = 0
     with progress("predicting", len(names)) as advance:

@@ -16,6 +16,7 @@ the picture that no camera sees, and a network reads such edges as the frame of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,17 +66,35 @@ class DepthModel:
         metadata: what the file says of itself.
         session: the ``onnxruntime.InferenceSession``, for I/O binding and other special needs.
         provider: execution provider in use: ``cpu``, ``cuda`` or ``tensorrt``.
-        size: the network's input, to which pictures are brought.
+        sizes: the network's inputs, of which each picture is brought to the best; see
+            :meth:`size_for`.
     """
 
-    def __init__(self, session: Any, metadata: ModelMetadata, size: Size) -> None:
+    def __init__(self, session: Any, metadata: ModelMetadata, sizes: tuple[Size, ...]) -> None:
         self.session = session
         self.metadata = metadata
         self.provider = provider_in_use(session)
-        self.size = size
+        self.sizes = sizes
 
     def __repr__(self) -> str:
-        return f"DepthModel({self.metadata.variant}, {self.size}, {self.provider})"
+        return f"DepthModel({self.metadata.variant}, {_join(self.sizes)}, {self.provider})"
+
+    @property
+    def size(self) -> Size:
+        """The network's input; the first where there are several."""
+        return self.sizes[0]
+
+    def size_for(self, picture: Size) -> Size:
+        """The input that a picture of this size is brought to.
+
+        That with the least padding, which is the nearest in shape; the first of equal ones.
+        """
+
+        def filled(size: Size) -> float:
+            scale = _scale(picture, size)
+            return round(scale**2 * picture.height * picture.width / (size.height * size.width), 6)
+
+        return max(self.sizes, key=filled)
 
     def __call__(
         self,
@@ -142,12 +161,13 @@ class DepthModel:
         """
         _check_image(image)
         size = Size(*image.shape[:2])
-        scale = self._scale(size)
+        outer = self.size_for(size)
+        scale = _scale(size, outer)
         inner = Size(*(max(1, round(side * scale)) for side in size))  # 20,000x16 keeps a row
-        top, left = (self.size.height - inner.height) // 2, (self.size.width - inner.width) // 2
-        bottom, right = self.size.height - inner.height - top, self.size.width - inner.width - left
+        top, left = (outer.height - inner.height) // 2, (outer.width - inner.width) // 2
+        bottom, right = outer.height - inner.height - top, outer.width - inner.width - left
         picture = resize(np.ascontiguousarray(image), inner)
-        if inner != self.size:
+        if inner != outer:
             border = cv2.BORDER_REPLICATE
             picture = cv2.copyMakeBorder(picture, top, bottom, left, right, border)
         factor = 1.0 if focal is None else check_focal(focal) / self.training_focal(size)
@@ -163,7 +183,7 @@ class DepthModel:
         """Run the network; second step of a call.
 
         Args:
-            batch: (B, h, w, 3) uint8 RGB at the network's :attr:`size`.
+            batch: (B, h, w, 3) uint8 RGB at one of the network's :attr:`sizes`.
 
         Returns:
             (B, 1, h, w) float32 [m].
@@ -171,10 +191,11 @@ class DepthModel:
         Raises:
             ImageError: ``batch`` is something else.
         """
-        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (*self.size, 3):
+        fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
+        if batch.dtype != np.uint8 or not fits:
             raise ImageError(
-                f"batch is {batch.dtype} {batch.shape}; this model takes uint8 "
-                f"(B, {self.size.height}, {self.size.width}, 3), as preprocess returns it"
+                f"batch is {batch.dtype} {batch.shape}; this model takes uint8 (B, H, W, 3) of "
+                f"{_join(self.sizes)} (width x height), as preprocess returns it"
             )
         depth: NDArray[np.float32] = self.session.run(["depth"], {"image": batch})[0]
         return depth
@@ -215,11 +236,8 @@ class DepthModel:
         It is the training camera's in the network's input, seen at the picture's own scale.
         """
         camera = self.metadata.training_focal_length / self.metadata.training_width
-        return camera * self.size.width / self._scale(size)
-
-    def _scale(self, size: Size) -> float:
-        """Pixels of the network's input per pixel of a picture that is fitted into it."""
-        return min(self.size.height / size.height, self.size.width / size.width)
+        outer = self.size_for(size)
+        return camera * outer.width / _scale(size, outer)
 
 
 def load(
@@ -227,6 +245,7 @@ def load(
     *,
     provider: str = "cpu",
     threads: int | None = None,
+    size: Size | None = None,
     allow_fallback: bool = False,
 ) -> DepthModel:
     """Open an exported model.
@@ -235,13 +254,15 @@ def load(
         path: the .onnx file that fastdepth-export wrote.
         provider: ``cpu``, ``cuda`` or ``tensorrt``; ONNX Runtime's names work as well.
         threads: threads for one operator on the CPU; None takes all cores.
+        size: bring every picture to this input, one of those that the file lists; None chooses
+            for each picture, see :meth:`DepthModel.size_for`.
         allow_fallback: go on with the CPU where the provider is not there, instead of raising;
             :attr:`DepthModel.provider` says which it is.
 
     Raises:
         ModelFileError: the file is missing, truncated or not one of fastdepth's.
         DeviceError: the provider is not really there.
-        UsageError: no such provider, or fewer than one thread.
+        UsageError: no such provider, fewer than one thread, or a size that the file lacks.
         MissingExtraError: ONNX Runtime is not installed.
     """
     name = provider_name(provider)
@@ -256,7 +277,22 @@ def load(
             raise
         session = open_session(Path(path), "cpu", threads)
     metadata = read_metadata(session, path)
-    return DepthModel(session, metadata, check_graph(session, metadata, path))
+    check_graph(session, metadata, path)
+    if size is not None and size not in metadata.sizes:
+        raise UsageError(
+            f"{path} takes {_join(metadata.sizes)}, not {size}; "
+            f"export it with --size {size}, or leave the size out"
+        )
+    return DepthModel(session, metadata, metadata.sizes if size is None else (size,))
+
+
+def _scale(picture: Size, size: Size) -> float:
+    """Pixels of a network's input per pixel of a picture that is fitted into it."""
+    return min(size.height / picture.height, size.width / picture.width)
+
+
+def _join(sizes: Sequence[Size]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def _check_image(image: NDArray[Any]) -> None:

@@ -72,18 +72,19 @@ def shared_graphs() -> Iterator[None]:
     known: dict[str, Any] = {}
     to_onnx, parts = graph.to_onnx, (graph._export, graph._simplify)
 
-    def remember(network: Any, size: Any, opset: int, *, simplify: bool = True) -> Any:
+    def remember(network: Any, sizes: Any, opset: int, **options: Any) -> Any:
         if (graph._export, graph._simplify) != parts:  # a test has put others in their place
-            return to_onnx(network, size, opset, simplify=simplify)
+            return to_onnx(network, sizes, opset, **options)
         head = getattr(network, "bins", None)
-        asked = [network, size, opset, simplify, getattr(head, "with_std", False)]
+        usual = {"batch": None, "simplify": True}
+        asked = [network, sizes, opset, usual | options, getattr(head, "with_std", False)]
         asked = f"{asked} {adabins.mix_bins.__name__}"
         digest = hashlib.sha256(asked.encode())
         for tensor in (*network.parameters(), *network.buffers()):
             digest.update(tensor.detach().numpy().tobytes())
         key = digest.hexdigest()
         if key not in known:
-            known[key] = to_onnx(network, size, opset, simplify=simplify)
+            known[key] = to_onnx(network, sizes, opset, **options)
         return type(known[key]).FromString(known[key].SerializeToString())
 
     with pytest.MonkeyPatch.context() as patch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from types import SimpleNamespace
@@ -57,13 +58,14 @@ class IOptimizationProfile:
 class IBuilderConfig:
     def __init__(self):
         self.flags = {BuilderFlag.TF32}
+        self.profiles = []
 
     def clear_flag(self, flag):
         self.flags.remove(flag)
 
     def add_optimization_profile(self, profile):
-        self.profile = profile
-        return 0
+        self.profiles.append(profile)
+        return len(self.profiles) - 1
 
     def create_timing_cache(self, serialized_timing_cache):
         return ITimingCache(serialized_timing_cache)
@@ -99,10 +101,14 @@ class Builder:
     def build_serialized_network(self, network, config):
         assert not config.flags
         LOG.append(f"built from timings {config.cache.content!r}")
-        shape = onnx.load_from_string(network.model).graph.input[0].type.tensor_type.shape
-        (lowest, usual, highest) = config.profile.shapes["image"]
-        assert lowest == usual == highest == (1, *(d.dim_value for d in shape.dim[1:]))
-        return None if "build" in BROKEN else b"engine" + network.model
+        dims = onnx.load_from_string(network.model).graph.input[0].type.tensor_type.shape.dim
+        shapes = []
+        for lowest, usual, highest in (profile.shapes["image"] for profile in config.profiles):
+            assert lowest == usual == highest
+            assert all(d.dim_param or d.dim_value == n for d, n in zip(dims, usual, strict=True))
+            shapes.append(usual)
+        head = b"engine" + json.dumps(shapes).encode() + b"\n"
+        return None if "build" in BROKEN else head + network.model
 
 
 class OnnxParser:
@@ -123,11 +129,18 @@ class OnnxParser:
 
 
 class IExecutionContext:
-    def __init__(self, session):
-        self.session, self.addresses, self.shape = session, {}, ()
+    def __init__(self, session, shapes):
+        self.session, self.shapes, self.addresses, self.shape = session, shapes, {}, ()
+        self.profile = None
+
+    def set_optimization_profile_async(self, profile_index, stream_handle):
+        assert self.profile is None, "a recorded graph would be spoiled"
+        self.profile = self.shapes[profile_index]
+        return True
 
     def set_input_shape(self, name, shape):
         assert name == "image"
+        assert list(shape) == self.profile
         self.shape = tuple(shape)
         return True
 
@@ -149,11 +162,12 @@ class IExecutionContext:
 
 
 class ICudaEngine:
-    def __init__(self, model):
-        self._model = model
+    def __init__(self, content):
+        shapes, _, self._model = content.partition(b"\n")
+        self._shapes = json.loads(shapes)
 
     def create_execution_context(self):
-        return IExecutionContext(onnxruntime.InferenceSession(self._model))
+        return IExecutionContext(onnxruntime.InferenceSession(self._model), self._shapes)
 
 
 class Runtime:

@@ -38,7 +38,7 @@ def test_the_runtime_embeds_where_torch_is_not_installed(tmp_path):
     from fastdepth.runtime import load
 
     model, photo = tmp_path / "m.onnx", tmp_path / "photo.png"
-    export(ExportRecipe("unet128-dws", size=Size(320, 416)), model)
+    export(ExportRecipe("unet128-dws", sizes=(Size(320, 416),)), model)
     picture = render_room(1, Size(240, 320)).image
     cv2.imwrite(str(photo), picture[..., ::-1])
     venv = tmp_path / "venv"

@@ -28,7 +28,7 @@ METADATA = ModelMetadata(
 def write_model(
     path: Path,
     size: Size = Size(48, 64),
-    *,
+    *others: Size,
     metadata: ModelMetadata | None = METADATA,
     metres: float = 0.04,
     std: bool = False,
@@ -37,7 +37,8 @@ def write_model(
     """Write a model whose depth [m] is the red channel times ``metres``.
 
     With ``std`` it answers with a tenth of that as well, as its standard deviation.
-    ``metadata`` is given this size; None writes none, as another program would.
+    ``metadata`` is given this size and the others; None writes none, as another program would.
+    With others height and width are left open.
     """
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -53,7 +54,8 @@ def write_model(
     ]
     if std:
         nodes.append(helper.make_node("Mul", ["depth", "tenth"], ["std"]))
-    shapes = ["B", *size, 3], ["B", 1, *size]
+    sides = ("height", "width") if others else size
+    shapes = ["B", *sides, 3], ["B", 1, *sides]
     graph = helper.make_graph(
         nodes,
         "tiny",
@@ -66,7 +68,7 @@ def write_model(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     if metadata is not None:
-        text = replace(metadata, sizes=(size,)).to_json()
+        text = replace(metadata, sizes=(size, *others)).to_json()
         helper.set_model_props(model, {METADATA_KEY: text})
     onnx.save(model, str(path))
     return path

@@ -55,7 +55,8 @@ def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
     }
     text = json.dumps(contents, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    parts = resolved.variant.name, str(resolved.size), recipe.precision, form, key
+    sizes = "+".join(map(str, resolved.sizes))
+    parts = resolved.variant.name, sizes, recipe.precision, form, key
     name = "-".join(filter(None, parts))
     return cache_folder() / "exports" / (name + resolved.target.suffixes[0])
 

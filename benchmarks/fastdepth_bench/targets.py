@@ -62,7 +62,7 @@ class Case:
         """How the network of this case is built and exported."""
         from fastdepth_export import ExportRecipe
 
-        recipe = ExportRecipe(self.variant, weights=self.weights, size=self.size)
+        recipe = ExportRecipe(self.variant, weights=self.weights, sizes=(self.size,))
         form = get_target(self.runtime).format
         # only files have a precision; what runs in PyTorch is built as it was trained
         return replace(recipe, format=form, precision=self.precision) if form else recipe

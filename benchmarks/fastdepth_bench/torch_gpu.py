@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from fastdepth.models.inference import predict_pictures
 from fastdepth_bench.runners import TorchRunner
 from fastdepth_export.cuda_graph import CudaGraph
-from fastdepth_export.fold import fold
+from fastdepth_export.fold import can_merge, fold
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
+    from fastdepth.size import Size
     from fastdepth_bench.runners import Batch, DepthBatch
     from fastdepth_bench.targets import Case
 
@@ -22,7 +23,7 @@ Compute = Callable[[Tensor], Tensor]
 """Pictures (B, H, W, 3) uint8 to depth (B, 1, H, W) float32 [m]."""
 
 
-def deployed(network: DepthNetwork, precision: str) -> tuple[DepthNetwork, Compute]:
+def deployed(network: DepthNetwork, precision: str, size: Size) -> tuple[DepthNetwork, Compute]:
     """The folded network, channels last, and the function that it computes.
 
     In fp16 convolutions and matrix products run in half precision; softmax, exponentials, sums and
@@ -31,9 +32,10 @@ def deployed(network: DepthNetwork, precision: str) -> tuple[DepthNetwork, Compu
     Args:
         network: in evaluation mode, on its device; it is changed.
         precision: fp32 or fp16.
+        size: network input.
     """
     half = precision == "fp16"
-    network = fold(network, merge=not half)
+    network = fold(network, merge=not half and can_merge((size,)))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if half:
         for module in network.modules():
@@ -55,7 +57,7 @@ class TorchGraphRunner(TorchRunner):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._network, compute = deployed(self._network, case.precision)
+        self._network, compute = deployed(self._network, case.precision, case.size)
         shape = (case.batch, *case.size, 3)
         self._graph = CudaGraph(self._compiled(compute), shape, self._device)
 

@@ -38,6 +38,8 @@ Examples:
 
   fastdepth-export --variant unet128-dws --outputs depth,std
 
+  fastdepth-export --variant unet128-dws --size 640x480 --size 480x640 --size 544x416
+
   fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
 
   fastdepth-export --verify unet128-dws.onnx
@@ -52,7 +54,9 @@ class Options:
         variant: network; --list shows all.
         weights: tag or .safetensors file; those shipped with the variant if absent.
         format: kind of file: onnx, openvino or engine.
-        size: network input, WIDTHxHEIGHT; the variant's own if absent.
+        size: network inputs, WIDTHxHEIGHT; one file for all where there are several, the first its
+            default; the variant's own if absent.
+        batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.
         precision: type of the weights in the file: fp32, fp16 or int8.
         opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
@@ -73,7 +77,8 @@ class Options:
     variant: str | None = None
     weights: str | None = None
     format: str = "onnx"
-    size: str | None = None
+    size: tuple[str, ...] = ()
+    batch: int | None = None
     precision: str = "fp32"
     opset: int = 20
     output: Path | None = None
@@ -96,7 +101,8 @@ class Options:
             variant=self.variant,
             weights=self.weights,
             format=self.format,
-            size=Size.parse(self.size) if self.size else None,
+            sizes=tuple(map(Size.parse, self.size)),
+            batch=self.batch,
             precision=self.precision,
             opset=self.opset,
             fold=not self.no_fold,
@@ -131,9 +137,10 @@ def _run(options: Options) -> None:
     output = options.output or Path(recipe.variant + target.suffixes[0])
     metadata = export(recipe, output, data=options.data, force=options.force)
     size = sum(path.stat().st_size for path in files_of(output, target))
+    inputs = ", ".join(map(str, metadata.sizes))
     lost = f", d1 {metadata.d1_change:+.4f}" if metadata.d1_change is not None else ""
     print(
-        f"{output}: {metadata.variant}, weights {metadata.weights}, input {metadata.size}, "
+        f"{output}: {metadata.variant}, weights {metadata.weights}, input {inputs}, "
         f"opset {metadata.opset}, {metadata.precision}, {size / 1e6:.2f} MB, "
         f"{_contents(output, metadata, target)}"
         f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}",

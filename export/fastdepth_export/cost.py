@@ -10,6 +10,8 @@ import onnx
 
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
+from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.size import Size
 
 _FLOATS = {
     onnx.TensorProto.FLOAT,
@@ -37,7 +39,7 @@ class GraphCost:
 
 
 def graph_cost(path: str | Path) -> GraphCost:
-    """Count parameters, multiply-adds at batch 1, and bytes of an ONNX file.
+    """Count parameters, multiply-adds at batch 1 and the default size, and bytes of an ONNX file.
 
     Raises:
         ModelFileError: the file is not ONNX.
@@ -58,15 +60,24 @@ def graph_cost(path: str | Path) -> GraphCost:
         for tensor in model.graph.initializer
         if tensor.data_type in _FLOATS and tensor.name not in scales
     )
-    macs = sum(macs for _, macs in node_macs(model))
+    text = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
+    size = ModelMetadata.from_json(text, str(path)).size if text else None
+    macs = sum(macs for _, macs in node_macs(model, size))
     return GraphCost(params, macs, path.stat().st_size)
 
 
-def node_macs(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int]]:
-    """Nodes and their multiply-adds at batch 1, from the shapes that follow from it."""
+def node_macs(model: onnx.ModelProto, size: Size | None = None) -> list[tuple[onnx.NodeProto, int]]:
+    """Nodes and their multiply-adds at batch 1, from the shapes that follow from it.
+
+    Args:
+        model: with input (B, H, W, 3).
+        size: H and W, where the graph leaves them open.
+    """
     single = onnx.ModelProto()
     single.CopyFrom(model)
-    single.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    dims = single.graph.input[0].type.tensor_type.shape.dim
+    for dim, side in zip(dims, (1, *(size or ())), strict=False):
+        dim.dim_value = side
     fixed, _ = require("onnxsim", "export").simplify(single)
     inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True)
     shapes = _shapes(inferred.graph)

@@ -41,9 +41,10 @@ def export(
     """Export a network to files that need no others.
 
     They have one input ``image`` (B, H, W, 3) uint8 RGB and one output ``depth`` (B, 1, H, W)
-    float32 [m]; H x W is the recipe's size. Where the recipe asks for it a second output ``std``
-    is the standard deviation [m] that the network's bins imply. In fp32 what they compute is
-    compared with the network as trained in PyTorch, whatever was folded, before they are written.
+    float32 [m]; H x W is any of the recipe's sizes. Where the recipe asks for it a second output
+    ``std`` is the standard deviation [m] that the network's bins imply. In fp32 what they compute
+    is compared with the network as trained in PyTorch, whatever was folded, before they are
+    written.
     Files of reduced precision are made from that and must besides keep d1 within a bound, see
     :mod:`fastdepth_export.loss`.
 
@@ -81,7 +82,8 @@ def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[Block
     """What each block of a network loses when it alone is computed in 8 bits; writes nothing.
 
     Args:
-        recipe: network, weights, size, quantisation, calibration; its precision is taken for int8.
+        recipe: network, weights, first size, quantisation, calibration; its precision is taken for
+            int8.
         data: depth data on whose validation split the loss is measured.
 
     Raises:
@@ -95,7 +97,7 @@ def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[Block
 
     model, _ = _verified(resolved)
     quantiser = Quantiser.of(model, resolved)
-    return quantiser.sensitivity(LossMeter(model, resolved.size, data))
+    return quantiser.sensitivity(LossMeter(model, resolved.sizes[0], data))
 
 
 def files_of(output: str | Path, target: Target) -> list[Path]:
@@ -142,7 +144,7 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
             variant=resolved.variant.name,
             weights=resolved.weights_name,
             licence=weights_card(resolved).licence,
-            sizes=(resolved.size,),
+            sizes=resolved.sizes,
             depth_range=resolved.variant.depth_range,
             params=resolved.variant.params,
             precision=recipe.precision,
@@ -157,18 +159,21 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
 
 def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
     """The graph in fp32, and its largest difference to PyTorch [m]."""
-    from fastdepth_export.fold import fold
+    from fastdepth_export.fold import can_merge, fold
     from fastdepth_export.graph import to_onnx
     from fastdepth_export.network import build_network
     from fastdepth_export.verify import verify
 
     recipe = resolved.recipe
     network = build_network(recipe)
-    deployed = fold(network, merge=recipe.precision == "fp32") if recipe.fold else network
+    merge = recipe.precision == "fp32" and can_merge(resolved.sizes)
+    deployed = fold(network, merge=merge) if recipe.fold else network
 
     def attempt(simplify: bool) -> tuple[onnx.ModelProto, float]:
-        model = to_onnx(deployed, resolved.size, recipe.opset, simplify=simplify)
-        return model, verify(model, network, resolved.size)
+        model = to_onnx(
+            deployed, resolved.sizes, recipe.opset, batch=recipe.batch, simplify=simplify
+        )
+        return model, max(verify(model, network, size) for size in resolved.sizes)
 
     with progress(f"exporting {recipe.variant}", None):
         if recipe.simplify:
@@ -182,20 +187,20 @@ def _reduce(
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The graph in the recipe's precision, and what the metadata says of that."""
     from fastdepth_export.half import to_half
-    from fastdepth_export.loss import LossMeter
+    from fastdepth_export.loss import LossMeter, worst
     from fastdepth_export.quantise import Quantiser
 
     precision = resolved.recipe.precision
-    meter = LossMeter(model, resolved.size, data)
+    meters = [LossMeter(model, size, data) for size in resolved.sizes]
     facts: dict[str, Any] = {}
     if precision == "fp16":
         reduced = to_half(model)
     else:
         quantiser = Quantiser.of(model, resolved)
-        reduced = quantiser.quantise(quantiser.choose(meter))
+        reduced = quantiser.quantise(quantiser.choose(meters[0]))
         facts["quantisation"] = resolved.recipe.quantisation
         facts["calibration"] = sample_list_hash(quantiser.source)
-    loss = meter.measure(reduced)
+    loss = worst(meter.measure(reduced) for meter in meters)
     if not force:
         loss.check(precision)
     return reduced, facts | {"parity": loss.largest, "d1_change": loss.d1}
@@ -244,15 +249,17 @@ def _verifier(
 
         network = build_network(resolved.recipe)
         return lambda infer, **options: {
-            "parity": compare(infer, network, resolved.size, **options)
+            "parity": max(compare(infer, network, size, **options) for size in resolved.sizes)
         }
     import onnx
 
-    from fastdepth_export.loss import LossMeter
+    from fastdepth_export.loss import LossMeter, worst
     from fastdepth_export.verify import Infer
 
     def check(infer: Infer, **_: Any) -> dict[str, Any]:
-        found = LossMeter(onnx.load(source), resolved.size, data).measure_with(infer)
+        model = onnx.load(source)
+        meters = (LossMeter(model, size, data) for size in resolved.sizes)
+        found = worst(meter.measure_with(infer) for meter in meters)
         d1 = found.d1 + (before.d1_change or 0.0)
         loss = replace(found, d1=d1, largest=found.largest + before.parity)
         if not force:

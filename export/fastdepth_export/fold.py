@@ -22,6 +22,7 @@ Equal in exact arithmetic, border included; the stored weights stay those of the
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import TypeVar
 
 import torch
@@ -32,12 +33,18 @@ from fastdepth.models import DepthNetwork, Prediction
 from fastdepth.models.adabins import BinsHead, bin_centres, compose
 from fastdepth.models.efficientnet import AdaBinsEfficientNet
 from fastdepth.models.unet import AdaBinsUNet
+from fastdepth.size import Size
 from fastdepth_export.winograd import transforms
 
 Module = TypeVar("Module", bound=nn.Module)
 
 COLUMNS = 4
-"""Neighbouring pixels that the Winograd form computes together; divides every half-size width."""
+"""Neighbouring pixels that the Winograd form computes together; divides the trunk's width."""
+
+
+def can_merge(sizes: Iterable[Size]) -> bool:
+    """Whether the trunk of a U-Net, half as wide as these inputs, has a width for ``merge``."""
+    return all(size.width % (2 * COLUMNS) == 0 for size in sizes)
 
 
 def fold(network: DepthNetwork, *, merge: bool = True) -> DepthNetwork:
@@ -45,8 +52,9 @@ def fold(network: DepthNetwork, *, merge: bool = True) -> DepthNetwork:
 
     Args:
         network: in evaluation mode; it is not changed and shares its parts with the answer.
-        merge: merge the U-Nets' 5x5 convolution with the bins as well. Its weights then depend on
-            the image and its sums need single precision: not for fp16 and int8.
+        merge: merge the U-Nets' 5x5 convolution with the bins as well; see :func:`can_merge`. Its
+            weights then depend on the image and its sums need single precision: not for fp16 and
+            int8.
 
     Returns:
         A folded network, or the network itself where nothing folds.

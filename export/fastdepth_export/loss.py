@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -58,6 +59,13 @@ class Loss:
             f"the {precision} file {problem}; nothing was written; "
             "use another precision, or --force to write it all the same"
         )
+
+
+def worst(losses: Iterable[Loss]) -> Loss:
+    """The loss that is refused first, with the largest |difference| of all."""
+    losses = list(losses)
+    loss = max(losses, key=lambda found: (found.nonfinite, abs(found.d1)))
+    return replace(loss, largest=max(found.largest for found in losses))
 
 
 class LossMeter:

@@ -105,7 +105,7 @@ class Quantiser:
         self.source = open_source(calibration, "train", limit=MOST_PICTURES)
         self._model, self._types = model, types
         self._ranges = _calibrate(model, self.source, size)
-        macs = [(block_of(node), count) for node, count in node_macs(model)]
+        macs = [(block_of(node), count) for node, count in node_macs(model, size)]
         total = sum(count for _, count in macs)
         names = dict.fromkeys(block for block, _ in macs if block)
         self.shares = {
@@ -117,7 +117,7 @@ class Quantiser:
         """As the recipe of the graph says."""
         recipe = resolved.recipe
         assert recipe.quantisation is not None
-        return cls(model, resolved.size, recipe.calibration, recipe.quantisation)
+        return cls(model, resolved.sizes[0], recipe.calibration, recipe.quantisation)
 
     def sensitivity(
         self, meter: LossMeter, blocks: Collection[str] | None = None

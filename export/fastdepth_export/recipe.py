@@ -27,7 +27,9 @@ class ExportRecipe:
         weights: tag or file; None takes those shipped with the variant, or random ones where there
             are none, and the file says so.
         format: kind of file, a name of :data:`fastdepth_export.targets.FORMATS`.
-        size: network input; None takes the variant's default.
+        sizes: network inputs that one file is to take, the default first; the variant's own if
+            empty. Several leave height and width of the graph open.
+        batch: 1 fixes the batch in the graph, for compilers that ask for it; None takes any.
         precision: type of the weights in the file, one of ``PRECISIONS``.
         opset: ONNX opset, within ``OPSETS``.
         fold: compress without changing the function, see :mod:`fastdepth_export.fold`.
@@ -46,7 +48,8 @@ class ExportRecipe:
     variant: str
     weights: str | None = None
     format: str = "onnx"
-    size: Size | None = None
+    sizes: tuple[Size, ...] = ()
+    batch: int | None = None
     precision: str = "fp32"
     opset: int = 20
     fold: bool = True
@@ -61,8 +64,8 @@ class ExportRecipe:
         Raises:
             UnknownNameError: no such variant, weights, format, precision or quantisation.
             SizeError: the network cannot take the size.
-            UsageError: an opset that cannot be written, a precision or an output that the format
-                lacks, a quantisation of what is not int8.
+            UsageError: an opset that cannot be written, a batch other than 1, a size given twice,
+                a precision or an output that the format lacks, a quantisation of what is not int8.
         """
         variant = get_variant(self.variant)
         if self.precision not in PRECISIONS:
@@ -72,6 +75,11 @@ class ExportRecipe:
             raise UsageError(
                 f"opset {self.opset} cannot be written; use {OPSETS[0]} to {OPSETS[1]}"
             )
+        if self.batch not in (None, 1):
+            raise UsageError(f"batch {self.batch} cannot be fixed; give 1, or leave it out for any")
+        twice = [size for size in self.sizes if self.sizes.count(size) > 1]
+        if twice:
+            raise UsageError(f"size {twice[0]} is given twice; give each once")
         if self.outputs not in OUTPUTS:
             raise UsageError(f"outputs {','.join(self.outputs)} cannot be; use depth or depth,std")
         if "std" in self.outputs and target.builder:
@@ -80,9 +88,11 @@ class ExportRecipe:
         weights = self.weights or default_tag(variant.name) or UNTRAINED
         if weights != UNTRAINED:
             find_weights(weights)
-        size = variant.sizes.check(self.size or variant.size, variant.name)
-        recipe = replace(self, weights=weights, size=size, quantisation=quantisation)
-        return ResolvedRecipe(variant, recipe, weights, size, target)
+        sizes = self.sizes or (variant.size,)
+        for size in sizes:
+            variant.sizes.check(size, variant.name)
+        recipe = replace(self, weights=weights, sizes=sizes, quantisation=quantisation)
+        return ResolvedRecipe(variant, recipe, weights, target)
 
     def _resolve_quantisation(self, target: Target) -> str | None:
         if self.quantisation is None:
@@ -103,15 +113,18 @@ class ResolvedRecipe:
         variant: the network's entry in the table.
         recipe: the recipe with its defaults filled in.
         weights: tag or file, or ``UNTRAINED``.
-        size: network input.
         target: what runs the file.
     """
 
     variant: Variant
     recipe: ExportRecipe
     weights: str
-    size: Size
     target: Target
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """Network inputs, the default first."""
+        return self.recipe.sizes
 
     @property
     def weights_name(self) -> str:

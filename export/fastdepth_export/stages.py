@@ -19,9 +19,9 @@ from fastdepth_export.loss import BOUNDS, LossMeter
 from fastdepth_export.network import build_network
 from fastdepth_export.recipe import ExportRecipe
 from fastdepth_export.verify import (
-    BATCHES,
     TOLERANCE,
     Arrays,
+    batches_of,
     difference,
     draw_pictures,
     largest_excess,
@@ -89,9 +89,10 @@ def compare_stages(
     outputs = tuple(output.name for output in model.graph.output)
     network = _network_of(path, metadata, variant, weights, outputs)
     found: dict[str, StageDifference] = {}
+    batches = batches_of(model)
     for size in metadata.sizes:
-        pictures = draw_pictures(size, max(BATCHES))
-        for batch in BATCHES:
+        pictures = draw_pictures(size, max(batches))
+        for batch in batches:
             images = pictures[:batch]
             expected = run_network(network, images)
             for name, got in _values(path, model, images, expected).items():
@@ -138,8 +139,8 @@ def _network_of(
             raise WeightsError(
                 f"weights {weights} of {path} are not at hand; give them with --weights FILE"
             ) from None
-    recipe = ExportRecipe(variant or metadata.variant, weights, size=metadata.size, outputs=outputs)
-    return build_network(recipe)
+    name = variant or metadata.variant
+    return build_network(ExportRecipe(name, weights, sizes=metadata.sizes, outputs=outputs))
 
 
 def _values(

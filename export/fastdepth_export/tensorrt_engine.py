@@ -11,7 +11,7 @@ strongly typed, which is all that TensorRT 11 knows.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.console import progress
-from fastdepth.errors import DeviceError, ModelFileError
+from fastdepth.errors import DeviceError, ImageError, ModelFileError
 from fastdepth.extras import require
 from fastdepth.files import cache_folder, file_hash, write_bytes
 from fastdepth.metadata import ModelMetadata
@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     import onnx
     import torch
 
+    from fastdepth_export.cuda_graph import CudaGraph
     from fastdepth_export.verify import Verify
 
 DEVICE = "cuda"
 
 BATCH = 1
-"""Pictures per inference of an engine: with a fixed shape TensorRT chooses the fastest kernels."""
+"""Pictures per inference of an engine: with a fixed shape TensorRT chooses the fastest kernels.
+
+For the same reason each of several sizes has an optimisation profile of its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class EngineKey:
         compute_capability: of the GPU, ``9.0``.
         tensorrt: version.
         precision: of the weights in the ONNX file.
-        shape: of the input, (B, H, W, 3).
+        shapes: of the input, (B, H, W, 3); one for each optimisation profile, in their order.
     """
 
     model: str
@@ -55,7 +59,7 @@ class EngineKey:
     compute_capability: str
     tensorrt: str
     precision: str
-    shape: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
     def here(cls, onnx_file: Path, metadata: ModelMetadata) -> EngineKey:
@@ -67,8 +71,8 @@ class EngineKey:
         """
         version = tensorrt().__version__
         gpu, capability = gpu_at_hand()
-        shape = (BATCH, *metadata.size, 3)
-        return cls(file_hash(onnx_file), gpu, capability, version, metadata.precision, shape)
+        shapes = tuple((BATCH, *size, 3) for size in metadata.sizes)
+        return cls(file_hash(onnx_file), gpu, capability, version, metadata.precision, shapes)
 
 
 def tensorrt() -> Any:
@@ -126,7 +130,7 @@ def fits(engine_file: Path, onnx_file: Path) -> bool:
 
 
 class EngineModel:
-    """An engine and its context, recorded as a CUDA graph.
+    """An engine, recorded as one CUDA graph for each of its input's shapes.
 
     Attributes:
         metadata: what was known when it was built.
@@ -158,30 +162,55 @@ class EngineModel:
             raise ModelFileError(
                 f"TensorRT {trt.__version__} cannot load {path}; run fastdepth-export again"
             )
-        self._context = self._engine.create_execution_context()
-        height, width = key.shape[1:3]
-        self._depth = torch.empty((BATCH, 1, height, width), device=self._device)
-        self._context.set_input_shape("image", key.shape)
-        self._context.set_tensor_address("depth", self._depth.data_ptr())
-        self._graph = CudaGraph(self._compute, key.shape, self._device)
+        self._graphs = {
+            shape: CudaGraph(self._order(profile, shape), shape, self._device)
+            for profile, shape in enumerate(key.shapes)
+        }
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (1, 1, H, W) float32 [m] of a picture (1, H, W, 3) uint8 RGB."""
-        return self._graph.infer(batch)
+        """Depth (1, 1, H, W) float32 [m] of a picture (1, H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageError: the engine was not built for this shape.
+        """
+        return self._graph_of(batch).infer(batch)
 
     def copy(self, batch: NDArray[np.uint8]) -> None:
         """The copies of one inference alone; see :meth:`CudaGraph.copy`."""
-        self._graph.copy(batch)
+        self._graph_of(batch).copy(batch)
 
-    def _compute(self, image: torch.Tensor) -> torch.Tensor:
-        """Order one inference on the current stream."""
+    def _graph_of(self, batch: NDArray[np.uint8]) -> CudaGraph:
+        if batch.shape not in self._graphs:
+            shapes = ", ".join(map(str, self._graphs))
+            raise ImageError(f"batch has the shape {batch.shape}; this engine takes {shapes}")
+        return self._graphs[batch.shape]
+
+    def _order(
+        self, profile: int, shape: tuple[int, ...]
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What orders one inference of this shape on the current stream.
+
+        In a context of its own: a recorded graph keeps using its context's memory.
+        """
         import torch
 
-        self._context.set_tensor_address("image", image.data_ptr())
-        stream = torch.cuda.current_stream(self._device).cuda_stream
-        if not self._context.execute_async_v3(stream):
-            raise DeviceError("TensorRT could not run the engine; run fastdepth-export again")
-        return self._depth
+        def handle() -> int:
+            stream: int = torch.cuda.current_stream(self._device).cuda_stream
+            return stream
+
+        context = self._engine.create_execution_context()
+        depth = torch.empty((BATCH, 1, *shape[1:3]), device=self._device)
+        context.set_optimization_profile_async(profile, handle())
+        context.set_input_shape("image", shape)
+        context.set_tensor_address("depth", depth.data_ptr())
+
+        def order(image: torch.Tensor) -> torch.Tensor:
+            context.set_tensor_address("image", image.data_ptr())
+            if not context.execute_async_v3(handle()):
+                raise DeviceError("TensorRT could not run the engine; run fastdepth-export again")
+            return depth
+
+        return order
 
 
 def _build(onnx_file: Path, key: EngineKey) -> bytes:
@@ -202,9 +231,10 @@ def _build(onnx_file: Path, key: EngineKey) -> bytes:
         raise DeviceError(f"TensorRT {trt.__version__} cannot read {onnx_file}: {reasons[:1]}")
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32: TF32 keeps 10 bits of 23
-    profile = builder.create_optimization_profile()
-    profile.set_shape("image", key.shape, key.shape, key.shape)
-    config.add_optimization_profile(profile)
+    for shape in key.shapes:
+        profile = builder.create_optimization_profile()
+        profile.set_shape("image", shape, shape, shape)
+        config.add_optimization_profile(profile)
     timings = _timing_cache_file(key)
     known = timings.read_bytes() if timings.exists() else b""
     config.set_timing_cache(config.create_timing_cache(known), ignore_mismatch=False)
@@ -308,7 +338,7 @@ def _read_description(engine_file: Path) -> tuple[EngineKey, ModelMetadata]:
     again = "copy both files, or run fastdepth-export again"
     try:
         content = json.loads(path.read_text())
-        entries = content["key"] | {"shape": tuple(content["key"]["shape"])}
+        entries = content["key"] | {"shapes": tuple(map(tuple, content["key"]["shapes"]))}
         key, metadata = EngineKey(**entries), content["metadata"]
         whole = content["engine"] == file_hash(engine_file)
     except OSError as error:

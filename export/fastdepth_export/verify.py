@@ -35,7 +35,7 @@ Verify = Callable[..., dict[str, Any]]
 
 
 def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
-    """Run the model in ONNX Runtime on drawn rooms at batch 1 and 3 and compare with PyTorch.
+    """Run the model in ONNX Runtime on drawn rooms, one and more, and compare with PyTorch.
 
     Args:
         model: with input ``image`` and output ``depth``, maybe ``std``.
@@ -54,12 +54,19 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
             answer(model, output),
             network,
             size,
+            batches=batches_of(model),
             blame=lambda images, expected: _first_stage(model, images, expected),
             output=output,
         )
 
     differences = {output.name: check(output.name) for output in model.graph.output}
     return differences["depth"]
+
+
+def batches_of(model: onnx.ModelProto) -> Sequence[int]:
+    """Pictures per inference at which a model is compared: several counts, or the one it takes."""
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0]
+    return (batch.dim_value,) if batch.dim_value else BATCHES
 
 
 def compare(

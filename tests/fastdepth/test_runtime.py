@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,17 @@ from tiny_onnx import METADATA, write_model
 
 from fastdepth import load
 from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
-from fastdepth.errors import DeviceError, MissingExtraError, UnknownNameError, UsageError
+from fastdepth.errors import (
+    DeviceError,
+    ImageError,
+    MissingExtraError,
+    ModelFileError,
+    UnknownNameError,
+    UsageError,
+)
+from fastdepth.metadata import METADATA_KEY
 from fastdepth.runtime import DepthModel
+from fastdepth.size import Size
 
 METRES = 0.04
 """Metres per step of red of the tiny model."""
@@ -50,6 +60,57 @@ def test_depth_stays_at_its_place(model: DepthModel, shape: tuple[int, int]) -> 
     np.testing.assert_allclose(
         depth[:, edge:-edge], image[:, edge:-edge, 0] * METRES, atol=4 * METRES
     )
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of four inputs: 4:3, the same smaller, upright, and wide."""
+    sizes = Size(48, 64), Size(24, 32), Size(64, 48), Size(32, 96)
+    return write_model(tmp_path_factory.mktemp("several") / "m.onnx", *sizes)
+
+
+@pytest.mark.parametrize(
+    ("picture", "chosen"),
+    [
+        ((480, 640), (48, 64)),
+        ((24, 32), (48, 64)),
+        ((640, 480), (64, 48)),
+        ((100, 300), (32, 96)),
+        ((300, 300), (48, 64)),
+    ],
+)
+def test_each_picture_takes_the_size_nearest_in_shape(several, picture, chosen) -> None:
+    model = load(several, threads=1)
+    image = np.full((*picture, 3), 100, np.uint8)
+    assert model.size_for(Size(*picture)) == chosen
+    assert model.preprocess(image).batch.shape == (1, *chosen, 3)
+    np.testing.assert_allclose(model(image), np.full(picture, 100 * METRES), rtol=1e-5)
+    assert repr(model) == "DepthModel(tiny, 64x48, 32x24, 48x64, 96x32, cpu)"
+
+
+def test_one_size_can_be_asked_for(several: Path) -> None:
+    model = load(several, threads=1, size=Size(24, 32))
+    assert model.sizes == (model.size,) == ((24, 32),)
+    assert model.preprocess(np.zeros((640, 480, 3), np.uint8)).batch.shape == (1, 24, 32, 3)
+    focal = TRAINING_FOCAL_LENGTH / TRAINING_WIDTH
+    assert model.training_focal(Size(48, 64)) == pytest.approx(focal * 64)
+    with pytest.raises(ImageError, match="of 32x24 "):
+        model.infer(np.zeros((1, 48, 64, 3), np.uint8))
+
+
+def test_a_size_that_the_file_lacks_is_named(several: Path) -> None:
+    with pytest.raises(UsageError, match="takes 64x48, 32x24, 48x64, 96x32, not 640x480"):
+        load(several, size=Size(480, 640))
+
+
+def test_a_file_of_one_size_does_not_list_another(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "m.onnx", Size(48, 64))
+    model = onnx.load(path)
+    metadata = replace(METADATA, sizes=(Size(48, 64), Size(64, 48)))
+    onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match="64x48, 48x64"):
+        load(path)
 
 
 def test_a_picture_of_the_networks_shape_is_not_padded(model: DepthModel) -> None:

@@ -15,7 +15,7 @@ from fastdepth_bench import cache
 from fastdepth_bench.cache import as_onnx, cache_path, exported
 from fastdepth_export import ExportRecipe
 
-RECIPE = ExportRecipe("unet128-dws", weights="untrained", size=Size(320, 416))
+RECIPE = ExportRecipe("unet128-dws", weights="untrained", sizes=(Size(320, 416),))
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_a_failed_export_leaves_nothing(folder: Path) -> None:
 
 def test_key_holds_recipe_version_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {cache_path(RECIPE)}
-    paths.add(cache_path(ExportRecipe("unet128-dws", "untrained", size=Size(384, 512))))
+    paths.add(cache_path(ExportRecipe("unet128-dws", "untrained", sizes=(Size(384, 512),))))
     int8 = replace(RECIPE, precision="int8", quantisation="u8s8")
     for changes in ({"quantisation": "s8s8"}, {"calibration": "rooms:3"}):
         paths |= {cache_path(int8), cache_path(replace(int8, **changes))}

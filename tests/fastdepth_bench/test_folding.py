@@ -67,7 +67,7 @@ def tiny(monkeypatch, tmp_path):
     def use(metres):
         def writer(name):
             path = tmp_path / f"{name}.onnx"
-            return lambda recipe: write_model(path, recipe.size, metres=metres[name])
+            return lambda recipe: write_model(path, recipe.sizes[0], metres=metres[name])
 
         monkeypatch.setattr(folding, "_exporters", lambda: {name: writer(name) for name in metres})
 

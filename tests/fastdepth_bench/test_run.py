@@ -160,7 +160,7 @@ def test_two_ways_of_counting_agree(report: Report, tmp_path: Path) -> None:
 def test_accuracy_is_that_of_the_weights(report: Report, weights_file: Path) -> None:
     """Computed once more, without any of the benchmark's code."""
     size = Size(240, 312)
-    network = build_network(ExportRecipe("unet128-dws-75", str(weights_file), size=size))
+    network = build_network(ExportRecipe("unet128-dws-75", str(weights_file), sizes=(size,)))
     evaluation = Evaluation()
     for sample in (open_source("rooms:2")[index] for index in range(2)):
         picture = torch.from_numpy(resize(sample.image, size))[None]

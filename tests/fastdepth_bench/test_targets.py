@@ -63,6 +63,6 @@ def test_check_prints_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_case_becomes_the_recipe_of_the_same_network(case: Case) -> None:
     recipe = case.recipe()
-    assert (recipe.variant, recipe.size, recipe.precision) == (case.variant, case.size, "fp32")
+    assert (recipe.variant, recipe.sizes, recipe.precision) == (case.variant, (case.size,), "fp32")
     assert recipe.resolved().weights == case.weights
     assert not case.trained

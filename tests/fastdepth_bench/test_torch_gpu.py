@@ -34,7 +34,7 @@ def test_deployed_is_the_same_function(
 ) -> None:
     runner = TorchRunner(small)
     expected = runner.infer(pictures.numpy())
-    network, compute = deployed(runner._network, precision)
+    network, compute = deployed(runner._network, precision, small.size)
     with torch.inference_mode():
         depth = compute(pictures)
     assert depth.dtype == torch.float32
@@ -88,7 +88,7 @@ def test_compiled_for_one_shape_and_without_graphs_of_its_own(
 def test_compiler_takes_it_in_one_piece(
     small: Case, pictures: torch.Tensor, precision: str
 ) -> None:
-    _, compute = deployed(TorchRunner(small)._network, precision)
+    _, compute = deployed(TorchRunner(small)._network, precision, small.size)
     with torch.inference_mode():
         compiled = torch.compile(compute, backend="eager", fullgraph=True)
         torch.testing.assert_close(compiled(pictures), compute(pictures))

@@ -44,7 +44,7 @@ def model(network, tiny):
     """The tiny network as an ONNX model, without metadata."""
     from fastdepth_export.graph import to_onnx
 
-    return to_onnx(network, tiny.size, 20)
+    return to_onnx(network, (tiny.size,), 20)
 
 
 @pytest.fixture(scope="session")
@@ -57,12 +57,22 @@ def exported(tiny, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def several(tiny, tmp_path_factory):
+    """The tiny network as one file of three sizes, and its metadata."""
+    from fastdepth_export import export
+
+    path = tmp_path_factory.mktemp("several") / "tiny.onnx"
+    sizes = tiny.size, Size(128, 96), Size(88, 160)
+    return path, export(ExportRecipe("tiny", sizes=sizes), path)
+
+
+@pytest.fixture(scope="session")
 def folded(network, tiny):
     """The tiny network folded for reduced precision, as an ONNX model without metadata."""
     from fastdepth_export.fold import fold
     from fastdepth_export.graph import to_onnx
 
-    return to_onnx(fold(network, merge=False), tiny.size, 20)
+    return to_onnx(fold(network, merge=False), (tiny.size,), 20)
 
 
 @pytest.fixture(scope="session")

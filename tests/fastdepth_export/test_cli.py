@@ -22,6 +22,14 @@ def test_a_file_and_the_line_about_it(tmp_path, capsys):
     assert "weights untrained, input 160x128, opset 20" in captured.err
 
 
+def test_several_sizes_are_one_file(tmp_path, capsys):
+    path = tmp_path / "tiny.onnx"
+    words = f"--variant tiny --size 128x96 --size 160x96 --output {path}"
+    assert main(words.split()) == 0
+    assert fastdepth.load(path).sizes == ((96, 128), (96, 160))
+    assert "input 128x96, 160x96, opset 20" in capsys.readouterr().err
+
+
 def test_reduced_precision_says_what_it_lost(tmp_path, capsys):
     path = tmp_path / "half.onnx"
     words = f"--variant tiny --precision fp16 --data rooms:1 --output {path}"

@@ -43,7 +43,7 @@ def test_the_network_of_the_seeds_has_the_multiply_adds_that_they_state(tmp_path
     from fastdepth_export.graph import to_onnx
 
     path = tmp_path / "m.onnx"
-    onnx.save(to_onnx(create_model("unet128-dws").eval(), Size(480, 640), 20), path)
+    onnx.save(to_onnx(create_model("unet128-dws").eval(), (Size(480, 640),), 20), path)
     assert graph_cost(path).macs / 1e9 == pytest.approx(17.6, abs=0.15)
 
 

@@ -19,7 +19,7 @@ def plain(model):
 
 @pytest.fixture(scope="module")
 def regression():
-    return to_onnx(create_model("unet-dws").eval(), Size(96, 128), 20)
+    return to_onnx(create_model("unet-dws").eval(), (Size(96, 128),), 20)
 
 
 def element_types(model):

@@ -17,7 +17,7 @@ from fastdepth_export.last_axis import export_last_axis
 from fastdepth_export.verify import run_model, run_network
 
 SIZE = Size(96, 128)
-RECIPE = ExportRecipe("unet-dws", weights="untrained", size=SIZE)  # it takes a size so small
+RECIPE = ExportRecipe("unet-dws", weights="untrained", sizes=(SIZE,))  # it takes a size so small
 
 
 class Bins(DepthNetwork):

@@ -81,7 +81,7 @@ def test_in_8_bits_the_losses_of_both_steps_add_up(reduced, tiny, tmp_path, monk
     recipe = replace(RECIPE, precision="int8", calibration="rooms:1")
     built = export(recipe, tmp_path / "m.xml", onnx_file=source, data="rooms:1")
     network = fold(build_network(RECIPE), merge=False)
-    meter = LossMeter(graph.to_onnx(network, tiny.size, 20), tiny.size, "rooms:1")
+    meter = LossMeter(graph.to_onnx(network, (tiny.size,), 20), tiny.size, "rooms:1")
     loss = meter.measure_with(OpenVinoModel(tmp_path / "m.xml").infer)
     assert built.d1_change == pytest.approx(loss.d1, abs=1e-9)
     assert max(before.parity, loss.largest) <= built.parity < 0.1

@@ -13,9 +13,9 @@ from fastdepth_export import ExportRecipe
 
 def test_defaults_are_filled_from_the_variant():
     resolved = ExportRecipe("unet256").resolved()
-    assert resolved.size == Size(480, 640)
+    assert resolved.sizes == (Size(480, 640),)
     assert resolved.weights == UNTRAINED
-    assert resolved.recipe == ExportRecipe("unet256", weights=UNTRAINED, size=Size(480, 640))
+    assert resolved.recipe == ExportRecipe("unet256", weights=UNTRAINED, sizes=(Size(480, 640),))
 
 
 def test_a_resolved_recipe_resolves_to_itself():
@@ -40,7 +40,18 @@ def test_the_folders_of_a_weights_file_stay_out_of_the_name(tmp_path):
         (ExportRecipe("unet128", opset=9), UsageError, "opset 9 cannot be written; use 18 to 24"),
         (ExportRecipe("unet128", weights="unet128.x"), UnknownNameError, "unknown weights"),
         (ExportRecipe("unet128", weights="no.safetensors"), WeightsError, "no.safetensors"),
-        (ExportRecipe("unet128", size=Size(224, 224)), SizeError, "nearest sizes that work"),
+        (ExportRecipe("unet128", sizes=(Size(224, 224),)), SizeError, "nearest sizes that work"),
+        (
+            ExportRecipe("unet128", sizes=(Size(480, 640), Size(224, 224))),
+            SizeError,
+            "cannot take 224x224",
+        ),
+        (
+            ExportRecipe("unet128", sizes=(Size(480, 640), Size(480, 640))),
+            UsageError,
+            "640x480 is given twice",
+        ),
+        (ExportRecipe("unet128", batch=2), UsageError, "give 1, or leave it out"),
     ],
 )
 def test_what_cannot_be_exported_is_said_before_anything_is_built(recipe, error, message):

@@ -14,7 +14,7 @@ from fastdepth_export.verify import verify
 
 @pytest.fixture(scope="module")
 def plain(network, tiny):
-    return graph.to_onnx(network, tiny.size, 20, simplify=False)
+    return graph.to_onnx(network, (tiny.size,), 20, simplify=False)
 
 
 def test_a_graph_that_was_not_simplified_computes_the_same(plain, model, network, tiny):
@@ -33,7 +33,7 @@ def test_a_graph_that_would_grow_stays_as_it_was(plain, network, tiny, monkeypat
     whole = plain.SerializeToString()
     monkeypatch.setattr(graph, "_export", lambda *_: onnx.ModelProto.FromString(whole))
     monkeypatch.setattr(graph, "_simplify", grow)
-    assert graph.to_onnx(network, tiny.size, 20) == plain
+    assert graph.to_onnx(network, (tiny.size,), 20) == plain
 
 
 def test_a_graph_that_would_compute_something_else_is_not_taken(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def graph(request, with_std, tiny):
     """It as a graph in each of its forms."""
     form = request.param
     network = with_std if form == "plain" else fold(with_std, merge=form == "merged")
-    return to_onnx(network, tiny.size, 20)
+    return to_onnx(network, (tiny.size,), 20)
 
 
 @pytest.fixture(scope="module")

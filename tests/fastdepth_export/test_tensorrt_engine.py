@@ -20,7 +20,7 @@ import tensorrt_names
 
 import fastdepth
 from fastdepth.data.rooms import render_room
-from fastdepth.errors import DeviceError, MissingExtraError, ModelFileError, ParityError
+from fastdepth.errors import DeviceError, ImageError, MissingExtraError, ModelFileError, ParityError
 from fastdepth_export import ExportRecipe, export, tensorrt_engine, verify
 from fastdepth_export.tensorrt_engine import EngineModel, cast_first, fits
 
@@ -99,6 +99,18 @@ def test_an_inference_is_one_replay_and_copies_run_nothing(engine, trt, tiny):
     model.infer(np.zeros_like(picture))
     assert trt.LOG == ["ran"]
     np.testing.assert_array_equal(model.infer(picture), first)
+
+
+def test_every_size_has_a_profile_and_a_graph_of_its_own(several, trt, tmp_path):
+    path, (onnx_file, metadata) = tmp_path / "m.engine", several
+    export(replace(RECIPE, sizes=metadata.sizes), path, onnx_file=onnx_file)
+    expected, model = fastdepth.load(onnx_file, threads=1), EngineModel(path)
+    pictures = [render_room(3, size).image[None] for size in metadata.sizes]
+    for picture in [*pictures, *pictures]:
+        np.testing.assert_allclose(model.infer(picture), expected.infer(picture), atol=1e-5)
+    with pytest.raises(ImageError, match=r"takes \(1, 96, 128, 3\), \(1, 128, 96, 3\), "):
+        model.infer(np.zeros((1, 64, 64, 3), np.uint8))
+    assert fits(path, onnx_file)
 
 
 def test_two_files_and_nothing_else(engine):
