@@ -149,7 +149,7 @@ def _saved(plain: Row, folded: Row) -> str:
         ("bytes", "bytes", 1e6, "MB", 1),
     )
     return "folded saves " + ", ".join(
-        f"{100 * (1 - folded[key] / plain[key]):.0f} % of the {what} "
+        f"{round(100 * (1 - folded[key] / plain[key]))} % of the {what} "
         f"({plain[key] / unit:.{digits}f} -> {folded[key] / unit:.{digits}f} {name})"
         for what, key, unit, name, digits in parts
     )

@@ -11,6 +11,8 @@ import pytest
 import fastdepth
 from fastdepth.data.rooms import render_room
 from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.size import Size
+from fastdepth_bench.interleaved import interleave
 from fastdepth_export import ExportRecipe, export, graph, verify
 from fastdepth_export.fold import fold
 from fastdepth_export.loss import LossMeter
@@ -18,6 +20,12 @@ from fastdepth_export.network import build_network
 from fastdepth_export.openvino_ir import OpenVinoModel
 
 RECIPE = ExportRecipe("tiny", format="openvino")
+
+
+def cpu_flags():
+    """What the processor says that it can do; empty where it does not say."""
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +99,22 @@ def test_in_8_bits_the_losses_of_both_steps_add_up(reduced, tiny, tmp_path, monk
     with pytest.raises(ParityError, match="int8 file changes d1 by"):
         export(recipe, tmp_path / "refused.xml", onnx_file=source, data="rooms:1")
     assert not list(tmp_path.glob("refused*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("vnni" not in cpu_flags(), reason="this CPU has no VNNI")
+def test_in_8_bits_it_is_faster_than_in_fp32(tmp_path, monkeypatch):
+    """Of one graph, timed in turns on one thread."""
+    monkeypatch.setattr("fastdepth_export.fold.can_merge", lambda sizes: False)
+    models = {}
+    for precision in ("fp32", "int8"):
+        path = tmp_path / f"{precision}.xml"
+        export(ExportRecipe("unet128-dws", format="openvino", precision=precision), path)
+        models[precision] = OpenVinoModel(path, threads=1)
+    pictures = [render_room(number, Size(480, 640)).image[None] for number in range(4)]
+    ratio = interleave(models, pictures, seconds=10).ratio("fp32", "int8")
+    print(f"int8 {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times as fast as fp32")
+    assert ratio.low > 1.2
 
 
 def change_last_byte(path: Path) -> None:
