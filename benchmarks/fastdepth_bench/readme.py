@@ -25,15 +25,16 @@ from fastdepth_bench.options import DEFAULT_VARIANT
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
 
-RESULTS, FOLDING, TARGET_TABLE = "results", "folding", "targets"
+RESULTS, FOLDING, PRECISIONS, TARGET_TABLE = "results", "folding", "precisions", "targets"
 """Names of the README's generated sections."""
 
 FOLDING_SUFFIX = ".folding.json"
 """End of the names of results of ``python -m fastdepth_bench.folding``."""
 
-NO_FOLDING = (
-    "No results are committed yet; `--json benchmarks/results/MACHINE.folding.json` adds some.\n"
-)
+PRECISIONS_SUFFIX = ".precisions.json"
+"""End of the names of results of ``fastdepth-bench`` that compare precisions."""
+
+NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
 
 ROOM = 14
 """Number of the test room that the README shows."""
@@ -43,24 +44,29 @@ FARTHEST = 6.0
 
 
 def with_results(readme: str, results: Sequence[Path]) -> str:
-    """The README with the tables of these results files between the marks of its two sections.
+    """The README with the tables of these results files between the marks of its sections.
 
     Args:
         readme: its text.
-        results: files of ``fastdepth-bench`` and, by their suffix, of the folding benchmark.
+        results: files of ``fastdepth-bench`` and of the folding benchmark; their suffix says
+            which section they are for.
 
     Raises:
         UsageError: the README has no such marks.
     """
-    tables: dict[str, list[str]] = {RESULTS: [], FOLDING: []}
+    tables: dict[str, list[str]] = {RESULTS: [], FOLDING: [], PRECISIONS: []}
     for path in results:
         parsed = json.loads(path.read_text())
         if path.name.endswith(FOLDING_SUFFIX):
             tables[FOLDING].append(folding_to_markdown(parsed))
+        elif path.name.endswith(PRECISIONS_SUFFIX):
+            tables[PRECISIONS].append(to_markdown(parsed))
         else:
             tables[RESULTS].append(to_markdown(parsed))
     readme = _between(readme, RESULTS, "\n".join(tables[RESULTS]))
-    return _between(readme, FOLDING, "\n".join(tables[FOLDING]) or NO_FOLDING)
+    for name, suffix in ((FOLDING, FOLDING_SUFFIX), (PRECISIONS, PRECISIONS_SUFFIX)):
+        readme = _between(readme, name, "\n".join(tables[name]) or NONE_YET.format(suffix))
+    return readme
 
 
 def with_targets(readme: str) -> str:

@@ -204,7 +204,7 @@ def test_committed_results_are_what_their_schemas_say(validate):
 def test_the_readme_takes_the_table(small, tiny, tmp_path):
     path = tmp_path / "machine.folding.json"
     path.write_text(measure(small).to_json())
-    empty = "\n".join([*marks("results"), *marks("folding")])
+    empty = "\n".join([*marks("results"), *marks("folding"), *marks("precisions")])
     text = with_results(empty, [path])
     markdown = folding_to_markdown(json.loads(path.read_text()))
     assert markdown in text.partition(marks("folding")[0])[2]

@@ -7,7 +7,7 @@ import pytest
 
 from fastdepth.errors import UsageError
 from fastdepth_bench.markdown import HEADINGS, to_markdown
-from fastdepth_bench.readme import NO_FOLDING, marks, room_picture, with_results
+from fastdepth_bench.readme import NONE_YET, marks, room_picture, with_results
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,22 @@ def test_what_was_not_measured_is_empty_and_a_failure_is_told(parsed):
 def test_results_take_the_place_between_the_marks(tmp_path, parsed):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(parsed))
-    (begin, end), (second, last) = marks("results"), marks("folding")
-    rest = f"after\n{second}\n\n{NO_FOLDING}\n{last}"
+    begin, end = marks("results")
+    rest = "after\n"
+    for section in ("folding", "precisions"):
+        second, last = marks(section)
+        rest += f"{second}\n\n{NONE_YET.format(f'.{section}.json')}\n{last}\n"
     text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", [file])
     assert text == f"before\n{begin}\n\n{to_markdown(parsed)}\n{end}\n{rest}"
     assert with_results(text, [file]) == text
+
+
+def test_precisions_have_a_section_of_their_own(tmp_path, parsed):
+    file = tmp_path / "a.precisions.json"
+    file.write_text(json.dumps(parsed))
+    empty = "\n".join(mark for name in ("results", "folding", "precisions") for mark in marks(name))
+    text = with_results(empty, [file])
+    assert to_markdown(parsed) in text.partition(marks("precisions")[0])[2]
 
 
 def test_the_picture_shows_a_room_its_depth_and_the_prediction(tiny_model):
