@@ -22,14 +22,18 @@ from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import table, to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
+from fastdepth_bench.systems_table import systems_to_markdown
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
 
-RESULTS, FOLDING, TARGET_TABLE = "results", "folding", "targets"
+RESULTS, FOLDING, TARGET_TABLE, SYSTEMS = "results", "folding", "targets", "systems"
 """Names of the README's generated sections."""
 
 FOLDING_SUFFIX = ".folding.json"
 """End of the names of results of ``python -m fastdepth_bench.folding``."""
+
+SYSTEMS_SUFFIX = ".systems.json"
+"""End of the names of results of ``fastdepth-bench`` that are for the table of systems alone."""
 
 NO_FOLDING = (
     "No results are committed yet; `--json benchmarks/results/MACHINE.folding.json` adds some.\n"
@@ -43,7 +47,7 @@ FARTHEST = 6.0
 
 
 def with_results(readme: str, results: Sequence[Path]) -> str:
-    """The README with the tables of these results files between the marks of its two sections.
+    """The README with the tables of these results files between the marks of its sections.
 
     Args:
         readme: its text.
@@ -52,15 +56,18 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
     Raises:
         UsageError: the README has no such marks.
     """
-    tables: dict[str, list[str]] = {RESULTS: [], FOLDING: []}
+    folding, tables, reports = [], [], []
     for path in results:
         parsed = json.loads(path.read_text())
         if path.name.endswith(FOLDING_SUFFIX):
-            tables[FOLDING].append(folding_to_markdown(parsed))
-        else:
-            tables[RESULTS].append(to_markdown(parsed))
-    readme = _between(readme, RESULTS, "\n".join(tables[RESULTS]))
-    return _between(readme, FOLDING, "\n".join(tables[FOLDING]) or NO_FOLDING)
+            folding.append(folding_to_markdown(parsed))
+            continue
+        reports.append(parsed)
+        if not path.name.endswith(SYSTEMS_SUFFIX):
+            tables.append(to_markdown(parsed))
+    readme = _between(readme, RESULTS, "\n".join(tables))
+    readme = _between(readme, SYSTEMS, systems_to_markdown(reports))
+    return _between(readme, FOLDING, "\n".join(folding) or NO_FOLDING)
 
 
 def with_targets(readme: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from fastdepth.errors import UsageError
 from fastdepth_bench.markdown import HEADINGS, to_markdown
 from fastdepth_bench.readme import NO_FOLDING, marks, room_picture, with_results
+from fastdepth_bench.systems_table import systems_to_markdown
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def test_results_take_the_place_between_the_marks(tmp_path, parsed):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(parsed))
     (begin, end), (second, last) = marks("results"), marks("folding")
-    rest = f"after\n{second}\n\n{NO_FOLDING}\n{last}"
+    first, closing = marks("systems")
+    systems = f"{first}\n\n{systems_to_markdown([parsed])}\n{closing}"
+    rest = f"after\n{second}\n\n{NO_FOLDING}\n{last}\n{systems}"
     text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", [file])
     assert text == f"before\n{begin}\n\n{to_markdown(parsed)}\n{end}\n{rest}"
     assert with_results(text, [file]) == text

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from fastdepth.train.cli import main
+from fastdepth.systems import SYSTEMS
+from fastdepth.train.cli import HEADINGS, listing, main
+from fastdepth.variants import VARIANTS
 
 
 def test_help_teaches_by_example(capsys):
@@ -32,3 +36,48 @@ def test_user_errors_are_one_line_and_status_2(words, message, tmp_path, capsys)
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "no --variant; --list shows all"),
+        ("--variant unet128", "no --output; give a folder"),
+        ("--variant unet128 --output run", "no training data; give --data"),
+    ],
+)
+def test_what_is_missing_is_asked_for(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_list_is_aligned_text_when_piped(capsys):
+    assert main(["--list"]) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(VARIANTS)
+    assert not {"\t", "\x1b", "│"} & set("".join([heading, *lines]))
+    places = [heading.index(name) for name in ("variant", "recipe", "reported by", "on")]
+    for line, cells in zip(lines, listing(), strict=True):
+        starts = [line[place:] for place in places]
+        parts = (cells[0], cells[2], cells[3], cells[6])
+        assert all(s.startswith(p) for s, p in zip(starts, parts, strict=True))
+
+
+def test_the_list_puts_reported_beside_measured():
+    lines = {cells[0]: dict(zip(HEADINGS, cells, strict=True)) for cells in listing()}
+    assert lines["unet128-dws"]["reported d1"] == f"{SYSTEMS['unet128-dws'].d1:.3f}" == "0.689"
+    assert lines["unet128-dws"]["measured d1"] == "0.529"
+    assert "498" in lines["unet128-dws"]["on"]
+    assert lines["unet128-dws"]["params"] == "6.47 M"
+    assert lines["unet-dws"]["reported d1"] == lines["effb5-256"]["measured d1"] == "-"
+
+
+def test_the_list_is_a_ruled_table_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["--list"]) == 0
+    text = capsys.readouterr().out
+    assert "│" in text
+    assert all(name in text for name in VARIANTS)
