@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from fastdepth.train import tensorboard
+from fastdepth.train import TrainingRun, tensorboard, train
 from fastdepth.train.tensorboard import TensorBoard
 
 
@@ -63,6 +63,17 @@ def test_curves_and_pictures(installed, tmp_path):
         ("validation/d1", 0.4, 40),
     ]
     assert writer.images == [("sheet", picture, 40, "HWC")]
+    assert writer.closed
+
+
+def test_a_run_writes_there(installed, tiny, folder, tmp_path):
+    options = {"workers": 0, "threads": 1, "epochs": 1, "validation_limit": 2}
+    summary = train(TrainingRun("tiny", (f"nyu:{folder}",), tmp_path, **options))
+    (writer,) = made
+    assert writer.log_dir == str(tmp_path / "tensorboard")
+    assert {"training/learning_rate", "validation/d1"} <= {tag for tag, _, _ in writer.scalars}
+    ((_, picture, step, _),) = writer.images
+    assert (picture.dtype, picture.shape[2], step) == (np.uint8, 3, summary.steps)
     assert writer.closed
 
 
