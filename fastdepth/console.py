@@ -87,7 +87,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
         table = Table()
         for heading, number in zip(headings, right, strict=True):
-            table.add_column(heading, justify="right" if number else "left")
+            whole = number or all(" " not in row[len(table.columns)] for row in rows)
+            justify: Any = "right" if number else "left"
+            title = heading.replace(" ", "\n") if whole else heading
+            table.add_column(title, justify=justify, no_wrap=whole, overflow="fold")
         for row in rows:
             table.add_row(*row)
         Console().print(table)

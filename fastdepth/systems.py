@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from fastdepth.weights import default_tag, find_weights, read_card
+from fastdepth.weights import shipped_card
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,5 @@ def measured_d1(variant: str) -> tuple[float, str] | None:
 
     None where the package has no weights for it, or their card has no scores.
     """
-    tag = default_tag(variant)
-    if tag is None:
-        return None
-    card = read_card(find_weights(tag))
-    return (card.scores["d1"], card.evaluated_on) if "d1" in card.scores else None
+    card = shipped_card(variant)
+    return (card.scores["d1"], card.evaluated_on) if card and "d1" in card.scores else None

@@ -27,7 +27,7 @@ Examples:
 """
 
 
-HEADINGS = ("variant", "params", "recipe", "reported by", "reported d1", "measured d1", "on")
+HEADINGS = ("variant", "params", "recipe", "reported by", "reported d1", "measured d1")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: Command) -> int:
     if command.list:
-        print_table(HEADINGS, listing())
+        lines, notes = listing()
+        print_table(HEADINGS, lines)
+        for note in notes:
+            print(note)
         return 0
     if command.variant is None:
         raise UsageError("no --variant; --list shows all")
@@ -76,11 +79,18 @@ def _run(command: Command) -> int:
     return 130 if summary.interrupted else 0
 
 
-def listing() -> list[tuple[str, ...]]:
-    """A line per variant, its cells under :data:`HEADINGS`; ``-`` where there is nothing."""
+def listing() -> tuple[list[tuple[str, ...]], list[str]]:
+    """Lines of cells under :data:`HEADINGS`, one a variant, and notes on where d1 was measured.
+
+    ``-`` stands where there is nothing. Reported figures and measured ones do not compare.
+    """
     lines: list[tuple[str, ...]] = []
+    notes: dict[str, str] = {}
     for variant in VARIANTS.values():
         system, measured = SYSTEMS.get(variant.name), measured_d1(variant.name)
+        d1 = "-"
+        if measured is not None:
+            d1 = f"{measured[0]:.3f} {notes.setdefault(measured[1], chr(ord('a') + len(notes)))}"
         lines.append(
             (
                 variant.name,
@@ -88,8 +98,7 @@ def listing() -> list[tuple[str, ...]]:
                 variant.recipe,
                 system.authors if system else "-",
                 f"{system.d1:.3f}" if system and system.d1 is not None else "-",
-                f"{measured[0]:.3f}" if measured else "-",
-                measured[1] if measured else "-",
+                d1,
             )
         )
-    return lines
+    return lines, [f"{letter}: {data}" for data, letter in notes.items()]

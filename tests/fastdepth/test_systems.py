@@ -61,5 +61,5 @@ def test_what_was_measured_stands_in_the_weights():
 
 
 def test_weights_without_scores_have_nothing_measured(monkeypatch):
-    monkeypatch.setattr(systems, "read_card", lambda path: WeightsCard("unet128-dws"))
+    monkeypatch.setattr(systems, "shipped_card", WeightsCard)
     assert measured_d1("unet128-dws") is None
