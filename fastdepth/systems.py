@@ -93,7 +93,6 @@ def _fcrn(variant: str, name: str, d1: float, abs_rel: float, rmse: float, layer
         d1=d1,
         abs_rel=abs_rel,
         rmse=rmse,
-        data="NYU Depth V2",
         remarks=(
             "Its AbsRel was divided by invalid pixels; fastdepth masks them.",
             "Its predictions are mapped back to the 228x304 crop that enters the network.",
@@ -135,12 +134,8 @@ _SYSTEMS = (
         "eigen",
         "Gao",
         "Gao, CS172, after Eigen, Puhrsch, Fergus 2014",
-        data="NYU Depth V2",
         epochs=100,
-        remarks=(
-            "The reproduction's figures are not given; Eigen et al. published d1 .611.",
-            "Coarse is trained first, then frozen while fine trains.",
-        ),
+        remarks=("The reproduction's figures are not given; Eigen et al. published d1 .611.",),
     ),
     System(
         "densenet201-unet",
