@@ -68,7 +68,7 @@ def test_curves_and_pictures(installed, tmp_path):
 
 def test_a_run_writes_there(installed, tiny, folder, tmp_path):
     options = {"workers": 0, "threads": 1, "epochs": 1, "validation_limit": 2}
-    summary = train(TrainingRun("tiny", (f"nyu:{folder}",), tmp_path, **options))
+    summary = train(TrainingRun("tiny", (f"nyu:{folder}=0.15",), tmp_path, **options))
     (writer,) = made
     assert writer.log_dir == str(tmp_path / "tensorboard")
     assert {"training/learning_rate", "validation/d1"} <= {tag for tag, _, _ in writer.scalars}
