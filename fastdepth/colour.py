@@ -9,7 +9,7 @@ lies within the nearest third of the range.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -82,22 +82,50 @@ def scale_bar(
     check_range(vmin, vmax)
     _check_pictures([picture])
     line = _text_height(picture)
+    length = max(picture.shape[0], 4 * line) - line
+    places = {
+        f"{tick:g} m": math.log(vmax / tick) / math.log(vmax / vmin)
+        for tick in _ticks(vmin, vmax, most=length // (2 * line))
+    }
+    return bar(
+        picture, places, lambda rows: colourise(np.geomspace(vmax, vmin, rows)[:, None], vmin, vmax)
+    )
+
+
+def bar(
+    picture: NDArray[np.uint8],
+    labels: Mapping[str, float],
+    colours: Callable[[int], NDArray[np.uint8]],
+) -> NDArray[np.uint8]:
+    """Put a bar of colours on the right, with labels beside it.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB; its own pixels stay as they are.
+        labels: where each text stands, 0 at the top of the bar and 1 at its bottom.
+        colours: the bar of so many rows: (rows, 1, 3) uint8 RGB from top to bottom.
+
+    Returns:
+        (H, W + w, 3) uint8 RGB; higher where the picture is too low for two labels.
+
+    Raises:
+        ImageError: ``picture`` is something else.
+    """
+    _check_pictures([picture])
+    line = _text_height(picture)
     picture = _pad_below(picture, max(picture.shape[0], 4 * line))
     length = picture.shape[0] - line  # half a line above and below for the outermost labels
-    ticks = _ticks(vmin, vmax, most=length // (2 * line))
-    labels = [_text(f"{tick:g} m", line) for tick in ticks]
+    texts = {label: _text(label, line) for label in labels}
     gap, thickness = line // 2, max(8, line)
     left = gap + thickness
-    width = left + gap + max(label.shape[1] for label in labels) + gap
+    width = left + gap + max(text.shape[1] for text in texts.values()) + gap
     margin = np.full((picture.shape[0], width, 3), _PAPER, np.uint8)
     top = line // 2
-    distances = np.geomspace(vmax, vmin, length, dtype=np.float32)[:, np.newaxis]
-    margin[top : top + length, gap:left] = colourise(distances, vmin, vmax)
+    margin[top : top + length, gap:left] = colours(length)
     cv2.rectangle(margin, (gap, top), (left - 1, top + length - 1), (_INK,) * 3, max(1, line // 24))
-    for tick, label in zip(ticks, labels, strict=True):
-        middle = top + round((length - 1) * math.log(vmax / tick) / math.log(vmax / vmin))
+    for label, place in labels.items():
+        middle = top + round((length - 1) * place)
         margin[middle - line // 24 : middle + line // 24 + 1, left : left + gap // 2] = _INK
-        _paste(margin, label, middle - line // 2, left + gap)
+        _paste(margin, texts[label], middle - line // 2, left + gap)
     return np.hstack([picture, margin])
 
 

@@ -72,6 +72,38 @@ def _parse(
         raise UsageError(" ".join(text.split())) from None
 
 
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to stdout: ruled on a terminal, plain lines of aligned columns where piped.
+
+    Args:
+        headings: one a column.
+        rows: cells; a column whose cells all begin with a digit or are ``-`` stands to the right.
+    """
+    columns = list(zip(*rows, strict=True))
+    right = [all(cell[:1].isdigit() or cell == "-" for cell in column) for column in columns]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table()
+        for heading, number in zip(headings, right, strict=True):
+            whole = number or all(" " not in row[len(table.columns)] for row in rows)
+            justify: Any = "right" if number else "left"
+            title = heading.replace(" ", "\n") if whole else heading
+            table.add_column(title, justify=justify, no_wrap=whole, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        cells = [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, right, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
 @contextmanager
 def progress(description: str, total: int | None) -> Iterator[Advance]:
     """A progress bar on the terminal's stderr; silent where stderr is piped.

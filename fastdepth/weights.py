@@ -114,6 +114,12 @@ def default_tag(variant: str) -> str | None:
     return tags[0] if tags else None
 
 
+def shipped_card(variant: str) -> WeightsCard | None:
+    """Card of the weights that a variant ships with, or None where it is untrained."""
+    tag = default_tag(variant)
+    return read_card(find_weights(tag)) if tag else None
+
+
 def find_weights(weights: str) -> Path:
     """Path of the weights that a tag or a file name means.
 

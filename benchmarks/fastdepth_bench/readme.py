@@ -22,17 +22,16 @@ from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import table, to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
+from fastdepth_bench.systems_table import systems_to_markdown
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
 
-RESULTS, FOLDING, PRECISIONS, TARGET_TABLE = "results", "folding", "precisions", "targets"
+RESULTS, FOLDING, PRECISIONS, SYSTEMS = "results", "folding", "precisions", "systems"
+TARGET_TABLE = "targets"
 """Names of the README's generated sections."""
 
-FOLDING_SUFFIX = ".folding.json"
-"""End of the names of results of ``python -m fastdepth_bench.folding``."""
-
-PRECISIONS_SUFFIX = ".precisions.json"
-"""End of the names of results of ``fastdepth-bench`` that compare precisions."""
+SUFFIXES = {RESULTS: ".json"} | {s: f".{s}.json" for s in (FOLDING, PRECISIONS, SYSTEMS)}
+"""Ends of the names of results files by the section that they are for."""
 
 NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
 
@@ -55,17 +54,18 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
         UsageError: the README has no such marks.
     """
     tables: dict[str, list[str]] = {RESULTS: [], FOLDING: [], PRECISIONS: []}
+    reports = []
     for path in results:
         parsed = json.loads(path.read_text())
-        if path.name.endswith(FOLDING_SUFFIX):
-            tables[FOLDING].append(folding_to_markdown(parsed))
-        elif path.name.endswith(PRECISIONS_SUFFIX):
-            tables[PRECISIONS].append(to_markdown(parsed))
-        else:
-            tables[RESULTS].append(to_markdown(parsed))
-    readme = _between(readme, RESULTS, "\n".join(tables[RESULTS]))
-    for name, suffix in ((FOLDING, FOLDING_SUFFIX), (PRECISIONS, PRECISIONS_SUFFIX)):
-        readme = _between(readme, name, "\n".join(tables[name]) or NONE_YET.format(suffix))
+        section = next(s for s in reversed(SUFFIXES) if path.name.endswith(SUFFIXES[s]))
+        if section in (RESULTS, SYSTEMS):
+            reports.append(parsed)
+        if section in tables:
+            write = folding_to_markdown if section == FOLDING else to_markdown
+            tables[section].append(write(parsed))
+    readme = _between(readme, SYSTEMS, systems_to_markdown(reports))
+    for section, parts in tables.items():
+        readme = _between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))
     return readme
 
 

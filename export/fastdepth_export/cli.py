@@ -13,7 +13,7 @@ from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS, Variant
-from fastdepth.weights import default_tag, find_weights, read_card
+from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import ExportRecipe
 from fastdepth_export.targets import Target
@@ -177,13 +177,12 @@ def _contents(output: Path, metadata: ModelMetadata, target: Target) -> str:
 
 def describe(variant: Variant) -> str:
     """One line: name, trained or untrained, size, parameters, what it is, weights and licence."""
-    tag = default_tag(variant.name)
+    card = shipped_card(variant.name)
     line = (
-        f"{variant.name:<16} {'trained' if tag else 'untrained':<10} {variant.size!s:<8} "
+        f"{variant.name:<16} {'trained' if card else 'untrained':<10} {variant.size!s:<8} "
         f"{variant.params / 1e6:6.2f} M  {variant.summary}"
     )
-    if tag is None:
+    if card is None:
         return line
-    card = read_card(find_weights(tag))
     d1 = f", d1 {card.scores['d1']:.3f} on {card.evaluated_on}" if "d1" in card.scores else ""
-    return f"{line}; weights {tag} ({card.licence}{d1})"
+    return f"{line}; weights {card.tag} ({card.licence}{d1})"

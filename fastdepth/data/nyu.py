@@ -16,7 +16,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fastdepth.data.nyu_files import Layout, read_lists, read_manifest
+from fastdepth.data.nyu_files import Layout, read_manifest
+from fastdepth.data.nyu_lists import read_list, read_lists
 from fastdepth.data.nyu_mat import MatFile
 from fastdepth.data.sample import Sample
 from fastdepth.errors import DataError, UnknownNameError
@@ -79,7 +80,7 @@ def open_nyu(path: str | Path, split: str = "test") -> NyuDepth:
     """Open one split and read its first sample to see that the data are what they should be.
 
     Args:
-        path: the ``.mat`` file, or the folder of any of the three layouts.
+        path: the ``.mat`` file, a list file, or the folder of any of the three layouts.
         split: one of ``SPLITS``.
 
     Raises:
@@ -91,7 +92,8 @@ def open_nyu(path: str | Path, split: str = "test") -> NyuDepth:
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
     layout = _find_layout(Path(path), "test" if split == "test" else "train")
-    chosen = [index for index, scene in enumerate(layout.scenes) if _belongs(scene, split)]
+    belongs = {scene: _belongs(scene, split) for scene in set(layout.scenes)}
+    chosen = [index for index, scene in enumerate(layout.scenes) if belongs[scene]]
     if not chosen:
         raise DataError(
             f"{path} has {len(layout.scenes)} {layout.split} pictures and none of their scenes "
@@ -124,9 +126,11 @@ def _find_layout(path: Path, split: str) -> Layout:
     if not path.exists():
         raise DataError(f"{path} does not exist; give the folder or .mat file of NYU Depth V2")
     if path.is_file():
-        if path.suffix != ".mat":
-            raise DataError(f"{path} is not a folder; give the folder it is in, or {MAT_NAME}")
-        return MatFile(path, split)
+        if path.suffix == ".mat":
+            return MatFile(path, split)
+        if path.suffix == ".txt":
+            return read_list(path, split)
+        raise DataError(f"{path} is not a folder; give the folder it is in, a list, or {MAT_NAME}")
     if (path / MAT_NAME).is_file():
         return MatFile(path / MAT_NAME, split)
     if (path / "manifest.csv").is_file():

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 
-from fastdepth.console import run_command
+from fastdepth.console import print_table, run_command
+from fastdepth.errors import UsageError
+from fastdepth.systems import SYSTEMS, measured_d1
 from fastdepth.train import TrainingRun, train
+from fastdepth.variants import VARIANTS
 
 DESCRIPTION = """Train a network.
 
 Examples:
+
+  fastdepth-train --list
 
   fastdepth-train --variant unet128-dws --data nyu:PATH --output runs/first
 
@@ -20,15 +27,49 @@ Examples:
 """
 
 
+HEADINGS = ("variant", "params", "recipe", "reported by", "reported d1", "measured d1")
+
+
+@dataclass(frozen=True)
+class Command(TrainingRun):
+    """Options of ``fastdepth-train``.
+
+    Attributes:
+        variant: network to train; --list shows all.
+        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT; with =N after it, N
+            passes through it per epoch.
+        output: folder for checkpoints, log and pictures.
+        list: print a line per variant and leave: its recipe, what was reported of it, measured
+            here with the weights that it ships with.
+    """
+
+    # Asked for by name where they are missing, so that --list needs none of them.
+    variant: str | None = None  # type: ignore[assignment]
+    data: tuple[str, ...] = ()
+    output: Path | None = None  # type: ignore[assignment]
+    list: bool = False
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     return run_command(
-        TrainingRun, _run, prog="fastdepth-train", description=DESCRIPTION, arguments=arguments
+        Command, _run, prog="fastdepth-train", description=DESCRIPTION, arguments=arguments
     )
 
 
-def _run(run: TrainingRun) -> int:
-    summary = train(run)
+def _run(command: Command) -> int:
+    if command.list:
+        lines, notes = listing()
+        print_table(HEADINGS, lines)
+        for note in notes:
+            print(note)
+        return 0
+    if command.variant is None:
+        raise UsageError("no --variant; --list shows all")
+    if command.output is None:
+        raise UsageError("no --output; give a folder for checkpoints and log: --output runs/first")
+    options = {field.name: getattr(command, field.name) for field in fields(TrainingRun)}
+    summary = train(TrainingRun(**options))
     print(
         f"{summary.steps} of {summary.total_steps} steps, "
         f"{summary.images_per_second:.1f} images/s, best validation d1 {summary.best_d1:.3f}; "
@@ -36,3 +77,28 @@ def _run(run: TrainingRun) -> int:
         file=sys.stderr,
     )
     return 130 if summary.interrupted else 0
+
+
+def listing() -> tuple[list[tuple[str, ...]], list[str]]:
+    """Lines of cells under :data:`HEADINGS`, one a variant, and notes on where d1 was measured.
+
+    ``-`` stands where there is nothing. Reported figures and measured ones do not compare.
+    """
+    lines: list[tuple[str, ...]] = []
+    notes: dict[str, str] = {}
+    for variant in VARIANTS.values():
+        system, measured = SYSTEMS.get(variant.name), measured_d1(variant.name)
+        d1 = "-"
+        if measured is not None:
+            d1 = f"{measured[0]:.3f} {notes.setdefault(measured[1], chr(ord('a') + len(notes)))}"
+        lines.append(
+            (
+                variant.name,
+                f"{variant.params / 1e6:.2f} M",
+                variant.recipe,
+                system.authors if system else "-",
+                f"{system.d1:.3f}" if system and system.d1 is not None else "-",
+                d1,
+            )
+        )
+    return lines, [f"{letter}: {data}" for data, letter in notes.items()]

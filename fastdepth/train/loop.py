@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,9 @@ from fastdepth.train.optimiser import make_optimiser, make_schedule
 from fastdepth.train.plot import plot_losses
 from fastdepth.train.run import TrainingRun, TrainingSummary
 from fastdepth.train.samples import EpochSampler, make_loader, parse_sources, split_weight
+from fastdepth.train.sheet import write_sheets
 from fastdepth.train.stopping import StopRequest
+from fastdepth.train.tensorboard import TensorBoard
 from fastdepth.train.validation import validate
 from fastdepth.variants import get_variant
 from fastdepth.weights import WeightsCard, find_weights
@@ -87,6 +90,7 @@ class Trainer:
                 self.sampler.total_steps,
             )
         make_folder(self.run.output)
+        self.board = TensorBoard(self.run.output / "tensorboard", self.step)
         self._log(resumed=self.run.resume, images_per_epoch=sum(self.sampler.lengths))
 
     def train(self) -> TrainingSummary:
@@ -95,6 +99,7 @@ class Trainer:
         with (
             StopRequest(self.run.max_minutes) as stop,
             progress(self.variant.name, total) as advance,
+            closing(self.board),
         ):
             advance(self.step)
             rate = self._steps(stop, advance)
@@ -159,6 +164,9 @@ class Trainer:
         size = self.run.validation_size()
         loss, scores = validate(self.network, self.validation, size, self.loss)
         self._log(validation={"loss": loss, **scores})
+        epoch = self.step // self.sampler.steps_per_epoch
+        sheet = write_sheets(self.network, self.validation, size, self.run.output, epoch)
+        self.board.draw(sheet, self.step)
         if scores["d1"] > self.best:
             self.best = scores["d1"]
             card = replace(
@@ -186,5 +194,6 @@ class Trainer:
         rate = self.optimiser.param_groups[-1]["lr"]
         epoch = round(self.step / self.sampler.steps_per_epoch, 3)
         line = {"step": self.step, "epoch": epoch, "learning_rate": rate, **entry}
+        self.board.write(**line)
         with self.run.log.open("a") as stream:
             stream.write(json.dumps(line) + "\n")

@@ -7,7 +7,8 @@ import pytest
 
 from fastdepth.errors import UsageError
 from fastdepth_bench.markdown import HEADINGS, to_markdown
-from fastdepth_bench.readme import NONE_YET, marks, room_picture, with_results
+from fastdepth_bench.readme import NONE_YET, SUFFIXES, marks, room_picture, with_results
+from fastdepth_bench.systems_table import systems_to_markdown
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,11 @@ def test_results_take_the_place_between_the_marks(tmp_path, parsed):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(parsed))
     begin, end = marks("results")
-    rest = "after\n"
+    first, last = marks("systems")
+    rest = f"after\n{first}\n\n{systems_to_markdown([parsed])}\n{last}\n"
     for section in ("folding", "precisions"):
-        second, last = marks(section)
-        rest += f"{second}\n\n{NONE_YET.format(f'.{section}.json')}\n{last}\n"
+        first, last = marks(section)
+        rest += f"{first}\n\n{NONE_YET.format(f'.{section}.json')}\n{last}\n"
     text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", [file])
     assert text == f"before\n{begin}\n\n{to_markdown(parsed)}\n{end}\n{rest}"
     assert with_results(text, [file]) == text
@@ -59,7 +61,7 @@ def test_results_take_the_place_between_the_marks(tmp_path, parsed):
 def test_precisions_have_a_section_of_their_own(tmp_path, parsed):
     file = tmp_path / "a.precisions.json"
     file.write_text(json.dumps(parsed))
-    empty = "\n".join(mark for name in ("results", "folding", "precisions") for mark in marks(name))
+    empty = "\n".join(mark for section in SUFFIXES for mark in marks(section))
     text = with_results(empty, [file])
     assert to_markdown(parsed) in text.partition(marks("precisions")[0])[2]
 

@@ -6,6 +6,7 @@ import csv
 import multiprocessing
 import os
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -340,3 +341,88 @@ def test_mat_that_is_no_hdf5_or_truncated(tmp_path: Path) -> None:
     for broken in (path, tmp_path / "old.mat"):
         with pytest.raises(DataError, match=r"truncated or not a MATLAB v7\.3 file"):
             open_nyu(broken)
+
+
+def test_a_list_may_be_given_by_name(tmp_path: Path) -> None:
+    write_lists(tmp_path)
+    whole = tmp_path / "splits/nyudepthv2_train_files.txt"
+    part = tmp_path / "splits/nyudepthv2_train_files_part.txt"
+    part.write_text("".join(whole.read_text().splitlines(keepends=True)[:7]))
+    assert len(open_nyu(whole, "all-train")) == len(open_nyu(tmp_path, "all-train")) == 30
+    source = open_nyu(part, "all-train")
+    assert source.names == [f"{SCENES[index]}/rgb_{index:05d}" for index in range(7)]
+    assert source[6].depth.max() == pytest.approx(metres(6))
+    with pytest.raises(DataError, match=r"part\.txt lists train pictures; for test give"):
+        open_nyu(part, "test")
+
+
+@pytest.mark.parametrize(
+    ("focal", "message"),
+    [("721.5377", "has the focal length 721.538 px, NYU"), ("f", "'f' is no focal length")],
+)
+def test_a_list_of_another_camera(tmp_path: Path, focal: str, message: str) -> None:
+    write_lists(tmp_path)
+    path = tmp_path / "splits/nyudepthv2_test_files.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1].replace("518.8579", focal)]))
+    with pytest.raises(DataError, match=f"test_files.txt line 2.*{message}"):
+        open_nyu(tmp_path)
+
+
+def test_the_focal_length_may_be_left_out(tmp_path: Path) -> None:
+    write_lists(tmp_path)
+    path = tmp_path / "splits/nyudepthv2_test_files.txt"
+    path.write_text(path.read_text().replace(" 518.8579", ""))
+    assert len(open_nyu(tmp_path)) == 2
+
+
+def test_fifty_thousand_frames_open_without_a_look_at_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes = [f"kitchen_{number:04d}" for number in range(100)]
+    for scene in scenes:
+        write_pair(tmp_path / scene / "rgb_00001.jpg", tmp_path / scene / "sync_depth_00001.png", 1)
+    lines = [f"/{s}/rgb_00001.jpg /{s}/sync_depth_00001.png 518.8579" for s in scenes * 500]
+    (tmp_path / "nyudepthv2_train_files_with_gt.txt").write_text("\n".join(lines))
+    asked = []
+    actual = os.stat
+    monkeypatch.setattr(os, "stat", lambda *path, **how: asked.append(path) or actual(*path, **how))
+    assert len(open_nyu(tmp_path, "all-train")) == 50_000
+    assert 0 < len(asked) < 1000
+
+
+@pytest.mark.parametrize("layout", ["list", "mat"])
+def test_two_hundred_samples_are_never_held_together(tmp_path: Path, layout: str) -> None:
+    count, height, width = 200, 240, 320
+    if layout == "list":
+        scene = tmp_path / "kitchen_0001"
+        scene.mkdir()
+        cv2.imwrite(str(scene / "rgb_1.jpg"), np.full((height, width, 3), 90, np.uint8))
+        cv2.imwrite(str(scene / "sync_depth_1.png"), np.full((height, width), 2000, np.uint16))
+        line = "kitchen_0001/rgb_1.jpg kitchen_0001/sync_depth_1.png 518.8579\n"
+        (tmp_path / "train.txt").write_text(count * line)
+    else:
+        write_empty_mat(tmp_path, 2 * count, height, width)
+    tracemalloc.start()
+    try:
+        read = 0
+        for sample in open_nyu(tmp_path, "all-train"):
+            assert sample.depth.max() == 2
+            read += sample.image.nbytes + sample.depth.nbytes
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert read >= 100e6
+    assert peak < 10e6
+
+
+def write_empty_mat(folder: Path, count: int, height: int, width: int) -> None:
+    """A labelled set of which nothing is stored: grey pictures, two metres everywhere."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "nyu_depth_v2_labeled.mat", "w") as file:
+        shape = (count, width, height)
+        file.create_dataset("images", (count, 3, width, height), np.uint8, fillvalue=90)
+        file.create_dataset("depths", shape, np.float32, fillvalue=2)
+        file["scene"] = np.frombuffer("kitchen_0001".encode("utf-16-le"), np.uint16)[:, None]
+        references = file.create_dataset("scenes", (1, count), h5py.ref_dtype)
+        references[:] = file["scene"].ref

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from fastdepth.train.cli import main
+from fastdepth.systems import SYSTEMS
+from fastdepth.train.cli import HEADINGS, listing, main
+from fastdepth.variants import VARIANTS
 
 
 def test_help_teaches_by_example(capsys):
@@ -32,3 +36,51 @@ def test_user_errors_are_one_line_and_status_2(words, message, tmp_path, capsys)
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "no --variant; --list shows all"),
+        ("--variant unet128", "no --output; give a folder"),
+        ("--variant unet128 --output run", "no training data; give --data"),
+    ],
+)
+def test_what_is_missing_is_asked_for(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_list_is_aligned_text_when_piped(capsys):
+    assert main(["--list"]) == 0
+    text = capsys.readouterr().out
+    assert not {"\t", "\x1b", "│"} & set(text)
+    heading, *lines = text.splitlines()
+    places = [heading.index(name) for name in ("variant", "recipe", "reported by")]
+    for line, cells in zip(lines, listing()[0], strict=False):
+        starts = [line[place:] for place in places]
+        parts = (cells[0], cells[2], cells[3])
+        assert all(s.startswith(p) for s, p in zip(starts, parts, strict=True))
+    assert lines[len(VARIANTS) :] == listing()[1]
+
+
+def test_the_list_puts_reported_beside_measured():
+    cells, (note,) = listing()
+    assert [line[0] for line in cells] == list(VARIANTS)
+    lines = {line[0]: dict(zip(HEADINGS, line, strict=True)) for line in cells}
+    assert lines["unet128-dws"]["reported d1"] == f"{SYSTEMS['unet128-dws'].d1:.3f}" == "0.689"
+    assert lines["unet128-dws"]["measured d1"] == "0.529 a"
+    assert note.startswith("a: NYU Depth V2, 498 of the 654 official test pairs")
+    assert lines["unet128-dws"]["params"] == "6.47 M"
+    assert lines["unet-dws"]["reported d1"] == lines["effb5-256"]["measured d1"] == "-"
+
+
+def test_the_list_is_a_ruled_table_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--list"]) == 0
+    text = capsys.readouterr().out
+    assert "│" in text
+    assert all(f" {v.name} " in text and f" {v.recipe} " in text for v in VARIANTS.values())

@@ -48,7 +48,10 @@ def test_a_run_leaves_checkpoints_log_and_picture(run, steps):
         "last.safetensors",
         "log.jsonl",
         "loss.png",
+        "sheet.png",
+        "sheets",
     }
+    assert len(list((output / "sheets").iterdir())) == 2
     lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
     validations = [line["validation"]["d1"] for line in lines if "validation" in line]
     assert len(validations) == 2

@@ -1,0 +1,187 @@
+"""What others reported of the systems that fastdepth reproduces: figures as they were published.
+
+They were measured under other protocols and on other machines: to be shown beside measured figures
+with the remarks here, never in one column with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from fastdepth.weights import shipped_card
+
+
+@dataclass(frozen=True)
+class System:
+    """What the authors of a system reported of it; None or empty where they reported nothing.
+
+    Attributes:
+        variant: fastdepth's name of the network.
+        authors: who and when, short.
+        source: the publication.
+        d1: share of pixels within a ratio of 1.25.
+        d2: within 1.25^2.
+        d3: within 1.25^3.
+        abs_rel: mean |p - g| / g.
+        rmse: root mean square error [m].
+        fps: frames per second.
+        fps_on: machine of ``fps``.
+        megabytes: size as reported, whatever was counted.
+        frames: frames trained on.
+        data: what is known of the training data.
+        epochs: passes through them.
+        remarks: what a comparison must say; sentences.
+    """
+
+    variant: str
+    authors: str
+    source: str
+    d1: float | None = None
+    d2: float | None = None
+    d3: float | None = None
+    abs_rel: float | None = None
+    rmse: float | None = None
+    fps: float | None = None
+    fps_on: str = ""
+    megabytes: float | None = None
+    frames: int | None = None
+    data: str = ""
+    epochs: int | None = None
+    remarks: tuple[str, ...] = ()
+
+
+_NO_TIMING_CODE = "The project has no timing code, so its frames/s cannot be traced to a protocol."
+_CHECKPOINT = "Its size is that of a training checkpoint: 12 bytes a parameter with AdamW's state."
+
+
+def _brno(
+    variant: str,
+    scores: tuple[float, float, float],
+    fps: float,
+    megabytes: float,
+    epochs: int,
+    *remarks: str,
+) -> System:
+    return System(
+        variant,
+        "Horazny et al. 2021",
+        "Horazny, Pospisil, Sevcik, FIT VUT Brno, 2021, on AdaBins (Bhat, Alhashim, Wonka, 2020)",
+        *scores,
+        fps=fps,
+        fps_on="RTX 2070 Super",
+        megabytes=megabytes,
+        data="NYU Depth V2",
+        epochs=epochs,
+        remarks=(*remarks, _NO_TIMING_CODE, _CHECKPOINT),
+    )
+
+
+_SCRATCH = "Trained from scratch."
+_EVALUATION_FAULT = (
+    "Its accuracy is an evaluation fault: ground truth with holes was resized bicubically, the "
+    "Eigen mask was not scaled, and train and test scale differ by 12 %."
+)
+
+
+def _fcrn(variant: str, name: str, d1: float, abs_rel: float, rmse: float, layers: str) -> System:
+    return System(
+        variant,
+        "Tang, Pham 2022",
+        f"Tang, Pham, 2022 ({name}), after Laina et al. 2016",
+        d1=d1,
+        abs_rel=abs_rel,
+        rmse=rmse,
+        remarks=(
+            "Its AbsRel was divided by invalid pixels; fastdepth masks them.",
+            "Its predictions are mapped back to the 228x304 crop that enters the network.",
+            "Its training recipe is not given; Laina's is assumed.",
+            *([layers] if layers else []),
+        ),
+    )
+
+
+_LAYERS = "Its layers are not given; they follow the ablations of Laina et al."
+
+
+_SYSTEMS = (
+    _brno(
+        "effb5-256",
+        (0.903, 0.984, 0.997),
+        11.53,
+        940,
+        25,
+        "Pretrained encoder.",
+    ),
+    _brno(
+        "effb0-256",
+        (0.836, 0.974, 0.995),
+        18.20,
+        326,
+        25,
+        "Pretrained encoder.",
+    ),
+    _brno("unet256", (0.721, 0.932, 0.984), 27.04, 131, 10, _SCRATCH),
+    _brno("unet128", (0.728, 0.936, 0.983), 34.84, 130, 10, _SCRATCH),
+    _brno("unet128-dws", (0.689, 0.919, 0.981), 34.85, 78, 10, _SCRATCH),
+    _brno("unet128-dws-75", (0.298, 0.627, 0.847), 52.3, 55.9, 10, _EVALUATION_FAULT, _SCRATCH),
+    _fcrn("fcrn-res50", "CNN+Res", 0.634, 2.35e4, 1.74, ""),
+    _fcrn("fcrn-fc", "CNN+FC", 0.307, 3.4e5, 1.12, _LAYERS),
+    _fcrn("fcrn-conv", "CNN", 0.195, 1.2e6, 1.22, _LAYERS),
+    _fcrn("fcrn-deconv", "CNN+trans", 0.143, 3.2e5, 1.23, _LAYERS),
+    System(
+        "eigen",
+        "Gao",
+        "Gao, CS172, after Eigen, Puhrsch, Fergus 2014",
+        epochs=100,
+        remarks=("The reproduction's figures are not given; Eigen et al. published d1 .611.",),
+    ),
+    System(
+        "densenet201-unet",
+        "model card",
+        "model card of a U-Net with a pretrained DenseNet-201",
+        epochs=10,
+        remarks=("It reports its validation loss only: .1315, then .1182.",),
+    ),
+    System(
+        "densenet201-fast",
+        "Bharadwaj et al.",
+        "Bharadwaj, Gutmann, Moothart, Reinertson",
+        frames=1159,
+        data="NYU Depth V2, labelled set",
+        remarks=(
+            "It reports L1 .7426 and MSE .1442 at epoch 7, impossible on one scale: the squared "
+            "mean error exceeds the MSE.",
+            "Its split 1159 + 159 + 159 is not the 1449 of the labelled set.",
+            '"Converges in fewer than 170 iterations."',
+        ),
+    ),
+    System(
+        "fastdepth-mnv1",
+        "Wofk et al. 2019",
+        "Wofk, Ma, Yang, Karaman, Sze, ICRA 2019",
+        d1=0.771,
+        rmse=0.604,
+        fps=178,
+        fps_on="Jetson TX2",
+        frames=48_000,
+        data="NYU Depth V2",
+        remarks=(
+            "The figures are of the pruned network, under its authors' own protocol: 224x224, "
+            "metrics there.",
+        ),
+    ),
+)
+
+SYSTEMS: Mapping[str, System] = MappingProxyType({s.variant: s for s in _SYSTEMS})
+"""Published figures by the name of the variant that reproduces the system."""
+
+
+def measured_d1(variant: str) -> tuple[float, str] | None:
+    """d1 in the card of the weights that a variant ships with, and what it was measured on.
+
+    None where the package has no weights for it, or their card has no scores.
+    """
+    card = shipped_card(variant)
+    return (card.scores["d1"], card.evaluated_on) if card and "d1" in card.scores else None
