@@ -38,7 +38,7 @@ class Coarse(nn.Module):
         level = F.max_pool2d(self.conv5(level).relu(), 3, stride=2)
         hidden = self.dropout(self.full6(level.flatten(1)).relu())
         numbers: Tensor = self.full7(hidden)
-        return numbers.unflatten(1, (1, *DEPTH_MAP))
+        return numbers.reshape(-1, 1, *DEPTH_MAP)
 
 
 class Fine(nn.Module):

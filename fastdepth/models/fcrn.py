@@ -65,7 +65,7 @@ class UpConvolution(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features at twice the size."""
-        return self.convolution(unpool(features)).relu()
+        return F.relu(self.convolution(unpool(features)))
 
 
 def _transposed(inputs: int) -> nn.Sequential:
