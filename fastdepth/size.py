@@ -48,11 +48,15 @@ class SizeRule:
         tokens: least and most tokens; an AdaBins head needs one for the bins and 128 for the
             queries, and has learned 500 positions.
         smallest: shortest side [px] that survives the network's down-sampling.
+        multiple: both sides must be multiples of this [px].
+        only: the one size that fully connected layers take; nothing else counts then.
     """
 
     stride: int = 0
     tokens: tuple[int, int] = (129, 500)
     smallest: int = 64
+    multiple: int = 1
+    only: Size | None = None
 
     def token_count(self, size: Size) -> int:
         """Number of transformer tokens that an input of this size gives."""
@@ -60,9 +64,7 @@ class SizeRule:
 
     def allows(self, size: Size) -> bool:
         """Whether a network with this rule takes this size."""
-        if min(size) < self.smallest or max(size) > MAX_SIDE:
-            return False
-        return not self.stride or self.tokens[0] <= self.token_count(size) <= self.tokens[1]
+        return not self._problem(size)
 
     def check(self, size: Size, variant: str) -> Size:
         """Return the size, or say which are near and work.
@@ -70,19 +72,33 @@ class SizeRule:
         Raises:
             SizeError: the network cannot take this size.
         """
-        if self.allows(size):
+        reason = self._problem(size)
+        if not reason:
             return size
-        reason = f"sides must be {self.smallest} to {MAX_SIDE} px"
-        if self.stride and min(size) >= self.smallest and max(size) <= MAX_SIDE:
-            least, most = self.tokens
-            reason = f"it gives {self.token_count(size)} tokens and the bins head takes "
-            reason += f"{least} to {most}"
+        if self.only:
+            raise SizeError(f"{variant} cannot take {size}: {reason}; use {self.only}")
         near = ", ".join(str(found) for found in self.nearest(size))
         raise SizeError(f"{variant} cannot take {size}: {reason}; nearest sizes that work: {near}")
 
+    def _problem(self, size: Size) -> str:
+        """Why a network with this rule cannot take the size; empty where it can."""
+        least, most = self.tokens
+        if self.only:
+            return "" if size == self.only else "its fully connected layers take one size"
+        if min(size) < self.smallest or max(size) > MAX_SIDE:
+            return f"sides must be {self.smallest} to {MAX_SIDE} px"
+        if size.height % self.multiple or size.width % self.multiple:
+            return f"sides must be multiples of {self.multiple} px"
+        if self.stride and not least <= self.token_count(size) <= most:
+            tokens = self.token_count(size)
+            return f"it gives {tokens} tokens and the bins head takes {least} to {most}"
+        return ""
+
     def nearest(self, size: Size, count: int = 3) -> list[Size]:
         """The sizes that work with the least change of either side, in steps of the stride."""
-        step = self.stride or 32
+        if self.only:
+            return [self.only]
+        step = self.stride or math.lcm(32, self.multiple)
         sides = range(step, 41 * step, step)
         allowed = [Size(h, w) for h in sides for w in sides if self.allows(Size(h, w))]
 

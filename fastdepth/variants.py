@@ -22,7 +22,7 @@ class Variant:
     Attributes:
         name: encoder, bins, modifiers: ``unet128-dws-75``.
         network: ``module:Class`` below :mod:`fastdepth.models`; called with ``options``.
-        params: exact number of trainable parameters.
+        params: exact number of all parameters, those that a recipe freezes included.
         size: network input used when no size is asked for.
         sizes: rule for the other sizes it takes.
         options: arguments of the network's class.
@@ -63,6 +63,11 @@ def _unet(name: str, params: int, summary: str, **options: Any) -> Variant:
     return Variant(name, "unet:AdaBinsUNet", params, summary, size, rule, options, recipe=recipe)
 
 
+def _fcrn(name: str, params: int, decoder: str, summary: str, sizes: SizeRule) -> Variant:
+    size, options = Size(228, 304), {"decoder": decoder}
+    return Variant(name, "fcrn:FCRN", params, summary, size, sizes, options, recipe="laina")
+
+
 # Counts and names of the first six: Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021), built on
 # AdaBins (Bhat, Alhashim, Wonka, 2020).
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -97,6 +102,70 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 SizeRule(),
                 {"separable": True},
                 recipe="trunk-half",
+            ),
+            _fcrn(
+                "fcrn-res50",
+                52_964_289,
+                "projection",
+                "ResNet-50, three up-projections",
+                SizeRule(),
+            ),
+            _fcrn(
+                "fcrn-fc",
+                277_269_568,
+                "fully-connected",
+                "ResNet-50, one fully connected layer",
+                SizeRule(only=Size(228, 304)),
+            ),
+            _fcrn(
+                "fcrn-conv",
+                42_813_505,
+                "convolution",
+                "ResNet-50, three 5x5 convolutions after unpooling",
+                SizeRule(),
+            ),
+            _fcrn(
+                "fcrn-deconv",
+                28_362_817,
+                "transposed",
+                "ResNet-50, three transposed convolutions",
+                SizeRule(),
+            ),
+            Variant(
+                "eigen",
+                "eigen:Eigen",
+                70_877_171,
+                "coarse and fine network of Eigen (2014)",
+                Size(228, 304),
+                SizeRule(only=Size(228, 304)),
+                recipe="eigen",
+            ),
+            Variant(
+                "densenet201-unet",
+                "densenet:DenseNetUNet",
+                28_581_553,
+                "U-Net, DenseNet-201 encoder",
+                sizes=SizeRule(),
+                recipe="densenet201-unet",
+            ),
+            Variant(
+                "densenet201-fast",
+                "densenet:DenseNetFast",
+                54_600_577,
+                "five enlargements of DenseNet-201's features",
+                sizes=SizeRule(multiple=32),
+                recipe="densenet201-fast",
+            ),
+            # Wofk et al. report 3.96 M: MobileNetV1 without classifier 3,206,976, decoder 753,920,
+            # and 32 weights with a bias here, with the two parameters of a batch norm there.
+            Variant(
+                "fastdepth-mnv1",
+                "mobilenet:FastDepth",
+                3_960_929,
+                "FastDepth (2019): MobileNet, depthwise decoder, additive skips",
+                Size(224, 224),
+                SizeRule(multiple=32),
+                recipe="regression",
             ),
         )
     }

@@ -22,7 +22,14 @@ TOLERANCE = 1e-4
 
 BATCHES = (1, 3)
 
-STAGES = ("stage_normalised", "stage_features", "stage_centres", "stage_depth", "stage_std")
+STAGES = (
+    "stage_normalised",
+    "stage_features",
+    "stage_coarse",
+    "stage_centres",
+    "stage_depth",
+    "stage_std",
+)
 """Fields of :class:`~fastdepth.models.Prediction` in the order in which they are computed."""
 
 Arrays = dict[str, NDArray[np.float32]]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -52,3 +53,12 @@ def import_timm() -> ModuleType:
     """
     prepare_torchvision()
     return require("timm", "train")
+
+
+def create_encoder(name: str) -> Any:
+    """A network of timm's without its classifier, with random weights.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+    """
+    return import_timm().create_model(name, pretrained=False, num_classes=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fastdepth.models._timm import import_timm
+from fastdepth.models._timm import create_encoder
 from fastdepth.models.adabins import BinsHead
 from fastdepth.models.network import DepthNetwork, Prediction, upsample
 
@@ -24,7 +24,7 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.body = import_timm().create_model(name, pretrained=False, num_classes=0)
+        self.body = create_encoder(name)
         widths = [self.body.blocks[index][-1].conv_pwl.out_channels for index in (1, 2, 4)]
         first = self.body.blocks[0][-1].conv_pw.out_channels
         self.widths: list[int] = [first, *widths, self.body.conv_head.out_channels]
@@ -90,6 +90,8 @@ class AdaBinsEfficientNet(DepthNetwork):
         depth_range: least and greatest depth [m].
     """
 
+    encoder_path = "encoder.body"
+
     def __init__(
         self, encoder: str, bins: int = 256, depth_range: tuple[float, float] = (1e-3, 10.0)
     ) -> None:
@@ -103,7 +105,3 @@ class AdaBinsEfficientNet(DepthNetwork):
         features = self.decoder.head(self.decoder(self.encoder(normalised)))
         depth, centres, std = self.bins(features)
         return Prediction(normalised, depth, features, centres, std)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Parameters of the EfficientNet."""
-        return list(self.encoder.parameters())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fastdepth.errors import WeightsError
 from fastdepth.extras import require
@@ -49,16 +50,33 @@ def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> Weigh
             f"use --variant {card.variant} or other weights"
         )
     own = {name: value for name, value in tensors.items() if not name.startswith(TRAINING_STATE)}
-    expected = network.state_dict()
-    for name in sorted(expected.keys() ^ own.keys()):
-        raise WeightsError(f"{path} does not fit {variant}: {name} is in one of them only")
-    for name, value in own.items():
-        if value.shape != expected[name].shape:
-            raise WeightsError(f"{path} does not fit {variant}: {name} has another shape")
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise WeightsError(f"{path} holds NaN or infinity in {name}; use an earlier checkpoint")
+    check_tensors(own, network, path, variant)
     network.load_state_dict(own)
     return card
+
+
+def check_tensors(
+    tensors: Mapping[str, Tensor], module: nn.Module, path: str | Path, name: str
+) -> None:
+    """Refuse tensors that are not exactly those of a module, or not finite.
+
+    Args:
+        tensors: by the names of the module's state.
+        module: to be loaded.
+        path: file that they are from, for the message.
+        name: what the module is, for the message.
+
+    Raises:
+        WeightsError: names the first that does not fit.
+    """
+    expected = module.state_dict()
+    for key in sorted(expected.keys() ^ tensors.keys()):
+        raise WeightsError(f"{path} does not fit {name}: {key} is in one of them only")
+    for key, value in tensors.items():
+        if value.shape != expected[key].shape:
+            raise WeightsError(f"{path} does not fit {name}: {key} has another shape")
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise WeightsError(f"{path} holds NaN or infinity in {key}; use an earlier checkpoint")
 
 
 def load_fitting(network: DepthNetwork, path: str | Path) -> list[str]:

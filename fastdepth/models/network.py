@@ -21,6 +21,7 @@ class Prediction(NamedTuple):
         features: (B, C, h, w) float, output of the encoder-decoder, where there is one.
         centres: (B, bins) float [m], ascending bin centres, where there are bins.
         std: (B, 1, h, w) float [m], standard deviation that the bins imply, where it is asked for.
+        coarse: (B, 1, h, w) float [m], the map that ``depth`` refines, where there is one.
     """
 
     normalised: Tensor | None
@@ -28,6 +29,7 @@ class Prediction(NamedTuple):
     features: Tensor | None = None
     centres: Tensor | None = None
     std: Tensor | None = None
+    coarse: Tensor | None = None
 
 
 class DepthNetwork(nn.Module):
@@ -35,7 +37,13 @@ class DepthNetwork(nn.Module):
 
     Subclasses write :meth:`predict`; they are called with pictures
     ``(B, 3, H, W) float32 in [0, 1]``, RGB, and answer with a :class:`Prediction`.
+
+    Attributes:
+        encoder_path: name of the submodule that is a network of timm's, and so can begin
+            pretrained (:mod:`fastdepth.models.pretrained`); empty where there is none.
     """
+
+    encoder_path = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,9 +67,29 @@ class DepthNetwork(nn.Module):
         """Predict depth of a normalised picture (B, 3, H, W)."""
         raise NotImplementedError
 
+    def timm_encoder(self) -> nn.Module | None:
+        """The submodule at ``encoder_path``, where there is one."""
+        return self.get_submodule(self.encoder_path) if self.encoder_path else None
+
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Parameters of a pretrained encoder; recipes give them a smaller learning rate."""
-        return []
+        encoder = self.timm_encoder()
+        return [] if encoder is None else list(encoder.parameters())
+
+    def limit(self, depth: Tensor, depth_range: tuple[float, float]) -> Tensor:
+        """Depth [m] in single precision, within the range when predicting.
+
+        While training it is left as it is: beyond the range a clamp has no gradient that would
+        bring it back.
+        """
+        depth = depth.float()
+        return depth if self.training else depth.clamp(*depth_range)
+
+
+def squash(numbers: Tensor, depth_range: tuple[float, float]) -> Tensor:
+    """Any numbers to depth [m] float32 within the range, by a sigmoid."""
+    least, greatest = depth_range
+    return least + (greatest - least) * numbers.float().sigmoid()
 
 
 def upsample(depth: Tensor, height: int, width: int) -> Tensor:

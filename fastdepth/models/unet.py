@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastdepth.models.adabins import BinsHead
-from fastdepth.models.network import DepthNetwork, Prediction, upsample
+from fastdepth.models.network import DepthNetwork, Prediction, squash, upsample
 
 STEM = 8
 DOWN = (16, 32, 64, 128, 256, 256)
@@ -88,9 +88,7 @@ class RegressionUNet(DepthNetwork):
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
         features = self.unet.head(self.unet(normalised))
-        least, greatest = self.depth_range
-        depth = least + (greatest - least) * features.float().sigmoid()
-        return Prediction(normalised, depth, features)
+        return Prediction(normalised, squash(features, self.depth_range), features)
 
 
 class AdaBinsUNet(DepthNetwork):

@@ -40,11 +40,15 @@ def test_224_is_refused_with_its_token_count_and_sizes_that_work():
     assert all(RULE.allows(Size.parse(name)) for name in named)
 
 
-@given(st.integers(1, 6000), st.integers(1, 6000))
-def test_nearest_sizes_always_work(height, width):
-    nearest = RULE.nearest(Size(height, width))
+@given(
+    st.integers(1, 6000),
+    st.integers(1, 6000),
+    st.sampled_from([RULE, SizeRule(), SizeRule(multiple=48), SizeRule(only=Size(228, 304))]),
+)
+def test_nearest_sizes_always_work(height, width, rule):
+    nearest = rule.nearest(Size(height, width))
     assert nearest
-    assert all(RULE.allows(size) for size in nearest)
+    assert all(rule.allows(size) for size in nearest)
 
 
 def test_a_size_that_works_is_its_own_nearest():
@@ -55,3 +59,15 @@ def test_a_tiny_or_giant_side_is_refused_by_its_length():
     for size in (Size(32, 4096), Size(64, 8192)):
         with pytest.raises(SizeError, match="sides must be 64 to 4096 px"):
             RULE.check(size, "unet128")
+
+
+def test_the_one_size_of_a_fully_connected_network_is_named():
+    rule = SizeRule(only=Size(228, 304))
+    assert rule.check(Size(228, 304), "eigen") == Size(228, 304)
+    with pytest.raises(SizeError, match="eigen cannot take 640x480: .* one size; use 304x228$"):
+        rule.check(Size(480, 640), "eigen")
+
+
+def test_sides_that_are_no_multiples_are_refused():
+    with pytest.raises(SizeError, match="sides must be multiples of 32 px; nearest .*: 224x224, "):
+        SizeRule(multiple=32).check(Size(228, 224), "fastdepth-mnv1")

@@ -6,6 +6,7 @@ import pytest
 
 from fastdepth.errors import UnknownNameError
 from fastdepth.size import Size
+from fastdepth.train.recipes import get_recipe
 from fastdepth.variants import VARIANTS, get_variant
 
 SEEDS = ("effb5-256", "effb0-256", "unet256", "unet128", "unet128-dws", "unet128-dws-75")
@@ -18,6 +19,11 @@ def test_all_six_rows_of_the_seeds_are_there():
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_each_variant_takes_its_default_size(variant):
     assert variant.sizes.check(variant.size, variant.name) == variant.size
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_each_variant_has_a_recipe(variant):
+    assert get_recipe(variant.recipe).epochs > 0
 
 
 def test_three_quarters_of_the_input():

@@ -5,37 +5,159 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fastdepth.models import count_parameters, create_model
+from fastdepth.models import count_parameters, create_model, upsample
+from fastdepth.models.fcrn import UpProjection, unpool
+from fastdepth.models.pretrained import encoder_name
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS
 
-SMALL = {variant.name: variant.sizes.nearest(Size(320, 416))[0] for variant in VARIANTS.values()}
+SMALL = {variant.name: variant.sizes.nearest(Size(64, 64))[0] for variant in VARIANTS.values()}
+HEAVY = {"fcrn-fc"}  # a gigabyte
+FULL_SIZE = {"densenet201-unet", "densenet201-fast", "fastdepth-mnv1"}
+FCRN = {name for name in VARIANTS if name.startswith("fcrn-")} - HEAVY
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
-def network(request):
+def on_meta(name):
+    """A network without values, to count and to tell shapes from."""
+    with torch.device("meta"):
+        return create_model(name)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_parameter_counts_are_exact(name):
+    assert count_parameters(on_meta(name)) == VARIANTS[name].params
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in HEAVY else ()) for n in VARIANTS]
+)
+def test_pictures_in_metres_out(name):
     torch.manual_seed(0)
-    return request.param, create_model(request.param).eval()
-
-
-def test_parameter_counts_are_exact(network):
-    name, built = network
-    assert count_parameters(built) == VARIANTS[name].params
-
-
-def test_pictures_in_metres_out(network):
-    name, built = network
-    size = SMALL[name]
+    built, size = create_model(name).eval(), SMALL[name]
     with torch.inference_mode():
         prediction = built(torch.rand(1, 3, *size))
     depth, centres = prediction.depth, prediction.centres
-    assert depth.shape == (1, 1, size.height // 2, size.width // 2)
+    assert depth.shape == (1, 1, *expected_map(name, size))
     assert depth.dtype == torch.float32
     least, greatest = VARIANTS[name].depth_range
-    assert least < depth.min()
-    assert depth.max() < greatest
+    assert least <= depth.min()
+    assert depth.max() <= greatest
+    assert depth.std() > 0  # it looks at the picture
     if centres is not None:
         assert (centres.diff() > 0).all()
+
+
+def expected_map(name, size):
+    if name in FULL_SIZE:
+        return size
+    if name in FCRN:
+        return tuple(-(-side // 32) * 8 - 2 for side in size)
+    fixed = {"fcrn-fc": (48, 64), "eigen": (55, 74)}
+    return fixed.get(name, (size.height // 2, size.width // 2))
+
+
+@pytest.mark.parametrize("name", sorted(FCRN))
+def test_maps_of_the_residual_networks(name):
+    built = on_meta(name)
+    features = built.body.forward_features(torch.empty(1, 3, 228, 304, device="meta"))
+    assert features.shape[1:] == (2048, 8, 10)
+    level, shapes = built.bridge(features), []
+    for layer in built.decoder:
+        shapes.append(tuple(level.shape[1:]))
+        level = layer(level)
+    assert shapes == [(1024, 8, 10), (512, 16, 20), (256, 32, 40), (128, 64, 80)]
+    assert level.shape[1:] == (1, 62, 78)
+    assert upsample(level, 228, 304).shape[2:] == (228, 304)
+
+
+def test_unpooling_puts_values_at_the_upper_left():
+    unpooled = unpool(torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]))
+    assert unpooled[0].tolist() == [[[1, 0, 2, 0], [0, 0, 0, 0]], [[3, 0, 4, 0], [0, 0, 0, 0]]]
+
+
+def test_an_up_projection_is_its_two_branches_side_by_side():
+    block, features = UpProjection(8), torch.rand(1, 8, 3, 4)
+    both = block(features)
+    assert both.shape == (1, 4, 6, 8)
+    first, _, second = block.deep
+    deep = second(first(unpool(features)).clamp(min=0))
+    torch.testing.assert_close(both[:, :2], deep)
+    torch.testing.assert_close(both[:, 2:], block.projection(unpool(features)))
+
+
+def test_layers_of_the_fast_densenet():
+    built = on_meta("densenet201-fast")
+    convs = [m for m in built.decoder.modules() if isinstance(m, torch.nn.Conv2d)]
+    widths = [convs[0].in_channels, *(conv.out_channels for conv in convs)]
+    assert widths == [1920, 1024, 1024, 512, 512, 256, 256, 128, 128, 64, 1]
+    assert len([m for m in built.decoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]) == 9
+    assert built.decoder[-1][-1] is convs[-1]  # no ReLU after the last
+
+
+def test_weights_of_the_fast_densenet_begin_as_reported():
+    torch.manual_seed(0)
+    first = create_model("densenet201-fast").decoder[1][0]
+    assert first.weight.std().item() == pytest.approx(1 / (5 * 1920) ** 0.5, rel=0.01)
+    assert not first.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "frozen", "rest"),
+    [
+        ("fcrn-res50", "body.", 29_456_257),
+        ("densenet201-fast", "encoder.", VARIANTS["densenet201-fast"].params - 18_092_928),
+    ],
+)
+def test_what_is_trained_beside_a_frozen_encoder(name, frozen, rest):
+    counts = {n: p.numel() for n, p in on_meta(name).named_parameters()}
+    assert sum(count for n, count in counts.items() if not n.startswith(frozen)) == rest
+    assert sum(counts.values()) == VARIANTS[name].params
+
+
+def test_eigen_refines_the_coarse_map_and_both_are_metres():
+    torch.manual_seed(0)
+    built, picture = create_model("eigen").eval(), torch.rand(1, 3, 228, 304)
+    with torch.inference_mode():
+        before = built(picture)
+        built.coarse.full7.bias += 0.1
+        after = built(picture)
+    assert before.coarse.shape == before.depth.shape
+    torch.testing.assert_close(after.coarse, before.coarse * torch.tensor(0.1).exp())
+    assert not torch.equal(after.depth, before.depth)
+
+
+def test_depth_beyond_the_range_keeps_its_gradient_in_training_and_is_clamped_in_prediction():
+    torch.manual_seed(0)
+    built, picture = create_model("fcrn-deconv"), torch.rand(2, 3, 64, 64)
+    torch.nn.init.constant_(built.decoder[-1].bias, 100.0)
+    depth = built.train()(picture).depth
+    depth.sum().backward()
+    assert depth.min() > 10
+    assert built.decoder[-1].bias.grad > 0
+    with torch.inference_mode():
+        assert (built.eval()(picture).depth == 10).all()
+        torch.nn.init.constant_(built.decoder[-1].bias, -100.0)
+        assert (built(picture).depth == 1e-3).all()
+
+
+def test_the_first_step_reaches_every_layer_of_fastdepth():
+    torch.manual_seed(0)
+    built = create_model("fastdepth-mnv1")
+    built(torch.rand(2, 3, 64, 64)).depth.mean().backward()
+    assert all(p.grad is not None and p.grad.any() for p in built.parameters())
+
+
+def test_skips_of_fastdepth_are_added():
+    torch.manual_seed(0)
+    built, picture = create_model("fastdepth-mnv1").eval(), torch.rand(1, 3, 64, 64)
+    for layer in built.decoder[:3]:  # silences all but the skip at half the resolution
+        layer[4].weight.data.zero_()
+    for stage in built.encoder.blocks[1:]:
+        stage[-1].bn2.weight.data.zero_()
+    with torch.inference_mode():
+        assert built(picture).depth.std() > 0
+        built.encoder.blocks[0][-1].bn2.weight.data.zero_()
+        assert built(picture).depth.std() == 0
 
 
 @pytest.mark.parametrize(
@@ -55,12 +177,26 @@ def test_pictures_in_metres_out(network):
     ],
 )
 def test_parts_have_the_counts_that_the_seeds_report(name, part, params):
-    with torch.device("meta"):
-        built = create_model(name)
-    assert count_parameters(built.get_submodule(part)) == params
+    assert count_parameters(on_meta(name).get_submodule(part)) == params
 
 
-def test_encoder_parameters_are_the_encoder_alone():
-    with torch.device("meta"):
-        assert sum(p.numel() for p in create_model("effb0-256").encoder_parameters()) == 4_007_548
-        assert create_model("unet128").encoder_parameters() == []
+@pytest.mark.parametrize(
+    ("name", "encoder", "params"),
+    [
+        ("effb0-256", "efficientnet_b0", 4_007_548),
+        ("fcrn-res50", "resnet50", 23_508_032),
+        ("densenet201-unet", "densenet201", 18_092_928),
+        ("fastdepth-mnv1", "mobilenetv1_100", 3_206_976),
+    ],
+)
+def test_encoder_parameters_are_those_of_the_timm_network(name, encoder, params):
+    built = on_meta(name)
+    assert encoder in encoder_name(built.timm_encoder())
+    assert sum(p.numel() for p in built.encoder_parameters()) == params
+
+
+@pytest.mark.parametrize("name", ["unet128", "eigen"])
+def test_a_network_without_an_encoder_of_timm(name):
+    built = on_meta(name)
+    assert built.timm_encoder() is None
+    assert built.encoder_parameters() == []

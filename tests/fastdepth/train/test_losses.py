@@ -14,6 +14,7 @@ from fastdepth.train.losses import (
     adabins,
     chamfer,
     gradient,
+    l1,
     silog,
 )
 
@@ -106,3 +107,140 @@ def test_adabins_upsamples_the_prediction_to_the_truth():
     # g is 1 everywhere: 10 sqrt(.15), and the one centre lies on every depth
     assert adabins(prediction, truth).item() == pytest.approx(10 * math.sqrt(0.15), rel=1e-4)
     assert LOSSES["adabins"] is adabins
+
+
+SINGLE = ("l1", "berhu", "eigen", "eigen-coarse", "ssim-l1-edges")
+PER_IMAGE = tuple(name for name in SINGLE if name != "berhu")
+
+
+def loss_of(name, depth, truth):
+    """A loss of a map, given both as depth and as the coarse map."""
+    return LOSSES[name](Prediction(None, depth, coarse=depth), truth)
+
+
+def row(*metres):
+    return torch.tensor(metres).reshape(1, 1, 1, -1)
+
+
+def test_l1_by_hand():
+    # residuals 1 and 0; 9 - 0 was not measured
+    assert l1(Prediction(None, row(2.0, 3.0, 9.0)), row(1.0, 3.0, 0.0)).item() == 0.5
+
+
+def test_berhu_by_hand():
+    # residuals 5 and .5, c = 1: (25 + 1) / 2 above it, .5 below
+    loss = loss_of("berhu", row(6.0, 2.5, 9.0), row(1.0, 3.0, 0.0))
+    assert loss.item() == pytest.approx((13 + 0.5) / 2)
+
+
+def test_berhu_takes_its_threshold_from_the_whole_batch():
+    depth, truth = row(2.0).expand(2, 1, 1, 1), torch.stack([row(1.0)[0], row(7.0)[0]])
+    # residuals 1 and 5, c = 1; alone an image of residual 1 has c = .2
+    assert loss_of("berhu", depth, truth).item() == pytest.approx((1 + 13) / 2)
+    assert loss_of("berhu", depth[:1], truth[:1]).item() == pytest.approx((1 + 0.04) / 0.4)
+
+
+def test_eigen_by_hand():
+    # d = ln 2 and 0: mean of squares ln2^2 / 2, half the squared mean ln2^2 / 8
+    loss = loss_of("eigen", row(2.0, 3.0, 9.0), row(1.0, 3.0, 0.0))
+    assert loss.item() == pytest.approx(math.log(2) ** 2 * (1 / 2 - 1 / 8))
+
+
+@given(st.floats(0.1, 10))
+def test_eigen_forgives_half_of_a_wrong_scale(scale):
+    truth = torch.linspace(1, 5, 12, dtype=torch.float64).reshape(1, 1, 3, 4)
+    expected = math.log(scale) ** 2 / 2
+    assert loss_of("eigen", scale * truth, truth).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_eigen_coarse_looks_at_the_coarse_map_alone():
+    truth = row(1.0, 3.0)
+    prediction = Prediction(None, row(7.0, 7.0), coarse=row(2.0, 3.0))
+    assert LOSSES["eigen-coarse"](prediction, truth) == loss_of("eigen", row(2.0, 3.0), truth)
+
+
+def test_ssim_l1_edges_of_flat_walls_by_hand():
+    # No variance: SSIM is its brightness term with c1 = .01; L1 is 1 m; there are no edges.
+    depth, truth = torch.full((1, 1, 9, 9), 2.0), torch.full((1, 1, 9, 9), 1.0)
+    expected = 0.85 * (1 - (4 + 0.01) / (5 + 0.01)) + 0.1
+    assert loss_of("ssim-l1-edges", depth, truth).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_ssim_l1_edges_at_equality_is_its_edges_alone():
+    # A ramp of .5 m a column: weight exp(.5), change .5; the rows do not change.
+    truth = (1 + 0.5 * torch.arange(9.0)).expand(1, 1, 9, 9).contiguous()
+    loss = loss_of("ssim-l1-edges", truth, truth)
+    assert loss.item() == pytest.approx(0.9 * math.exp(0.5) * 0.5, rel=1e-4)
+
+
+def test_ssim_falls_with_the_correlation():
+    truth = (3 + torch.rand(1, 1, 16, 16)).double()
+    flat = torch.full_like(truth, truth.mean().item())
+    close, mirrored = truth + 0.05 * torch.rand_like(truth), 2 * flat - truth
+    losses = [loss_of("ssim-l1-edges", d, truth).item() for d in (close, mirrored)]
+    assert losses[0] < losses[1]
+
+
+@pytest.mark.parametrize("name", ["l1", "berhu", "eigen", "eigen-coarse"])
+def test_nothing_is_lost_at_equality(name):
+    truth = 1 + torch.rand(2, 1, 8, 8)
+    truth[:, :, 2:4] = 0
+    depth = truth.clamp(min=0.5).requires_grad_()
+    loss = loss_of(name, depth, truth)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.isfinite(depth.grad).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(SINGLE), st.integers(0, 1000), st.floats(0.01, 10))
+def test_what_was_not_measured_changes_neither_loss_nor_gradient(name, seed, other):
+    generator = torch.Generator().manual_seed(seed)
+    truth = 1 + torch.rand(2, 1, 9, 11, generator=generator)
+    truth[torch.rand(truth.shape, generator=generator) < 0.3] = 0
+    depth = 1 + torch.rand(truth.shape, generator=generator)
+    changed = torch.where(truth > 0, depth, other)
+    results = []
+    for values in (depth, changed):
+        values.requires_grad_()
+        loss = loss_of(name, values, truth)
+        (own,) = torch.autograd.grad(loss, values)
+        results.append((loss, own))
+        assert not own[truth == 0].any()
+    torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_no_valid_pixel_is_no_loss(name):
+    depth = torch.full((2, 1, 8, 8), 2.0, requires_grad=True)
+    loss = loss_of(name, depth, torch.zeros(2, 1, 8, 8))
+    loss.backward()
+    assert loss.item() == 0
+    assert not depth.grad.any()
+
+
+@pytest.mark.parametrize("name", ["l1", "berhu", "ssim-l1-edges"])
+def test_a_depth_of_zero_is_finite(name):
+    depth = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    loss = loss_of(name, depth, torch.full((1, 1, 8, 8), 3.0))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(depth.grad).all()
+
+
+@pytest.mark.parametrize("name", PER_IMAGE)
+def test_the_loss_of_a_batch_is_the_mean_of_its_images(name):
+    torch.manual_seed(0)
+    truth, depth = 1 + torch.rand(3, 1, 8, 8), 1 + torch.rand(3, 1, 8, 8)
+    truth[0, :, :5] = 0  # images of different weight, one without any
+    truth[1] = 0
+    alone = [loss_of(name, d, t) for d, t in zip(depth.split(1), truth.split(1), strict=True)]
+    torch.testing.assert_close(loss_of(name, depth, truth), torch.stack(alone).mean())
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_predictions_are_upsampled_to_the_truth(name):
+    small = torch.tensor([[1.0, 3.0], [1.0, 3.0]]).reshape(1, 1, 2, 2)
+    large = torch.tensor([1.0, 2.0, 3.0]).expand(1, 1, 3, 3).contiguous()
+    truth = 1 + torch.rand(1, 1, 3, 3)
+    torch.testing.assert_close(loss_of(name, small, truth), loss_of(name, large, truth))

@@ -1,0 +1,90 @@
+"""Begin with an encoder that was trained on ImageNet.
+
+A network says by :attr:`~fastdepth.models.DepthNetwork.encoder_path` which part of it is a network
+of timm's; that part itself knows its name and its classifier.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from fastdepth.errors import UsageError, WeightsError
+from fastdepth.extras import require
+from fastdepth.models._timm import import_timm
+from fastdepth.models.loading import check_tensors
+from fastdepth.models.network import DepthNetwork
+from fastdepth.weights import SUFFIX, read_header
+
+COUNTERS = "num_batches_tracked"  # batch norm's, which old files lack and nothing here reads
+
+
+def load_encoder(network: DepthNetwork, weights: Path | None) -> str:
+    """Give a network's encoder pretrained weights: those of a file, or timm's from the hub.
+
+    Args:
+        network: changed in place.
+        weights: safetensors file in timm's key names; a classifier in it is ignored. None asks the
+            hub, and where that cannot be reached the encoder stays random.
+
+    Returns:
+        How the encoder was initialised, for the log and the weights' card.
+
+    Raises:
+        UsageError: a file is given for a network without such an encoder.
+        WeightsError: the file is missing, truncated, no safetensors file, or of another encoder.
+        MissingExtraError: timm or safetensors is not installed.
+    """
+    encoder = network.timm_encoder()
+    if encoder is None:
+        if weights is not None:
+            raise UsageError("this network has no pretrained encoder; leave --encoder-weights out")
+        return "random"
+    name = encoder_name(encoder)
+    if weights is not None:
+        encoder.load_state_dict(_read(weights, encoder, name), strict=False)
+        return f"encoder {name} from {weights.name}, the rest random"
+    timm = import_timm()
+    try:
+        pretrained = timm.create_model(name, pretrained=True, num_classes=0)
+    except Exception as error:  # hub, network and timm each have a tree of errors of their own
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        return (
+            f"random, the encoder too: pretrained {name} could not be downloaded ({reason}); "
+            f"give --encoder-weights FILE{SUFFIX}"
+        )
+    encoder.load_state_dict(pretrained.state_dict())
+    return f"encoder {name} pretrained, by timm; the rest random"
+
+
+def encoder_name(encoder: nn.Module) -> str:
+    """The name by which timm knows a network and its pretrained weights: ``resnet50.a1_in1k``."""
+    known: Any = encoder.pretrained_cfg
+    return f"{known['architecture']}.{known['tag']}"
+
+
+def _read(path: Path, encoder: nn.Module, name: str) -> dict[str, Tensor]:
+    """The tensors of a file that are the encoder's.
+
+    Raises:
+        WeightsError: see :func:`load_encoder`.
+    """
+    if path.suffix != SUFFIX:
+        raise WeightsError(
+            f"{path} is not a {SUFFIX} file, others are never unpickled; convert it: python -c "
+            '"import torch; from safetensors.torch import save_file; save_file('
+            f"torch.load('{path}', weights_only=True), '{path.with_suffix(SUFFIX)}')\""
+        )
+    read_header(path)
+    tensors: dict[str, Tensor] = require("safetensors.torch", "train").load_file(str(path))
+    known: Any = encoder.pretrained_cfg
+    classifiers = known["classifier"]
+    names = (classifiers,) if isinstance(classifiers, str) else classifiers
+    counters = {k: v for k, v in encoder.state_dict().items() if k.endswith(COUNTERS)}
+    tensors = counters | {
+        key: value for key, value in tensors.items() if key.rpartition(".")[0] not in names
+    }
+    check_tensors(tensors, encoder, path, name)
+    return tensors

@@ -1,0 +1,49 @@
+"""Every network exports; the light ones at every run."""
+
+from __future__ import annotations
+
+import pytest
+
+import fastdepth
+from fastdepth.data.rooms import render_room
+from fastdepth.models.network import count_parameters
+from fastdepth.size import Size
+from fastdepth.variants import VARIANTS
+from fastdepth_export import ExportRecipe, export
+from fastdepth_export.cost import graph_cost
+from fastdepth_export.fold import fold
+from fastdepth_export.network import build_network
+from fastdepth_export.stages import compare_stages
+
+PLAIN = [name for name, variant in VARIANTS.items() if not variant.recipe.startswith("adabins")]
+LIGHT = {"fastdepth-mnv1"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in LIGHT else pytest.mark.slow) for n in PLAIN]
+)
+def test_networks_without_bins_export_and_compute_the_same(name, tmp_path, shared_graphs):
+    variant, path = VARIANTS[name], tmp_path / "model.onnx"
+    size = variant.sizes.nearest(Size(64, 64))[0]
+    metadata = export(ExportRecipe(name, size=size), path)
+    cost = graph_cost(path)
+    print(
+        f"{name}: parity {metadata.parity:.1e} m, {cost.bytes / 1e6:.1f} MB, {size}, "
+        f"{cost.macs / 1e9:.2f} GMAC"
+    )
+    depth = fastdepth.load(path, threads=1)(render_room(3, size).image)
+    assert depth.shape == size
+    assert variant.depth_range[0] <= depth.min() < depth.max() <= variant.depth_range[1]
+    assert cost.params <= 1.01 * variant.params
+    rows = compare_stages(path, data="rooms:1")
+    names = [row.name for row in rows]
+    assert not any(row.problem for row in rows)
+    assert ("coarse" in names) == (name == "eigen")
+    if name == "eigen":
+        assert names.index("coarse") < names.index("depth")
+
+
+def test_folding_leaves_networks_without_bins_as_they_are():
+    network = build_network(ExportRecipe("fastdepth-mnv1"))
+    assert fold(network) is network
+    assert count_parameters(network) == VARIANTS["fastdepth-mnv1"].params
