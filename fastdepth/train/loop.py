@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from fastdepth.models import create_model
 from fastdepth.models.device import open_device
 from fastdepth.models.loading import load_fitting, load_weights
 from fastdepth.train.checkpoint import restore_checkpoint, save_checkpoint, save_weights
+from fastdepth.train.log import TrainingLog
 from fastdepth.train.losses import LOSSES
 from fastdepth.train.optimiser import make_optimiser, make_schedule
 from fastdepth.train.plot import plot_losses
@@ -75,6 +75,7 @@ class Trainer:
         )
         self.step, self.best = 0, float("-inf")
         self.random = torch.get_rng_state()
+        self.log = TrainingLog(run.log)
 
     def begin(self) -> None:
         """Open the output folder; take up the checkpoint in it if the run is to be resumed."""
@@ -182,9 +183,7 @@ class Trainer:
         )
 
     def _log(self, **entry: Any) -> None:
-        """Append a line to the JSONL log."""
+        """Write an entry with the step it belongs to."""
         rate = self.optimiser.param_groups[-1]["lr"]
         epoch = round(self.step / self.sampler.steps_per_epoch, 3)
-        line = {"step": self.step, "epoch": epoch, "learning_rate": rate, **entry}
-        with self.run.log.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
+        self.log.write(step=self.step, epoch=epoch, learning_rate=rate, **entry)
