@@ -103,7 +103,3 @@ class AdaBinsEfficientNet(DepthNetwork):
         features = self.decoder.head(self.decoder(self.encoder(normalised)))
         depth, centres, std = self.bins(features)
         return Prediction(normalised, depth, features, centres, std)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Parameters of the EfficientNet."""
-        return list(self.encoder.parameters())

@@ -59,10 +59,6 @@ class DepthNetwork(nn.Module):
         """Predict depth of a normalised picture (B, 3, H, W)."""
         raise NotImplementedError
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Parameters of a pretrained encoder; recipes give them a smaller learning rate."""
-        return []
-
 
 def upsample(depth: Tensor, height: int, width: int) -> Tensor:
     """Bring a depth map (B, C, h, w) to the size of the ground truth, as in training.

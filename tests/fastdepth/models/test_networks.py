@@ -58,9 +58,3 @@ def test_parts_have_the_counts_that_the_seeds_report(name, part, params):
     with torch.device("meta"):
         built = create_model(name)
     assert count_parameters(built.get_submodule(part)) == params
-
-
-def test_encoder_parameters_are_the_encoder_alone():
-    with torch.device("meta"):
-        assert sum(p.numel() for p in create_model("effb0-256").encoder_parameters()) == 4_007_548
-        assert create_model("unet128").encoder_parameters() == []

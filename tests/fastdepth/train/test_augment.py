@@ -82,8 +82,8 @@ def test_a_crop_larger_than_the_picture_is_padded_without_depth():
 
 def test_recipes_of_the_seeds():
     light, paper, small = (RECIPES[f"adabins{s}"] for s in ("-light", "", "-light-75"))
-    assert (light.epochs, light.batch, light.encoder_rate) == (10, 5, 1.0)
-    assert (paper.epochs, paper.batch, paper.encoder_rate) == (25, 16, 0.1)
+    assert (light.epochs, light.batch, light.rates) == (10, 5, ())
+    assert (paper.epochs, paper.batch, paper.rates) == (25, 16, (("encoder.", 0.1),))
     assert light.learning_rate == paper.learning_rate == 3.57e-4
     assert small.augmentation.crop == Size(312, 408)
 
