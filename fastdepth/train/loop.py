@@ -236,7 +236,7 @@ class Trainer:
         loss = self.loss(prediction, depth)
         if not torch.isfinite(loss):
             names = ", ".join(batch.names)
-            message = f"the loss is {float(loss)} at step {self.step + 1}, on {names}"
+            message = f"the loss is {loss.item()} at step {self.step + 1}, on {names}"
             self._log(stopped=message)
             raise DivergenceError(
                 f"{message}; look at these samples, or take a lower --learning-rate"
