@@ -105,13 +105,13 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int | None) -> Iterator[Advance]:
-    """A progress bar on the terminal's stderr; silent where stderr is piped.
+def progress(description: str, total: int | None, *, shown: bool = True) -> Iterator[Advance]:
+    """A progress bar on the terminal's stderr; silent where stderr is piped, or not ``shown``.
 
     Yields:
         A function ``advance(steps=1, note="")``.
     """
-    if not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty()):
         yield lambda steps=1, note="": None
         return
     from rich.console import Console
@@ -141,6 +141,11 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
                 bar.update(task, note=note)
 
         yield advance
+
+
+def tell(text: str) -> None:
+    """Print a line for the user's eyes; output proper goes to stdout instead."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class Stopwatch:

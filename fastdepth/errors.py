@@ -14,7 +14,8 @@
     │   └── WeightsError       a file of trained weights
     ├── DeviceError            a device or execution provider that is not really there
     ├── OutputError            a file that could not be written
-    └── ParityError            an exported file that does not compute what PyTorch computes
+    ├── ParityError            an exported file that does not compute what PyTorch computes
+    └── DivergenceError        a training loss that is not a finite number
 
 A message is one line that says how to mend it. The command lines print it without a traceback
 and leave with ``exit_status``.
@@ -98,5 +99,11 @@ class OutputError(FastDepthError, OSError):
 
 class ParityError(FastDepthError):
     """An exported file that does not compute what PyTorch computes; it is not written."""
+
+    exit_status = 1
+
+
+class DivergenceError(FastDepthError, ArithmeticError):
+    """A training loss that is not a finite number; the checkpoint from before is still whole."""
 
     exit_status = 1

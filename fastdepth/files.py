@@ -56,6 +56,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: str | Path) -> None:
+    """Remove what a killed process left of its attempts to write ``path``."""
+    path = Path(path)
+    for left in path.parent.glob(f".{path.name}.*{path.suffix}"):
+        left.unlink(missing_ok=True)
+
+
 def make_folder(path: str | Path) -> Path:
     """Make a folder and those above it, unless they are there.
 

@@ -165,7 +165,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "FastDepth (2019): MobileNet, depthwise decoder, additive skips",
                 Size(224, 224),
                 SizeRule(multiple=32),
-                recipe="regression",
+                recipe="regression-224",
             ),
         )
     }

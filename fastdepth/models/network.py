@@ -71,11 +71,6 @@ class DepthNetwork(nn.Module):
         """The submodule at ``encoder_path``, where there is one."""
         return self.get_submodule(self.encoder_path) if self.encoder_path else None
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Parameters of a pretrained encoder; recipes give them a smaller learning rate."""
-        encoder = self.timm_encoder()
-        return [] if encoder is None else list(encoder.parameters())
-
     def limit(self, depth: Tensor, depth_range: tuple[float, float]) -> Tensor:
         """Depth [m] in single precision, within the range when predicting.
 

@@ -21,13 +21,18 @@ from fastdepth.weights import SUFFIX, read_header
 COUNTERS = "num_batches_tracked"  # batch norm's, which old files lack and nothing here reads
 
 
-def load_encoder(network: DepthNetwork, weights: Path | None) -> str:
+RANDOM = "random"
+"""Asks for an encoder without pretrained weights; how a description of one begins."""
+
+
+def load_encoder(network: DepthNetwork, weights: str | None) -> str:
     """Give a network's encoder pretrained weights: those of a file, or timm's from the hub.
 
     Args:
         network: changed in place.
-        weights: safetensors file in timm's key names; a classifier in it is ignored. None asks the
-            hub, and where that cannot be reached the encoder stays random.
+        weights: safetensors file in timm's key names; a classifier in it is ignored. ``RANDOM``
+            loads nothing. None asks the hub, and where that cannot be reached the encoder stays
+            random.
 
     Returns:
         How the encoder was initialised, for the log and the weights' card.
@@ -38,21 +43,22 @@ def load_encoder(network: DepthNetwork, weights: Path | None) -> str:
         MissingExtraError: timm or safetensors is not installed.
     """
     encoder = network.timm_encoder()
+    if weights == RANDOM or (encoder is None and weights is None):
+        return RANDOM
     if encoder is None:
-        if weights is not None:
-            raise UsageError("this network has no pretrained encoder; leave --encoder-weights out")
-        return "random"
+        raise UsageError("this network has no pretrained encoder; leave --encoder-weights out")
     name = encoder_name(encoder)
     if weights is not None:
-        encoder.load_state_dict(_read(weights, encoder, name), strict=False)
-        return f"encoder {name} from {weights.name}, the rest random"
+        path = Path(weights)
+        encoder.load_state_dict(_read(path, encoder, name), strict=False)
+        return f"encoder {name} from {path.name}, the rest random"
     timm = import_timm()
     try:
         pretrained = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:  # hub, network and timm each have a tree of errors of their own
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         return (
-            f"random, the encoder too: pretrained {name} could not be downloaded ({reason}); "
+            f"{RANDOM}, the encoder too: pretrained {name} could not be downloaded ({reason}); "
             f"give --encoder-weights FILE{SUFFIX}"
         )
     encoder.load_state_dict(pretrained.state_dict())

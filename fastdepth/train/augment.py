@@ -57,6 +57,9 @@ def augment(
     turn = torch.stack([tilt, -pan, *roll]).deg2rad().numpy()
     if turn.any():
         image, depth = _turn_camera(image, depth, turn, focal)
+    if augmentation.stretch != 1:
+        size = Size(round(image.shape[0] * augmentation.stretch), image.shape[1])
+        image, depth = resize(image, size), resize_nearest(depth, size)
     picture, metres = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(depth)[None]
     picture, metres = _random_crop(picture, metres, augmentation.crop, uniform)
     if uniform(0, 1) < augmentation.flip:

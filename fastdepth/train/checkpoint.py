@@ -1,7 +1,12 @@
-"""Checkpoints: one safetensors file with network, optimiser and random state, or none of it."""
+"""Checkpoints: one safetensors file with the whole state of a run, no pickle.
+
+The tensors under the network's own names are those that are validated and shipped, so that a
+checkpoint is a weights file too; with averaged weights the trained ones stand beside them.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +21,9 @@ from fastdepth.models.network import DepthNetwork
 from fastdepth.weights import WeightsCard
 
 _OPTIMISER = f"{TRAINING_STATE}optimiser/"
+_TRAINED = f"{TRAINING_STATE}trained/"
 _RANDOM = f"{TRAINING_STATE}random"
-_STEP = f"{TRAINING_STATE}step"
-_TOTAL = f"{TRAINING_STATE}total_steps"
-_BEST = f"{TRAINING_STATE}best_score"
+_PROGRESS = f"{TRAINING_STATE}progress"
 
 
 def save_weights(
@@ -44,61 +48,107 @@ def save_weights(
 
 def save_checkpoint(
     path: str | Path,
-    network: DepthNetwork,
+    shipped: DepthNetwork,
+    trained: DepthNetwork,
     optimiser: torch.optim.Optimizer,
     card: WeightsCard,
     *,
-    step: int,
-    total_steps: int,
-    best_score: float,
+    progress: dict[str, Any],
+    random: Tensor,
 ) -> None:
     """Write everything that continuing needs; the file also serves as a weights file.
+
+    Args:
+        path: file to write.
+        shipped: the averaged network, or the trained one itself.
+        trained: the network that the optimiser moves.
+        optimiser: its state and settings are stored.
+        card: goes into the header.
+        progress: numbers, texts, and lists and dictionaries of them; at least ``total_steps``.
+        random: (processes, bytes) uint8, a state of PyTorch's generator each.
 
     Raises:
         OutputError: the file could not be written.
     """
-    tensors = {name: value.detach() for name, value in network.state_dict().items()}
+    tensors = {name: value.detach() for name, value in shipped.state_dict().items()}
+    if trained is not shipped:
+        for name, value in trained.state_dict().items():
+            tensors[f"{_TRAINED}{name}"] = value.detach()
     for index, entries in optimiser.state_dict()["state"].items():
         for key, value in entries.items():
-            tensors[f"{_OPTIMISER}{index}/{key}"] = torch.as_tensor(value)
-    tensors[_RANDOM] = torch.get_rng_state()
-    tensors[_STEP] = torch.tensor(step)
-    tensors[_TOTAL] = torch.tensor(total_steps)
-    tensors[_BEST] = torch.tensor(best_score, dtype=torch.float64)
+            if value is not None:  # SGD's momentum before its first step
+                tensors[f"{_OPTIMISER}{index}/{key}"] = torch.as_tensor(value)
+    settings = [
+        {key: value for key, value in group.items() if key != "params"}
+        for group in optimiser.param_groups
+    ]
+    text = json.dumps({**progress, "optimiser": settings}, sort_keys=True)
+    tensors[_PROGRESS] = torch.tensor(list(text.encode()), dtype=torch.uint8)
+    tensors[_RANDOM] = random
     _write(path, tensors, card)
 
 
-def restore_checkpoint(
-    path: str | Path,
-    network: DepthNetwork,
-    optimiser: torch.optim.Optimizer,
-    variant: str,
-    total_steps: int,
-) -> tuple[int, float, Tensor]:
-    """Continue from a checkpoint: network and optimiser are changed in place.
+class Checkpoint:
+    """A checkpoint that was read.
 
-    Returns:
-        Steps done, best validation score so far, and the random state to set when training starts.
-
-    Raises:
-        WeightsError: no checkpoint, one of another variant, or one of a run of another length.
+    Attributes:
+        progress: what :func:`save_checkpoint` was given.
+        random: (processes, bytes) uint8.
     """
-    load_weights(network, path, variant)
-    tensors, _ = read_tensors(path)
-    if _STEP not in tensors:
-        raise WeightsError(f"{path} holds weights only; start from it with --weights instead")
-    if int(tensors[_TOTAL]) != total_steps:
-        raise WeightsError(
-            f"{path} belongs to a run of {int(tensors[_TOTAL])} steps, not {total_steps}; "
-            "resume with the same data, epochs and batch"
-        )
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in tensors.items():
-        if name.startswith(_OPTIMISER):
-            index, _, key = name.removeprefix(_OPTIMISER).partition("/")
+
+    def __init__(self, path: str | Path, total_steps: int) -> None:
+        """Read a checkpoint.
+
+        Raises:
+            WeightsError: no checkpoint, or one of a run of another length.
+        """
+        self._path = path
+        self._tensors, _ = read_tensors(path)
+        if _PROGRESS not in self._tensors:
+            raise WeightsError(f"{path} holds no training state; start from it with --weights")
+        self.progress: dict[str, Any] = json.loads(bytes(self._tensors[_PROGRESS].tolist()))
+        self.random = self._tensors[_RANDOM]
+        if self.progress["total_steps"] != total_steps:
+            raise WeightsError(
+                f"{path} belongs to a run of {self.progress['total_steps']} steps, not "
+                f"{total_steps}; resume with the same data, epochs and batch"
+            )
+
+    def restore(
+        self,
+        shipped: DepthNetwork,
+        trained: DepthNetwork,
+        optimiser: torch.optim.Optimizer,
+        variant: str,
+    ) -> None:
+        """Put networks and optimiser, changed in place, where they were.
+
+        Raises:
+            WeightsError: the checkpoint is of another variant or recipe.
+        """
+        load_weights(shipped, self._path, variant)
+        if trained is not shipped:
+            own = self._below(_TRAINED)
+            if not own:
+                raise WeightsError(f"{self._path} has no averaged weights; take its own recipe")
+            trained.load_state_dict(own)
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in self._below(_OPTIMISER).items():
+            index, _, key = name.partition("/")
             state.setdefault(int(index), {})[key] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return int(tensors[_STEP]), float(tensors[_BEST]), tensors[_RANDOM]
+        groups, settings = optimiser.state_dict()["param_groups"], self.progress["optimiser"]
+        if len(groups) != len(settings):
+            raise WeightsError(f"{self._path} was trained by another recipe; resume with that one")
+        groups = [
+            {**group, **kept, "params": group["params"]}
+            for group, kept in zip(groups, settings, strict=True)
+        ]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+    def _below(self, prefix: str) -> dict[str, Tensor]:
+        """Tensors whose names begin so, without that beginning."""
+        found = {k: v for k, v in self._tensors.items() if k.startswith(prefix)}
+        return {name.removeprefix(prefix): value for name, value in found.items()}
 
 
 def _write(path: str | Path, tensors: dict[str, Tensor], card: WeightsCard) -> None:

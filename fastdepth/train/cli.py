@@ -24,6 +24,9 @@ Examples:
   fastdepth-train --variant unet128-dws --data nyu:PATH=3 --data rooms:1000 --output runs/mixed
 
   fastdepth-train --variant unet128-dws --data nyu:PATH --output runs/first --resume
+
+  torchrun --nproc-per-node 2 --no-python fastdepth-train --variant unet128-dws --data nyu:PATH
+      --output runs/two-gpus --device cuda
 """
 
 
@@ -70,10 +73,14 @@ def _run(command: Command) -> int:
         raise UsageError("no --output; give a folder for checkpoints and log: --output runs/first")
     options = {field.name: getattr(command, field.name) for field in fields(TrainingRun)}
     summary = train(TrainingRun(**options))
+    from fastdepth.train.processes import Processes
+
+    if not Processes().first:
+        return 130 if summary.interrupted else 0
     print(
         f"{summary.steps} of {summary.total_steps} steps, "
-        f"{summary.images_per_second:.1f} images/s, best validation d1 {summary.best_d1:.3f}; "
-        f"checkpoint {summary.checkpoint}",
+        f"{summary.images_per_second:.1f} images/s, "
+        f"best validation {summary.monitor} {summary.best:.3f}; checkpoint {summary.checkpoint}",
         file=sys.stderr,
     )
     return 130 if summary.interrupted else 0

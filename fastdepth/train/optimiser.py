@@ -1,46 +1,49 @@
-"""Optimiser and learning-rate schedule of a recipe."""
+"""The optimiser of a recipe."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from fastdepth.errors import UsageError, look_up
 from fastdepth.models.network import DepthNetwork
 from fastdepth.train.recipes import TrainingRecipe
 
+Groups = Iterable[dict[str, Any]]
+
+OPTIMISERS: Mapping[str, Callable[[Groups, TrainingRecipe], Optimizer]] = {
+    "adamw": lambda groups, recipe: AdamW(
+        groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay
+    ),
+    "adam": lambda groups, recipe: Adam(
+        groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay
+    ),
+    "sgd": lambda groups, recipe: SGD(
+        groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    ),
+}
+"""Optimisers by the name that a recipe's ``optimiser`` field gives."""
+
 
 def make_optimiser(network: DepthNetwork, recipe: TrainingRecipe) -> Optimizer:
-    """AdamW with one group for a pretrained encoder, if there is one, and one for the rest."""
-    encoder = {id(parameter) for parameter in network.encoder_parameters()}
-    groups = [
-        {
-            "params": [p for p in network.parameters() if (id(p) in encoder) == pretrained],
-            "lr": recipe.learning_rate * (recipe.encoder_rate if pretrained else 1),
-        }
-        for pretrained in (True, False)
+    """An optimiser of what is not frozen, a group for each entry of ``rates`` and one of the rest.
+
+    Raises:
+        UsageError: nothing is left to train.
+    """
+    groups: dict[str, list[nn.Parameter]] = {prefix: [] for prefix, _ in (*recipe.rates, ("", 1))}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups[next(prefix for prefix in groups if name.startswith(prefix))].append(parameter)
+    factors = {**dict(recipe.rates), "": 1.0}
+    filled = [
+        {"params": parameters, "lr": recipe.learning_rate * factors[prefix]}
+        for prefix, parameters in groups.items()
+        if parameters
     ]
-    filled = [group for group in groups if group["params"]]
-    return AdamW(filled, weight_decay=recipe.weight_decay)
-
-
-def make_schedule(
-    optimiser: Optimizer, recipe: TrainingRecipe, total_steps: int, done: int
-) -> LRScheduler:
-    """One-cycle schedule (Smith, Topin, 2018) that has made ``done`` of its steps."""
-    schedule = OneCycleLR(
-        optimiser,
-        max_lr=[group["lr"] for group in optimiser.param_groups],
-        total_steps=total_steps + 1,  # one more than is used: it is asked once after the last step
-        pct_start=recipe.warm_up,
-        base_momentum=recipe.momentum[0],
-        max_momentum=recipe.momentum[1],
-        div_factor=recipe.start_divisor,
-        final_div_factor=recipe.final_divisor,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that no optimiser step lies between is the point
-        for _ in range(done):
-            schedule.step()
-    return schedule
+    if not filled:
+        raise UsageError("this recipe freezes the whole network; give --recipe another")
+    return look_up("optimiser", recipe.optimiser, OPTIMISERS)(filled, recipe)

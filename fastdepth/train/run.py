@@ -11,7 +11,7 @@ from fastdepth.size import Size
 from fastdepth.train.recipes import TrainingRecipe, get_recipe
 from fastdepth.variants import get_variant
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,27 @@ class TrainingRun:
         recipe: train by this recipe instead of the variant's own.
         weights: start from these weights (tag or file) instead of random ones.
         initial: start from those tensors of this file, of any variant, whose names and shapes fit.
+        encoder_weights: safetensors file with a pretrained encoder under timm's names, or random;
+            timm's own, which it downloads, if absent.
         epochs: passes through the data; the recipe's number if absent.
-        batch: pictures per step; the recipe's if absent.
+        batch: pictures per pass through the network, of all processes together; the recipe's if
+            absent.
         learning_rate: peak learning rate; the recipe's if absent.
         crop: WIDTHxHEIGHT of the random crop; the recipe's if absent.
         scale: fixed resize of every picture, metres unchanged; the recipe's if absent.
         zoom: least and greatest random enlargement, depth divided by it; the recipe's if absent.
         border: left, top, right, bottom of what is kept of a picture, in pixels at 640x480; the
             recipe's if absent.
-        precision: fp32, or bf16 for mixed precision.
+        precision: fp32, or bf16 or fp16 (on a GPU) for mixed precision.
         device: cpu, cuda or cuda:N.
         threads: CPU threads of the training step; PyTorch's choice if absent.
         workers: processes that decode and augment.
         max_minutes: stop after this time, leaving a checkpoint to resume from.
         checkpoint_minutes: a kill loses at most this much.
         validation_limit: pictures of held-out scenes to validate on after each epoch.
+        validation_size: WIDTHxHEIGHT at which the network sees whole pictures of held-out scenes;
+            the variant's size, scaled as training is, if absent.
+        skip_limit: so many pictures that cannot be read are skipped; one more stops the run.
         seed: decides shuffling, augmentation and initial weights.
     """
 
@@ -52,6 +58,7 @@ class TrainingRun:
     recipe: str | None = None
     weights: str | None = None
     initial: str | None = None
+    encoder_weights: str | None = None
     epochs: int | None = None
     batch: int | None = None
     learning_rate: float | None = None
@@ -66,12 +73,19 @@ class TrainingRun:
     max_minutes: float | None = None
     checkpoint_minutes: float = 5.0
     validation_limit: int = 50
+    validation_size: str | None = None
+    skip_limit: int = 10
     seed: int = 0
 
     @property
     def checkpoint(self) -> Path:
         """File to resume from."""
         return self.output / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best validation."""
+        return self.output / "best.safetensors"
 
     @property
     def log(self) -> Path:
@@ -85,9 +99,16 @@ class TrainingRun:
             UsageError, SizeError, UnknownNameError: an option that cannot work.
         """
         variant = get_variant(self.variant)
-        variant.sizes.check(self.changed_recipe().augmentation.crop, variant.name)
+        recipe = self.changed_recipe()
+        recipe.plan()
+        variant.sizes.check(recipe.augmentation.crop, variant.name)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if self.precision == "fp16" and self.device == "cpu":
+            raise UsageError("precision fp16 is for GPUs; use --precision bf16 on the CPU")
+        if self.skip_limit < 0:
+            raise UsageError(f"skip-limit {self.skip_limit} must be 0 or more")
+        self.evaluated_size()
         if not self.data:
             raise UsageError("no training data; give --data nyu:PATH or --data rooms")
         if self.checkpoint.exists() and not self.resume:
@@ -117,9 +138,16 @@ class TrainingRun:
             raise UsageError(f"border {augmentation.border} leaves 640x480; write 10 10 630 470")
         return replace(recipe, augmentation=augmentation, **changes)
 
-    def validation_size(self) -> Size:
-        """The variant's size; larger or smaller where this run sees pictures so."""
+    def evaluated_size(self) -> Size:
+        """Network input in validation: as asked, else the variant's size scaled as training is.
+
+        Raises:
+            UsageError: the size that was asked for is none.
+            SizeError: the network cannot take it.
+        """
         variant = get_variant(self.variant)
+        if self.validation_size is not None:
+            return variant.sizes.check(Size.parse(self.validation_size), variant.name)
         usual = get_recipe(variant.recipe).augmentation.scale
         factor = self.changed_recipe().augmentation.scale / usual
         return Size(round(variant.size.height * factor), round(variant.size.width * factor))
@@ -137,7 +165,8 @@ class TrainingSummary:
         steps: steps done, of ``total_steps``.
         total_steps: length of the whole run.
         images_per_second: pictures per second of this session, validation left out.
-        best_d1: best validation d1 so far; minus infinity before the first validation.
+        monitor: figure that decides which validation was the best.
+        best: its best value so far, of this stage; infinitely bad before the first validation.
         checkpoint: file to resume from.
         interrupted: whether a signal ended it.
     """
@@ -145,7 +174,8 @@ class TrainingSummary:
     steps: int
     total_steps: int
     images_per_second: float
-    best_d1: float
+    monitor: str
+    best: float
     checkpoint: Path
     interrupted: bool
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import torch
@@ -11,12 +12,31 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fastdepth.data import Source, open_source
-from fastdepth.errors import UsageError
+from fastdepth.errors import InputError, UsageError
 from fastdepth.train.augment import augment
 from fastdepth.train.recipes import Augmentation
 
 Key = tuple[int, int, int]
 """Epoch, source and index: all that decides what a training sample looks like."""
+
+
+MOST_REPLACED = 100  # unreadable samples in a row after which nothing good is to be expected
+
+
+class Batch(NamedTuple):
+    """Augmented samples.
+
+    Attributes:
+        image: (B, 3, H, W) float32 in [0, 1].
+        depth: (B, 1, H, W) float32 [m], 0 where nothing was measured.
+        names: ``source:sample`` of each.
+        unreadable: what was wrong with samples that were replaced by the next good ones, by name.
+    """
+
+    image: Tensor
+    depth: Tensor
+    names: list[str]
+    unreadable: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -58,17 +78,36 @@ def split_weight(spec: str) -> tuple[str, float]:
 
 
 class EpochSampler(Sampler[list[Key]]):
-    """Batches of keys from a given step on; shuffled per epoch by the seed alone."""
+    """Batches of keys from a given step on; shuffled per epoch by the seed alone.
+
+    A step takes ``accumulation`` batches, the last one of an epoch those that are left. Of every
+    batch each process takes its share, so that the union is the batch of a single process.
+    """
 
     def __init__(
-        self, sources: Sequence[WeightedSource], batch: int, epochs: int, seed: int
+        self,
+        sources: Sequence[WeightedSource],
+        batch: int,
+        epochs: int,
+        seed: int,
+        *,
+        accumulation: int = 1,
+        processes: int = 1,
+        rank: int = 0,
     ) -> None:
         self.sources, self.batch, self.seed, self.start = sources, batch, seed, 0
+        self.accumulation, self._share = accumulation, slice(rank, None, processes)
         self.lengths = [round(len(entry.source) * entry.passes) for entry in sources]
-        self.steps_per_epoch = sum(self.lengths) // batch  # whole batches only
+        self.batches_per_epoch = sum(self.lengths) // batch  # whole batches only
+        self.steps_per_epoch = -(-self.batches_per_epoch // accumulation)
         self.total_steps = epochs * self.steps_per_epoch
         if not self.steps_per_epoch:
             raise UsageError(f"{sum(self.lengths)} samples do not fill a batch of {batch}")
+
+    def batches_in(self, step: int) -> int:
+        """Number of batches that a step takes."""
+        done = step % self.steps_per_epoch * self.accumulation
+        return min(self.accumulation, self.batches_per_epoch - done)
 
     def epoch_keys(self, epoch: int) -> list[Key]:
         """All keys of an epoch in their order."""
@@ -88,36 +127,74 @@ class EpochSampler(Sampler[list[Key]]):
         first, within = divmod(self.start, self.steps_per_epoch)
         for epoch in range(first, self.total_steps // self.steps_per_epoch):
             keys = self.epoch_keys(epoch)
-            for batch in range(within, self.steps_per_epoch):
-                yield keys[batch * self.batch : (batch + 1) * self.batch]
+            for batch in range(within * self.accumulation, self.batches_per_epoch):
+                yield keys[batch * self.batch : (batch + 1) * self.batch][self._share]
             within = 0
 
     def __len__(self) -> int:
-        return self.total_steps - self.start
+        epochs, within = divmod(self.start, self.steps_per_epoch)
+        whole = self.total_steps // self.steps_per_epoch * self.batches_per_epoch
+        return whole - epochs * self.batches_per_epoch - within * self.accumulation
 
 
-class AugmentedSamples(Dataset[tuple[Tensor, Tensor]]):
-    """Samples by key; the same key gives the same tensors in any process."""
+class AugmentedSamples(Dataset[Batch]):
+    """Samples by key as batches of one; the same key gives the same tensors in any process."""
 
     def __init__(
         self, sources: Sequence[WeightedSource], augmentation: Augmentation, seed: int
     ) -> None:
         self.sources, self.augmentation, self.seed = sources, augmentation, seed
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> Batch:
         epoch, number, index = key
         mixed = ((self.seed * 1_000_003 + epoch) * 1_009 + number) * 1_000_003 + index
         generator = torch.Generator().manual_seed(mixed % 2**63)
-        return augment(self.sources[number].source[index], self.augmentation, generator)
+        source = self.sources[number].source
+        unreadable: dict[str, str] = {}
+        for turn in range(min(MOST_REPLACED, len(source))):
+            place = (index + turn) % len(source)
+            name = sample_name(source, place)
+            try:
+                sample = source[place]
+            except InputError as error:
+                unreadable[name] = str(error)
+                continue
+            image, depth = augment(sample, self.augmentation, generator)
+            return Batch(image[None], depth[None], [name], unreadable)
+        crop = self.augmentation.crop
+        return Batch(torch.empty(0, 3, *crop), torch.empty(0, 1, *crop), [], unreadable)
+
+
+def sample_name(source: Source, index: int) -> str:
+    """``source:sample``, as messages name it."""
+    return f"{source.name}:{source.names[index]}"
+
+
+def error_list(unreadable: Mapping[str, str], most: int = 10) -> str:
+    """What is wrong with the first of so many samples, in one line."""
+    listed = [f"{name} ({error})" for name, error in list(unreadable.items())[:most]]
+    left = len(unreadable) - len(listed)
+    return "; ".join(listed) + (f"; and {left} more" if left else "")
+
+
+def join_batches(parts: Sequence[Batch]) -> Batch:
+    """One batch of several."""
+    return Batch(
+        torch.cat([part.image for part in parts]),
+        torch.cat([part.depth for part in parts]),
+        [name for part in parts for name in part.names],
+        {name: error for part in parts for name, error in part.unreadable.items()},
+    )
 
 
 def make_loader(
     sampler: EpochSampler, augmentation: Augmentation, seed: int, workers: int
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """A loader of (B, 3, H, W) pictures in [0, 1] and (B, 1, H, W) depths [m]."""
+) -> DataLoader[Batch]:
+    """A loader of batches."""
     return DataLoader(
         AugmentedSamples(sampler.sources, augmentation, seed),
         batch_sampler=sampler,
+        collate_fn=join_batches,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # forked OpenCV threads can hang
         worker_init_fn=_use_one_thread,

@@ -12,12 +12,16 @@ from fastdepth.console import Stopwatch
 class StopRequest:
     """A context that turns the first SIGINT or SIGTERM into a request; a second one interrupts.
 
+    Among several processes no signal interrupts: whoever sends one to all of them may reach each
+    twice, by torchrun and by the terminal.
+
     Attributes:
         signalled: whether a signal asked for the stop.
     """
 
-    def __init__(self, max_minutes: float | None = None) -> None:
+    def __init__(self, max_minutes: float | None = None, *, alone: bool = True) -> None:
         self.signalled = False
+        self._alone = alone
         self._limit = max_minutes
         self._watch = Stopwatch()
         self._previous: dict[signal.Signals, object] = {}
@@ -38,7 +42,7 @@ class StopRequest:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.signalled:
+        if self.signalled and self._alone:
             raise KeyboardInterrupt
         self.signalled = True
 

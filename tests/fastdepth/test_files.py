@@ -6,7 +6,7 @@ import os
 import pytest
 
 from fastdepth.errors import OutputError
-from fastdepth.files import cache_folder, replacing, write_bytes, write_text
+from fastdepth.files import cache_folder, remove_leftovers, replacing, write_bytes, write_text
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path):
@@ -65,3 +65,12 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_folder() == tmp_path / "home" / ".cache" / "fastdepth"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    path = tmp_path / "last.bin"
+    kept = [".last.txt", ".other.bin.abc.bin", "last.bin", "last.bin.abc.bin"]
+    for name in [*kept, ".last.bin.abc.bin"]:
+        (tmp_path / name).touch()
+    remove_leftovers(path)
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)

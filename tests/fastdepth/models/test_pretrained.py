@@ -62,7 +62,7 @@ def hub(monkeypatch, answer):
 def test_a_file_in_timms_key_names_goes_into_the_encoder_alone(network, file, donor):
     head = network.head.weight.clone()
     assert not same(network.encoder, donor)
-    assert load_encoder(network, file) == (
+    assert load_encoder(network, str(file)) == (
         "encoder mobilenetv2_035.untrained from encoder.safetensors, the rest random"
     )
     assert same(network.encoder, donor)
@@ -72,7 +72,7 @@ def test_a_file_in_timms_key_names_goes_into_the_encoder_alone(network, file, do
 def test_counters_of_batch_norm_may_be_missing(network, tmp_path, donor):
     tensors = {k: v for k, v in donor.state_dict().items() if "num_batches" not in k}
     save_file(tensors, tmp_path / "old.safetensors")
-    load_encoder(network, tmp_path / "old.safetensors")
+    load_encoder(network, str(tmp_path / "old.safetensors"))
     assert same(network.encoder, donor)
 
 
@@ -93,7 +93,7 @@ def test_a_file_that_does_not_fit_is_refused_by_its_first_key(
     save_file(tensors, tmp_path / "other.safetensors")
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with pytest.raises(WeightsError, match=message):
-        load_encoder(network, tmp_path / "other.safetensors")
+        load_encoder(network, str(tmp_path / "other.safetensors"))
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
@@ -101,20 +101,20 @@ def test_a_pickle_is_never_opened_and_the_message_converts_it(network, tmp_path,
     path = tmp_path / "encoder.pth"
     torch.save(donor.state_dict(), path)
     with pytest.raises(WeightsError, match="never unpickled; convert it: python -c ") as caught:
-        load_encoder(network, path)
+        load_encoder(network, str(path))
     message = str(caught.value)
     assert "\n" not in message
     exec(message.split('python -c "')[1].rstrip('"'))
-    load_encoder(network, tmp_path / "encoder.safetensors")
+    load_encoder(network, str(tmp_path / "encoder.safetensors"))
     assert same(network.encoder, donor)
 
 
 def test_a_missing_or_truncated_file_is_refused(network, tmp_path, file):
     with pytest.raises(WeightsError, match="cannot read weights"):
-        load_encoder(network, tmp_path / "no.safetensors")
+        load_encoder(network, str(tmp_path / "no.safetensors"))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="truncated"):
-        load_encoder(network, file)
+        load_encoder(network, str(file))
 
 
 def test_without_a_file_timm_is_asked_for_its_pretrained_weights(network, donor, monkeypatch):
@@ -153,7 +153,7 @@ def test_a_network_without_an_encoder_takes_no_file(file):
         network = create_model("unet-dws")
     assert load_encoder(network, None) == "random"
     with pytest.raises(UsageError, match="no pretrained encoder; leave --encoder-weights out"):
-        load_encoder(network, file)
+        load_encoder(network, str(file))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_real_weights_go_into_a_real_encoder():
     if not MOBILENET_V2.exists():
         pytest.skip(f"{MOBILENET_V2} is not here")
     network = Small("mobilenetv2_100")
-    text = load_encoder(network, MOBILENET_V2)
+    text = load_encoder(network, str(MOBILENET_V2))
     assert text.startswith("encoder mobilenetv2_100.")
     assert pretrained._read(MOBILENET_V2, network.encoder, "")["conv_stem.weight"].equal(
         network.encoder.conv_stem.weight

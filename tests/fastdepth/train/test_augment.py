@@ -49,6 +49,14 @@ def test_zoom_divides_metres():
     torch.testing.assert_close(depth[0] * 2, at_the_same_place, atol=0.08, rtol=0)
 
 
+def test_a_stretched_picture_keeps_metres_and_shows_all_of_it():
+    whole = {"border": (0, 0, 640, 480), "scale": 0.35, "crop": Size(224, 224)}
+    image, depth = run(replace(PLAIN, stretch=4 / 3, **whole))
+    torch.testing.assert_close(depth[0], 1 + 8 * image[1], atol=0.08, rtol=0)
+    assert image[0, 0].max() < 0.01
+    assert image[0, -1].min() > 0.98
+
+
 def test_a_fixed_scale_keeps_metres():
     image, depth = run(replace(PLAIN, scale=0.75))
     torch.testing.assert_close(depth[0], 1 + 8 * image[1], atol=0.08, rtol=0)
@@ -82,8 +90,8 @@ def test_a_crop_larger_than_the_picture_is_padded_without_depth():
 
 def test_recipes_of_the_seeds():
     light, paper, small = (RECIPES[f"adabins{s}"] for s in ("-light", "", "-light-75"))
-    assert (light.epochs, light.batch, light.encoder_rate) == (10, 5, 1.0)
-    assert (paper.epochs, paper.batch, paper.encoder_rate) == (25, 16, 0.1)
+    assert (light.epochs, light.batch, light.rates) == (10, 5, ())
+    assert (paper.epochs, paper.batch, paper.rates) == (25, 16, (("encoder.", 0.1),))
     assert light.learning_rate == paper.learning_rate == 3.57e-4
     assert small.augmentation.crop == Size(312, 408)
 

@@ -14,6 +14,7 @@ from fastdepth.models.loading import load_weights, read_tensors
 from fastdepth.train import TrainingRun, train
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.loop import Trainer
+from fastdepth.train.samples import Batch
 from fastdepth.variants import get_variant
 from fastdepth.weights import WeightsCard, read_card
 
@@ -27,6 +28,13 @@ def run(tiny, folder, tmp_path):
         return TrainingRun(output=tmp_path / output, **{**defaults, **options})
 
     return make
+
+
+def batch(image=None, depth=None):
+    """Two samples; the picture is noise and the depth 1 m where they are not given."""
+    image = torch.rand(2, 3, 96, 128) if image is None else image
+    depth = torch.ones(2, 1, 96, 128) if depth is None else depth
+    return Batch(image, depth, ["nyu:a", "nyu:b"], {})
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +73,9 @@ def test_training_lowers_the_loss(run):
     sampler = trainer.sampler
     from fastdepth.train.samples import make_loader
 
-    image, depth = next(iter(make_loader(sampler, trainer.recipe.augmentation, 0, 0)))
+    batch = next(iter(make_loader(sampler, trainer.recipe.augmentation, 0, 0)))
     trainer.network.train()
-    losses = [float(trainer._step(image, depth)) for _ in range(25)]
+    losses = [float(trainer._step([batch])) for _ in range(25)]
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
@@ -77,11 +85,11 @@ def test_resume_continues_bit_for_bit(run, steps, precision, monkeypatch):
     original = Trainer._step
     done = []
 
-    def stop_in_the_second_epoch(self, image, depth):
+    def stop_in_the_second_epoch(self, batches):
         done.append(1)
         if len(done) == steps + 3:
             os.kill(os.getpid(), signal.SIGINT)  # the user presses Ctrl-C
-        return original(self, image, depth)
+        return original(self, batches)
 
     monkeypatch.setattr(Trainer, "_step", stop_in_the_second_epoch)
     parted = train(run("parted", precision=precision))
@@ -107,7 +115,7 @@ def test_an_interrupted_run_leaves_weights_that_load(run):
 def test_a_batch_without_depth_spoils_nothing(run):
     trainer = Trainer(run())
     trainer.network.train()
-    assert trainer._step(torch.rand(2, 3, 96, 128), torch.zeros(2, 1, 96, 128)) == 0
+    assert trainer._step([batch(depth=torch.zeros(2, 1, 96, 128))]) == 0
     assert all(parameter.isfinite().all() for parameter in trainer.network.parameters())
 
 
@@ -115,7 +123,13 @@ def test_an_overflow_changes_nothing(run):
     trainer = Trainer(run())
     trainer.network.train()
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
-    trainer._step(torch.full((2, 3, 96, 128), torch.inf), torch.ones(2, 1, 96, 128))
+    loss = trainer.loss
+
+    def overflowing(prediction, truth):  # finite itself, its gradient is not
+        return loss(prediction, truth) + (prediction.depth.mean() * 0).sqrt()
+
+    trainer.loss = overflowing
+    trainer._step([batch()])
     after = dict(trainer.network.named_parameters())
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -161,10 +175,14 @@ def test_resume_needs_a_run_of_the_same_length(run):
 
 
 def test_validation_sees_pictures_at_the_scale_of_training(run):
-    usual = run().validation_size()
+    usual = run().evaluated_size()
     assert usual == get_variant("tiny").size
-    halved = run(scale=0.5).validation_size()
+    halved = run(scale=0.5).evaluated_size()
     assert halved == (usual.height // 2, usual.width // 2)
+
+
+def test_validation_at_a_size_of_its_own(run):
+    assert run(scale=0.5, validation_size="160x128").evaluated_size() == (128, 160)
 
 
 def test_a_run_may_take_another_recipe(run):
@@ -186,7 +204,10 @@ def test_what_a_run_changes_of_its_recipe(run):
         ({"variant": "tinny"}, UnknownNameError, "did you mean 'tiny'"),
         ({"data": ()}, UsageError, "give --data"),
         ({"crop": "64x64"}, SizeError, "nearest sizes that work"),
-        ({"precision": "fp8"}, UnknownNameError, "known: fp32, bf16"),
+        ({"precision": "fp8"}, UnknownNameError, "known: fp32, bf16, fp16"),
+        ({"precision": "fp16"}, UsageError, "use --precision bf16 on the CPU"),
+        ({"skip_limit": -1}, UsageError, "must be 0 or more"),
+        ({"validation_size": "64x64"}, SizeError, "nearest sizes that work"),
         ({"batch": 0}, UsageError, "batch 0 must be positive"),
         ({"scale": 0.0}, UsageError, "scale 0.0 must be positive"),
         ({"zoom": (2.0, 1.0)}, UsageError, "the lesser first"),

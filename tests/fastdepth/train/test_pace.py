@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from fastdepth.train.pace import Pace
+
+
+def test_rate_and_share_of_waiting():
+    pace = Pace()
+    assert pace.images_per_second == 0
+    pace.add(4, 5.0, 1.0)  # the first wait is for the workers to start
+    for _ in range(3):
+        pace.add(4, 1.0, 3.0)
+    assert pace.images_per_second == pytest.approx(16 / 18)
+    assert pace.waiting() == pytest.approx(0.25)
+    pace.add(4, 0.0, 1.0)
+    assert pace.waiting() == 0  # since it was last asked
