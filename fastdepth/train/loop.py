@@ -103,7 +103,7 @@ class Trainer:
         )
         self.step, self.stages = 0, self.recipe.plan()
         self.unreadable: dict[str, str] = {}
-        self.waited = False
+        self.loader_named = False
         self._enter(0)
         if self.processes.rank:  # dropout of its own; the weights come from the first process
             torch.manual_seed(run.seed * 1_000_003 + self.processes.rank)
@@ -130,14 +130,14 @@ class Trainer:
             self._restore()
         if self.processes.first:
             make_folder(self.run.output)
-            for path in (self.run.checkpoint, self.run.best):
-                remove_leftovers(path)
+            remove_leftovers(self.run.output)
             self.log = TrainingLog(self.run.log)
         self._log(resumed=self.run.resume, images_per_epoch=sum(self.sampler.lengths))
 
     def train(self) -> TrainingSummary:
         """Do the remaining steps, or as many as time and user allow."""
         total = self.sampler.total_steps
+        torch.set_rng_state(self.random)
         with (
             StopRequest(self.run.max_minutes, alone=self.processes.count == 1) as stop,
             progress(self.variant.name, total, shown=self.processes.first) as advance,
@@ -168,7 +168,6 @@ class Trainer:
             self.sampler, self.recipe.augmentation, self.run.seed, self.run.workers
         )
         batches = iter(loader)
-        torch.set_rng_state(self.random)
         set_training(self.network)
         self.wrapped = self.processes.wrap(self.network)
         losses: list[Tensor] = []
@@ -198,7 +197,6 @@ class Trainer:
             if stopped:
                 return True
             watch.lap()
-        self.random = torch.get_rng_state()
         return False
 
     def _step(self, batches: Sequence[Batch]) -> Tensor:
@@ -269,8 +267,8 @@ class Trainer:
         self._log(loss=loss, images_per_second=round(rate, 2), waiting=round(waiting, 3))
         best = f"best {self.improvement.monitor} {self.improvement.best:.3f}"
         advance(0, f"loss {loss:.3f}  {rate:.1f} images/s  {best}")
-        if waiting > WAITING_LIMIT and self.processes.first and not self.waited:
-            self.waited = True
+        if waiting > WAITING_LIMIT and self.processes.first and not self.loader_named:
+            self.loader_named = True
             tell(
                 f"the loader is the bottleneck: {waiting:.0%} of the time is spent waiting for "
                 f"pictures; raise --workers, now {self.run.workers}"
