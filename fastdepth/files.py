@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,11 +57,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(path: str | Path) -> None:
-    """Remove what a killed process left of its attempts to write ``path``."""
-    path = Path(path)
-    for left in path.parent.glob(f".{path.name}.*{path.suffix}"):
-        left.unlink(missing_ok=True)
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what killed processes left in a folder of their attempts to write files there."""
+    for path in Path(folder).iterdir():
+        if re.fullmatch(r"\..+(\.[^.]+)\.[a-z0-9_]{8}\1", path.name):  # as replacing() names them
+            path.unlink(missing_ok=True)
 
 
 def make_folder(path: str | Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -90,15 +91,19 @@ def train_traced(run: TrainingRun, changes: dict[str, Any]) -> TrainingSummary:
     return train(run)
 
 
-def _train_as(rank: int, count: int, port: int, run: TrainingRun, changes: dict[str, Any]) -> None:
-    os.environ.update(
-        RANK=str(rank),
-        LOCAL_RANK=str(rank),
-        WORLD_SIZE=str(count),
-        MASTER_ADDR="127.0.0.1",
-        MASTER_PORT=str(port),
-    )
+def _train_as(
+    rank: int, environment: dict[str, str], run: TrainingRun, stop_at: int, changes: dict[str, Any]
+) -> None:
+    os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     register(pytest.MonkeyPatch(), **changes)
+    step = loop.Trainer._step
+
+    def stopped(self: loop.Trainer, batches: Any) -> Tensor:
+        if rank == 1 and self.step + 1 == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batches)
+
+    loop.Trainer._step = stopped  # type: ignore[method-assign]
     train(run)
 
 
@@ -109,12 +114,16 @@ def processes() -> Any:
     return context
 
 
-def train_together(count: int, run: TrainingRun, **changes: Any) -> None:
-    """Train in several processes with the variables that torchrun sets."""
+def train_together(count: int, run: TrainingRun, stop_at: int = 0, **changes: Any) -> None:
+    """Train in several processes with the variables that torchrun sets.
+
+    Where ``stop_at`` is given, the second process is sent SIGTERM in that step.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = [(rank, count, port, run, changes) for rank in range(count)]
+    environment = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    arguments = [(rank, environment, run, stop_at, changes) for rank in range(count)]
     started = [processes().Process(target=_train_as, args=args) for args in arguments]
     for process in started:
         process.start()

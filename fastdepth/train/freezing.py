@@ -18,6 +18,7 @@ def freeze(network: nn.Module, trained: Sequence[str], frozen: Sequence[str]) ->
     for name, parameter in network.named_parameters():
         fits = name.startswith(tuple(trained)) and not name.startswith(tuple(frozen))
         parameter.requires_grad_(fits)
+        parameter.grad = None  # the gradient of an earlier stage must not count when clipping
 
 
 def set_training(network: nn.Module) -> None:

@@ -105,7 +105,7 @@ class Trainer:
         )
         self.step, self.stages = 0, self.recipe.plan()
         self.unreadable: dict[str, str] = {}
-        self.waited = False
+        self.loader_named = False
         self._enter(0)
         if self.processes.rank:  # dropout of its own; the weights come from the first process
             torch.manual_seed(run.seed * 1_000_003 + self.processes.rank)
@@ -148,8 +148,7 @@ class Trainer:
             self._restore()
         if self.processes.first:
             make_folder(self.run.output)
-            for path in (self.run.checkpoint, self.run.best):
-                remove_leftovers(path)
+            remove_leftovers(self.run.output)
             board = TensorBoard(self.run.output / "tensorboard", self.step)
             self.log = TrainingLog(self.run.log, board)
         self._log(
@@ -161,6 +160,7 @@ class Trainer:
     def train(self) -> TrainingSummary:
         """Do the remaining steps, or as many as time and user allow."""
         total = self.sampler.total_steps
+        torch.set_rng_state(self.random)
         with (
             StopRequest(self.run.max_minutes, alone=self.processes.count == 1) as stop,
             progress(self.variant.name, total, shown=self.processes.first) as advance,
@@ -192,7 +192,6 @@ class Trainer:
             self.sampler, self.recipe.augmentation, self.run.seed, self.run.workers
         )
         batches = iter(loader)
-        torch.set_rng_state(self.random)
         set_training(self.network)
         self.wrapped = self.processes.wrap(self.network)
         losses: list[Tensor] = []
@@ -222,7 +221,6 @@ class Trainer:
             if stopped:
                 return True
             watch.lap()
-        self.random = torch.get_rng_state()
         return False
 
     def _step(self, batches: Sequence[Batch]) -> Tensor:
@@ -293,8 +291,8 @@ class Trainer:
         self._log(loss=loss, images_per_second=round(rate, 2), waiting=round(waiting, 3))
         best = f"best {self.improvement.monitor} {self.improvement.best:.3f}"
         advance(0, f"loss {loss:.3f}  {rate:.1f} images/s  {best}")
-        if waiting > WAITING_LIMIT and self.processes.first and not self.waited:
-            self.waited = True
+        if waiting > WAITING_LIMIT and self.processes.first and not self.loader_named:
+            self.loader_named = True
             tell(
                 f"the loader is the bottleneck: {waiting:.0%} of the time is spent waiting for "
                 f"pictures; raise --workers, now {self.run.workers}"

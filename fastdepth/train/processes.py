@@ -61,10 +61,8 @@ class Processes:
             torch.cuda.set_device(device)
         backend = "nccl" if device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=TIMEOUT)
-        try:
-            yield
-        finally:
-            distributed.destroy_process_group()
+        yield
+        distributed.destroy_process_group()  # after an error the others may never answer again
 
     def prepare(self, network: DepthNetwork, device: torch.device) -> DepthNetwork:
         """Batch norm over the batch of all processes, which PyTorch can do on GPUs alone."""

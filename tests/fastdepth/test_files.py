@@ -67,10 +67,12 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "home" / ".cache" / "fastdepth"
 
 
-def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
-    path = tmp_path / "last.bin"
-    kept = [".last.txt", ".other.bin.abc.bin", "last.bin", "last.bin.abc.bin"]
-    for name in [*kept, ".last.bin.abc.bin"]:
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    kept = {".gitignore", ".a.b.txt", "a.bin", "a.bin.abcdefgh.bin"}
+    for name in kept:
         (tmp_path / name).touch()
-    remove_leftovers(path)
-    assert sorted(os.listdir(tmp_path)) == sorted(kept)
+    for name in ("a.bin", "loss.png"):  # two writers that are killed half way
+        with replacing(tmp_path / "new" / name) as temporary:
+            (tmp_path / temporary.name).write_bytes(b"half")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == kept

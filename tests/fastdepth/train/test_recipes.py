@@ -96,7 +96,9 @@ def test_epochs_are_parted_among_stages():
 
 def test_frozen_modules_neither_learn_nor_drop_out():
     network = PlainNetwork((1e-3, 10.0), norm=True)
+    network(torch.rand(2, 3, 48, 64)).depth.sum().backward()
     freeze(network, ("",), ("coarse.",))
+    assert all(parameter.grad is None for parameter in network.parameters())
     set_training(network)
     assert not any(module.training for module in network.coarse.modules())
     assert network.fine.training

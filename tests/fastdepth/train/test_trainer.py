@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import signal
 
 import pytest
 import torch
 from tiny_training import STAGES, register, tensors_differ
 
-from fastdepth.errors import DataError, DivergenceError
+from fastdepth.errors import DataError, DivergenceError, WeightsError
 from fastdepth.models.loading import read_tensors
 from fastdepth.train import TrainingRun, loop, train
-from fastdepth.train.checkpoint import Checkpoint
+from fastdepth.train.checkpoint import Checkpoint, save_weights
 from fastdepth.train.cli import main
 from fastdepth.train.loop import Trainer
 from fastdepth.train.plot import read_log
 from fastdepth.train.samples import make_loader
-from fastdepth.weights import read_card
+from fastdepth.weights import WeightsCard, read_card
 
 
 @pytest.fixture
@@ -83,6 +85,26 @@ def test_stages_train_one_after_the_other(run, monkeypatch):
     starts = [line["learning_rate"] for line in lines if "loss" in line]
     peaks = [i for i in range(1, len(starts) - 1) if starts[i - 1] < starts[i] > starts[i + 1]]
     assert len(peaks) == 2  # each stage has a cycle of its own
+
+
+@pytest.mark.parametrize("beside", [-1, 0, 1])
+def test_a_run_stopped_beside_the_end_of_a_stage_comes_to_the_same(run, monkeypatch, beside):
+    changes = {"stages": STAGES, "optimiser": "sgd"}
+    whole = run("whole", "normed", changes)
+    train(whole)
+    original = Trainer._step
+
+    def interrupted(self, batches):
+        if self.step + 1 == 3 * self.sampler.steps_per_epoch + beside:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, batches)
+
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    parted = run("parted", "normed", changes)
+    assert train(parted).interrupted
+    monkeypatch.setattr(Trainer, "_step", original)
+    train(run("parted", "normed", changes, resume=True))
+    assert tensors_differ(whole.checkpoint, parted.checkpoint) == []
 
 
 def test_averaged_weights_are_validated_and_shipped(run):
@@ -217,6 +239,18 @@ def test_who_waits_for_the_loader_is_told_once(run, monkeypatch, capsys):
     monkeypatch.setattr(loop, "WAITING_LIMIT", 1.0)
     train(run("other"))
     assert "bottleneck" not in capsys.readouterr().err
+
+
+def test_only_a_checkpoint_of_the_same_recipe_is_resumed(run):
+    first = run(max_minutes=1e-9)
+    train(first)
+    with pytest.raises(WeightsError, match="trained by another recipe"):
+        train(run(resume=True, changes={"rates": (("fine.", 0.1),)}))
+    with pytest.raises(WeightsError, match="has no averaged weights"):
+        train(run(resume=True, changes={"ema": 0.9}))
+    save_weights(first.checkpoint, Trainer(run("other")).network, WeightsCard("plain"))
+    with pytest.raises(WeightsError, match="holds no training state; start from it with --weights"):
+        train(run(resume=True))
 
 
 @pytest.mark.slow
