@@ -173,6 +173,7 @@ def test_encoders_know_the_weights_that_timm_has_for_them(variant, name):
     assert import_timm().is_model_pretrained(name)
 
 
+@pytest.mark.slow
 def test_real_weights_go_into_a_real_encoder():
     if not MOBILENET_V2.exists():
         pytest.skip(f"{MOBILENET_V2} is not here")
