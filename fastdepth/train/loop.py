@@ -170,6 +170,7 @@ class Trainer:
             while not self._steps(stop, advance, pace) and self.end < total:
                 self._enter(self.stage_number + 1)
         self._save()
+        self.wrapped = self.network
         if self.processes.first:
             plot_losses(self.run.log, self.run.output / "loss.png", self.variant.name)
             self.log.close()

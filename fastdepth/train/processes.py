@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -61,8 +62,10 @@ class Processes:
             torch.cuda.set_device(device)
         backend = "nccl" if device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=TIMEOUT)
-        yield
-        distributed.destroy_process_group()  # after an error the others may never answer again
+        yield  # after an error the others may never answer again
+        gc.collect()  # what refers to the group must go before it, or it can hang in its destructor
+        distributed.barrier()
+        distributed.destroy_process_group()
 
     def prepare(self, network: DepthNetwork, device: torch.device) -> DepthNetwork:
         """Batch norm over the batch of all processes, which PyTorch can do on GPUs alone."""
