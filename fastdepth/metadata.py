@@ -35,6 +35,7 @@ class ModelMetadata:
             precision that to its fp32 form, which was compared with PyTorch before, and in one
             that was built from such a file a bound of it, the sum of both differences.
         version: fastdepth that exported the file.
+        batch: pictures per inference where that is fixed in the graph; None takes any.
         unit: unit of the depth.
         preprocessing: name of the resize that belongs before the graph; nothing else does.
         training_focal_length: focal length [px] of the training camera ...
@@ -54,6 +55,7 @@ class ModelMetadata:
     opset: int
     parity: float
     version: str
+    batch: int | None = None
     unit: str = "metre"
     preprocessing: str = RESIZE
     training_focal_length: float = TRAINING_FOCAL_LENGTH

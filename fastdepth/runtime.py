@@ -193,9 +193,10 @@ class DepthModel:
         """
         fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
         if batch.dtype != np.uint8 or not fits:
+            shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in self.sizes)
             raise ImageError(
-                f"batch is {batch.dtype} {batch.shape}; this model takes uint8 (B, H, W, 3) of "
-                f"{_join(self.sizes)} (width x height), as preprocess returns it"
+                f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, "
+                "as preprocess returns it"
             )
         depth: NDArray[np.float32] = self.session.run(["depth"], {"image": batch})[0]
         return depth

@@ -149,6 +149,7 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
             params=resolved.variant.params,
             precision=recipe.precision,
             opset=recipe.opset,
+            batch=recipe.batch,
             version=fastdepth.__version__,
             **facts,
         )

@@ -80,6 +80,7 @@ def test_a_batch_of_one_can_be_fixed(tiny, tmp_path):
     export(recipe, path)
     dims = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
     assert [d.dim_param or d.dim_value for d in dims] == [1, 96, 128, 3]
+    assert fastdepth.load(path).metadata.batch == 1
     model = fastdepth.load(path, threads=1)
     assert compare(model.infer, build_network(recipe), model.size, batches=(1,)) < 1e-4
     rows = compare_stages(path, data="rooms:1")

@@ -25,7 +25,7 @@ LIGHT = {"fastdepth-mnv1"}
 def test_networks_without_bins_export_and_compute_the_same(name, tmp_path, shared_graphs):
     variant, path = VARIANTS[name], tmp_path / "model.onnx"
     size = variant.sizes.nearest(Size(64, 64))[0]
-    metadata = export(ExportRecipe(name, size=size), path)
+    metadata = export(ExportRecipe(name, sizes=(size,)), path)
     cost = graph_cost(path)
     print(
         f"{name}: parity {metadata.parity:.1e} m, {cost.bytes / 1e6:.1f} MB, {size}, "
