@@ -46,6 +46,7 @@ def test_the_files_that_are_no_modules(wheel):
     assert {name for name in wheel if not name.endswith(".py")} == {
         "fastdepth/py.typed",
         "fastdepth/data/nyu_official_split.txt",
+        "fastdepth/measured.json",
         *(f"fastdepth/trained/{tag}.safetensors" for tag in shipped_weights()),
         "fastdepth_export/py.typed",
         "fastdepth_bench/py.typed",

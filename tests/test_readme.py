@@ -16,10 +16,11 @@ import tyro
 from fastdepth import predict
 from fastdepth.data.rooms import render_room
 from fastdepth.size import Size
+from fastdepth.systems import MEASURED
 from fastdepth.train import cli as train
 from fastdepth_bench import cli as bench
 from fastdepth_bench import folding
-from fastdepth_bench.readme import with_results, with_targets
+from fastdepth_bench.readme import measured_json, with_results, with_targets
 from fastdepth_export import cli as export
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +98,11 @@ def test_figures_are_those_of_the_committed_results():
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert results
     assert with_results(README, results) == README
+
+
+def test_the_list_shows_the_committed_results():
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert measured_json(results) == MEASURED.read_text()
 
 
 def test_the_folding_command_has_these_options():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,12 @@ from fastdepth.errors import UsageError
 from fastdepth.files import write_text
 from fastdepth.images import write_png
 from fastdepth.runtime import DepthModel, load
+from fastdepth.systems import MEASURED
 from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import table, to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
-from fastdepth_bench.systems_table import systems_to_markdown
+from fastdepth_bench.systems_table import measured, systems_to_markdown
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
 
@@ -54,19 +56,31 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
         UsageError: the README has no such marks.
     """
     tables: dict[str, list[str]] = {RESULTS: [], FOLDING: [], PRECISIONS: []}
-    reports = []
     for path in results:
-        parsed = json.loads(path.read_text())
-        section = next(s for s in reversed(SUFFIXES) if path.name.endswith(SUFFIXES[s]))
-        if section in (RESULTS, SYSTEMS):
-            reports.append(parsed)
+        section = _section(path)
         if section in tables:
             write = folding_to_markdown if section == FOLDING else to_markdown
-            tables[section].append(write(parsed))
-    readme = _between(readme, SYSTEMS, systems_to_markdown(reports))
+            tables[section].append(write(json.loads(path.read_text())))
+    readme = _between(readme, SYSTEMS, systems_to_markdown(_of_systems(results)))
     for section, parts in tables.items():
         readme = _between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))
     return readme
+
+
+def _section(path: Path) -> str:
+    """The section that a results file is for."""
+    return next(s for s in reversed(SUFFIXES) if path.name.endswith(SUFFIXES[s]))
+
+
+def _of_systems(results: Sequence[Path]) -> list[dict[str, Any]]:
+    """Parsed results files in which systems are measured."""
+    chosen = (path for path in results if _section(path) in (RESULTS, SYSTEMS))
+    return [json.loads(path.read_text()) for path in chosen]
+
+
+def measured_json(results: Sequence[Path]) -> str:
+    """Contents of the package's ``measured.json``: what ``fastdepth-train --list`` shows."""
+    return json.dumps(measured(_of_systems(results)), indent=2) + "\n"
 
 
 def with_targets(readme: str) -> str:
@@ -112,7 +126,7 @@ def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
 
 
 def update(checkout: Path) -> None:
-    """Rewrite the README of a checkout, and its picture.
+    """Rewrite the README of a checkout, its picture, and what is measured of each system.
 
     Raises:
         UsageError: the README has no marks.
@@ -121,6 +135,7 @@ def update(checkout: Path) -> None:
     readme = checkout / "README.md"
     results = sorted((checkout / "benchmarks" / "results").glob("*.json"))
     write_text(readme, with_targets(with_results(readme.read_text(), results)))
+    write_text(checkout / "fastdepth" / MEASURED.name, measured_json(results))
     model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastdepth.metadata import UNTRAINED
 from fastdepth.systems import SYSTEMS, System
+from fastdepth.variants import VARIANTS
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.markdown import Row, number, table
 from fastdepth_bench.targets import REFERENCE
@@ -31,6 +32,12 @@ HEADINGS = (
 )
 
 NOT_MEASURED = "not measured"
+
+OVERFIT = ".overfit."
+"""In the name of weights that were trained on the very pictures that they are measured on.
+
+That shows that a recipe learns, and says nothing of accuracy.
+"""
 
 _DEPLOYED = ("onnxruntime", "fp32")  # what stands for a system that was measured in several
 
@@ -60,15 +67,31 @@ def systems_to_markdown(reports: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n\n" + _remarks() + "\n"
 
 
+def measured(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """d1 by variant and what it was measured on, as :func:`fastdepth.systems.measured_d1` reads it.
+
+    Args:
+        reports: as for :func:`systems_to_markdown`; the first row of a variant counts.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row, _ in _measured(reports, {}, VARIANTS):
+        if row["metrics"] and OVERFIT not in row["weights"]:
+            on = f"{row['data']}, {row['samples']} pictures, protocol {row['protocol']}"
+            found.setdefault(row["variant"], {"d1": round(row["metrics"]["d1"], 4), "on": on})
+    return found
+
+
 def _measured(
-    reports: Iterable[Mapping[str, Any]], notes: dict[str, str]
+    reports: Iterable[Mapping[str, Any]],
+    notes: dict[str, str],
+    variants: Collection[str] = SYSTEMS,
 ) -> Iterable[tuple[Row, str]]:
     """Rows that stand in the table, each with the letter of its note, which is added."""
     for report in reports:
         chosen: dict[tuple[Any, ...], Row] = {}
         for row in report["rows"]:
             key = (row["variant"], row["weights"], *row["size"])
-            known = row["variant"] in SYSTEMS and not row["error"]
+            known = row["variant"] in variants and not row["error"]
             real = row["data"] != "rooms" or not row["metrics"]
             if known and real and _rank(row) < _rank(chosen.get(key)):
                 chosen[key] = row
@@ -120,8 +143,10 @@ def _cells(row: Row, note: str) -> tuple[str, ...]:
     """The cells of a measured row."""
     metrics = row["metrics"] or {}
     height, width = row["size"]
+    thresholds = _thresholds(tuple(metrics.get(name) for name in ("d1", "d2", "d3")))
+    learnt = "over-fits: " if OVERFIT in row["weights"] else ""
     return (
-        _thresholds(tuple(metrics.get(name) for name in ("d1", "d2", "d3"))) or NOT_MEASURED,
+        f"{learnt}{thresholds}" if thresholds else NOT_MEASURED,
         number(metrics.get("abs_rel"), 3),
         number(metrics.get("rmse"), 3),
         number(row["fps"], 1),

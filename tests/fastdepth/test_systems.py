@@ -4,10 +4,8 @@ import dataclasses
 
 import pytest
 
-from fastdepth import systems
 from fastdepth.systems import SYSTEMS, measured_d1
 from fastdepth.variants import VARIANTS
-from fastdepth.weights import WeightsCard, default_tag, find_weights, read_card
 
 REPORTED = {
     "effb5-256": (0.903, 0.984, 0.997, 11.53, 940),
@@ -54,12 +52,8 @@ def test_each_is_keyed_by_its_variant_and_says_its_source():
         SYSTEMS["eigen"] = None
 
 
-def test_what_was_measured_stands_in_the_weights():
-    card = read_card(find_weights(default_tag("unet128-dws")))
-    assert measured_d1("unet128-dws") == (card.scores["d1"], card.evaluated_on)
-    assert measured_d1("effb5-256") is None
-
-
-def test_weights_without_scores_have_nothing_measured(monkeypatch):
-    monkeypatch.setattr(systems, "shipped_card", WeightsCard)
-    assert measured_d1("unet128-dws") is None
+def test_what_was_measured_comes_with_what_it_was_measured_on():
+    d1, data = measured_d1("unet128-dws")
+    assert 0 < d1 < 1
+    assert "pictures" in data
+    assert measured_d1("no such variant") is None

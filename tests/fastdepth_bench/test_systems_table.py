@@ -7,7 +7,7 @@ import pytest
 
 from fastdepth.systems import SYSTEMS
 from fastdepth_bench.readme import SUFFIXES, marks, with_results
-from fastdepth_bench.systems_table import HEADINGS, systems_to_markdown
+from fastdepth_bench.systems_table import HEADINGS, measured, systems_to_markdown
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 EMPTY = "".join(f"{mark}\n" for section in SUFFIXES for mark in marks(section))
@@ -109,3 +109,13 @@ def test_files_for_this_table_do_not_enter_the_other(report, tmp_path):
     others, _, systems = readme.partition(marks("systems")[0])
     assert "eigen" not in others
     assert lines(systems, "eigen")[0]["on"] == "a"
+
+
+def test_weights_that_know_the_pictures_by_heart_are_no_measurement(report):
+    own = {"variant": "eigen", "weights": "eigen.overfit.safetensors"}
+    report["rows"] = [made_up(report, **own)]
+    (line,) = lines(systems_to_markdown([report]), "eigen")
+    assert line["measured here d1 / d2 / d3"].startswith("over-fits: 0.")
+    assert measured([report]) == {}
+    report["rows"].append(made_up(report, variant="eigen", weights="eigen.nyu"))
+    assert measured([report])["eigen"]["d1"] == report["rows"][1]["metrics"]["d1"]
