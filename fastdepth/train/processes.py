@@ -77,8 +77,9 @@ class Processes:
         """The network whose gradients are means over all processes."""
         if self.count == 1:
             return network
-        # A published encoder may have parameters that nothing uses.
-        return DistributedDataParallel(network, find_unused_parameters=True)
+        # A published encoder may have parameters that nothing uses; looking for them takes time.
+        published = network.timm_encoder() is not None
+        return DistributedDataParallel(network, find_unused_parameters=published)
 
     def gradients(self, wrapped: nn.Module, *, exchange: bool) -> AbstractContextManager[Any]:
         """Within, gradients are added up here and, where asked, meaned over all processes."""
