@@ -58,8 +58,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | Path) -> None:
-    """Remove what killed processes left in a folder of their attempts to write files there."""
-    for path in Path(folder).iterdir():
+    """Remove what killed processes left, in a folder and below it, of attempts to write files."""
+    for path in Path(folder).rglob(".*"):
         if re.fullmatch(r"\..+(\.[^.]+)\.[a-z0-9_]{8}\1", path.name):  # as replacing() names them
             path.unlink(missing_ok=True)
 

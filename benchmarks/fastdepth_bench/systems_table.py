@@ -166,6 +166,6 @@ def _remarks() -> str:
     """A list of remarks, each with the systems that it is about."""
     about: dict[str, list[str]] = {}
     for system in SYSTEMS.values():
-        for remark in system.remarks:
+        for remark in (f"Source: {system.source}.", *system.remarks):
             about.setdefault(remark, []).append(f"`{system.variant}`")
     return "\n".join(f"- {', '.join(names)}: {remark}" for remark, names in about.items())

@@ -174,7 +174,7 @@ def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
         model = to_onnx(
             deployed, resolved.sizes, recipe.opset, batch=recipe.batch, simplify=simplify
         )
-        return model, max(verify(model, network, size) for size in resolved.sizes)
+        return model, max(verify(model, network, size, recipe.batch) for size in resolved.sizes)
 
     with progress(f"exporting {recipe.variant}", None):
         if recipe.simplify:
@@ -243,14 +243,14 @@ def _verifier(
     That is compared with the ONNX file's, whose own loss ``before`` holds: both add up to the loss
     against the fp32 form, which is what is bounded.
     """
-    from fastdepth_export.verify import compare
+    from fastdepth_export.verify import batches_of, compare
 
     if resolved.recipe.precision == "fp32":
         from fastdepth_export.network import build_network
 
         network = build_network(resolved.recipe)
-        return lambda infer, **options: {
-            "parity": max(compare(infer, network, size, **options) for size in resolved.sizes)
+        return lambda infer, batches=batches_of(resolved.recipe.batch): {
+            "parity": max(compare(infer, network, size, batches=batches) for size in resolved.sizes)
         }
     import onnx
 

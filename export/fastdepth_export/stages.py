@@ -19,9 +19,9 @@ from fastdepth_export.loss import BOUNDS, LossMeter
 from fastdepth_export.network import build_network
 from fastdepth_export.recipe import ExportRecipe
 from fastdepth_export.verify import (
-    BATCHES,
     TOLERANCE,
     Arrays,
+    batches_of,
     difference,
     draw_pictures,
     largest_excess,
@@ -89,7 +89,7 @@ def compare_stages(
     outputs = tuple(output.name for output in model.graph.output)
     network = _network_of(path, metadata, variant, weights, outputs)
     found: dict[str, StageDifference] = {}
-    batches = (metadata.batch,) if metadata.batch else BATCHES
+    batches = batches_of(metadata.batch)
     for size in metadata.sizes:
         pictures = draw_pictures(size, max(batches))
         for batch in batches:

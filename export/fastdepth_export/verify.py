@@ -41,13 +41,16 @@ Verify = Callable[..., dict[str, Any]]
 """Given what :func:`compare` takes of an opened file, answers with figures of its metadata."""
 
 
-def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
+def verify(
+    model: onnx.ModelProto, network: DepthNetwork, size: Size, batch: int | None = None
+) -> float:
     """Run the model in ONNX Runtime on drawn rooms, one and more, and compare with PyTorch.
 
     Args:
         model: with input ``image`` and output ``depth``, maybe ``std``.
         network: in evaluation mode, on the CPU.
         size: network input.
+        batch: that which is fixed in the graph; None where it takes any.
 
     Returns:
         Largest |difference| of depth [m].
@@ -61,7 +64,7 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
             answer(model, output),
             network,
             size,
-            batches=batches_of(model),
+            batches=batches_of(batch),
             blame=lambda images, expected: _first_stage(model, images, expected),
             output=output,
         )
@@ -70,10 +73,9 @@ def verify(model: onnx.ModelProto, network: DepthNetwork, size: Size) -> float:
     return differences["depth"]
 
 
-def batches_of(model: onnx.ModelProto) -> Sequence[int]:
-    """Pictures per inference at which a model is compared: several counts, or the one it takes."""
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0]
-    return (batch.dim_value,) if batch.dim_value else BATCHES
+def batches_of(batch: int | None) -> Sequence[int]:
+    """Pictures per inference at which a file is compared: several counts, or the one it takes."""
+    return (batch,) if batch else BATCHES
 
 
 def compare(

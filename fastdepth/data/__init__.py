@@ -86,7 +86,12 @@ class Subset:
 
 
 def open_source(
-    spec: str, split: str = "test", *, limit: int | None = None, size: Size = ROOM_SIZE
+    spec: str,
+    split: str = "test",
+    *,
+    limit: int | None = None,
+    size: Size = ROOM_SIZE,
+    look: bool = True,
 ) -> Source:
     """Open depth data by name.
 
@@ -95,6 +100,8 @@ def open_source(
         split: ``train``, ``validation``, ``test`` or ``all-train``.
         limit: take so many samples, evenly spread and the same at every call; None for all.
         size: size of drawn pictures; pictures from the disk keep their own.
+        look: read the first sample to see that the data are what they should be; False for those
+            who cope with samples that cannot be read.
 
     Raises:
         UnknownNameError: there is no such source or split.
@@ -106,7 +113,7 @@ def open_source(
     if scheme == "nyu" and argument:
         from fastdepth.data.nyu import open_nyu
 
-        source = open_nyu(argument, split)
+        source = open_nyu(argument, split, look=look)
     elif scheme == "rooms" and bool(colon) == bool(argument):
         source = _open_rooms(argument, split, size)
     else:

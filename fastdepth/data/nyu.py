@@ -76,12 +76,13 @@ class NyuDepth:
         return Sample(image, depth, self._layout.names[inner], self._layout.scenes[inner])
 
 
-def open_nyu(path: str | Path, split: str = "test") -> NyuDepth:
+def open_nyu(path: str | Path, split: str = "test", *, look: bool = True) -> NyuDepth:
     """Open one split and read its first sample to see that the data are what they should be.
 
     Args:
         path: the ``.mat`` file, a list file, or the folder of any of the three layouts.
         split: one of ``SPLITS``.
+        look: read the first sample; False for those who cope with samples that cannot be read.
 
     Raises:
         UnknownNameError: there is no such split.
@@ -100,7 +101,8 @@ def open_nyu(path: str | Path, split: str = "test") -> NyuDepth:
             f"falls into {split!r}; give more scenes or another split"
         )
     source = NyuDepth(layout, split, chosen)
-    source[0]
+    if look:
+        source[0]
     return source
 
 

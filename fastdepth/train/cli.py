@@ -75,14 +75,13 @@ def _run(command: Command) -> int:
     summary = train(TrainingRun(**options))
     from fastdepth.train.processes import Processes
 
-    if not Processes().first:
-        return 130 if summary.interrupted else 0
-    print(
-        f"{summary.steps} of {summary.total_steps} steps, "
-        f"{summary.images_per_second:.1f} images/s, "
-        f"best validation {summary.monitor} {summary.best:.3f}; checkpoint {summary.checkpoint}",
-        file=sys.stderr,
-    )
+    if Processes().first:
+        print(
+            f"{summary.steps} of {summary.total_steps} steps, "
+            f"{summary.images_per_second:.1f} images/s, best validation "
+            f"{summary.monitor} {summary.best:.3f}; checkpoint {summary.checkpoint}",
+            file=sys.stderr,
+        )
     return 130 if summary.interrupted else 0
 
 

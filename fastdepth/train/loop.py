@@ -84,8 +84,8 @@ class Trainer:
             torch.set_num_threads(run.threads)
         torch.manual_seed(run.seed)
         first, _ = split_weight(run.data[0])
-        self.validation = open_source(first, "validation", limit=run.validation_limit)
-        self.processes.share(self.recipe.batch)
+        self.validation = open_source(first, "validation", limit=run.validation_limit, look=False)
+        self.processes.check_batch(self.recipe.batch)
         self.sampler = EpochSampler(
             parse_sources(run.data, "train"),
             self.recipe.batch,
@@ -153,6 +153,8 @@ class Trainer:
             self.log = TrainingLog(self.run.log, board)
         self._log(
             resumed=self.run.resume,
+            recipe=self.run.recipe or self.variant.recipe,
+            source=self.recipe.source,
             initialisation=self.card.initialisation,
             images_per_epoch=sum(self.sampler.lengths),
         )
@@ -205,10 +207,10 @@ class Trainer:
             self.step += 1
             pace.add(self.recipe.batch * len(group), waited, watch.lap())
             advance(1)
-            if self.step % LOG_INTERVAL == 0:
+            epoch_done = self.step % self.sampler.steps_per_epoch == 0
+            if epoch_done or self.step % LOG_INTERVAL == 0:
                 self._report(losses, pace, advance)
                 losses.clear()
-            epoch_done = self.step % self.sampler.steps_per_epoch == 0
             if epoch_done:
                 self._validate()
                 if self.improvement.exhausted:

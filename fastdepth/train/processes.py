@@ -41,8 +41,8 @@ class Processes:
         local = os.environ.get("LOCAL_RANK", "0")
         return f"cuda:{local}" if name == "cuda" and self.count > 1 else name
 
-    def share(self, batch: int) -> int:
-        """Pictures of this process in a batch of all.
+    def check_batch(self, batch: int) -> None:
+        """See that a batch can be split evenly.
 
         Raises:
             UsageError: the batch cannot be split evenly.
@@ -50,7 +50,6 @@ class Processes:
         if batch % self.count:
             near = -(-batch // self.count) * self.count
             raise UsageError(f"{self.count} processes cannot share a batch of {batch}; try {near}")
-        return batch // self.count
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:

@@ -183,11 +183,20 @@ _TRUNK_HALF = TrainingRecipe(
     augmentation=replace(_STRONG, scale=0.5, crop=Size(224, 288)),
 )
 
-# Halved pictures, uncropped but for what makes both sides a multiple of 32.
+# Whole pictures, halved.
 _WHOLE_HALF = Augmentation(
-    border=(0, 0, 640, 480), scale=0.5, rotation=0, crop=Size(224, 320), flip=0, colour=0
+    border=(0, 0, 640, 480), scale=0.5, rotation=0, crop=Size(240, 320), flip=0, colour=0
 )
-_EIGEN_CROP = replace(_WHOLE_HALF, rotation=5.0, crop=Size(228, 304), flip=0.5)
+_EIGEN_ZOOM = 20 / 19
+# 320x240 cut to 304x228; in use whole pictures become 304x228, so metres are of that scale.
+_EIGEN_CROP = replace(
+    _WHOLE_HALF,
+    scale=0.475,
+    zoom=(_EIGEN_ZOOM, _EIGEN_ZOOM),
+    rotation=5.0,
+    crop=Size(228, 304),
+    flip=0.5,
+)
 
 RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
     {
@@ -238,6 +247,7 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             schedule="step",
             fall_epochs=(30,),
             clip=math.inf,
+            monitor="loss",
             augmentation=_EIGEN_CROP,
         ),
         "laina": TrainingRecipe(
@@ -252,7 +262,7 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             clip=math.inf,
             augmentation=replace(
                 _EIGEN_CROP,
-                zoom=(1.0, 1.5),
+                zoom=(_EIGEN_ZOOM, 1.5 * _EIGEN_ZOOM),
                 colour=1.0,
                 gamma=(1.0, 1.0),
                 brightness=(1.0, 1.0),
@@ -285,7 +295,7 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             clip=math.inf,
             monitor="mse",
             patience=3,
-            augmentation=_WHOLE_HALF,
+            augmentation=replace(_WHOLE_HALF, stretch=224 / 240, crop=Size(224, 320)),
         ),
     }
 )

@@ -32,7 +32,10 @@ class TrainingRun:
         epochs: passes through the data; the recipe's number if absent.
         batch: pictures per pass through the network, of all processes together; the recipe's if
             absent.
+        accumulation: batches per optimiser step; the recipe's if absent.
         learning_rate: peak learning rate; the recipe's if absent.
+        ema: decay of the weights' moving average; the recipe's if absent.
+        patience: validations without a better one until a stage ends; the recipe's if absent.
         crop: WIDTHxHEIGHT of the random crop; the recipe's if absent.
         scale: fixed resize of every picture, metres unchanged; the recipe's if absent.
         zoom: least and greatest random enlargement, depth divided by it; the recipe's if absent.
@@ -61,7 +64,10 @@ class TrainingRun:
     encoder_weights: str | None = None
     epochs: int | None = None
     batch: int | None = None
+    accumulation: int | None = None
     learning_rate: float | None = None
+    ema: float | None = None
+    patience: int | None = None
     crop: str | None = None
     scale: float | None = None
     zoom: tuple[float, float] | None = None
@@ -108,7 +114,13 @@ class TrainingRun:
             raise UsageError("precision fp16 is for GPUs; use --precision bf16 on the CPU")
         if self.skip_limit < 0:
             raise UsageError(f"skip-limit {self.skip_limit} must be 0 or more")
-        self.evaluated_size()
+        variant.sizes.check(self.evaluated_size(), variant.name)
+        if recipe.ema >= 1:
+            raise UsageError(f"ema {recipe.ema} must be below 1; write 0.999")
+        begun = self._given("weights", "initial", "encoder_weights")
+        if len(begun) > 1:
+            names = " and ".join(f"--{name.replace('_', '-')}" for name in begun)
+            raise UsageError(f"{names} exclude each other; give one")
         if not self.data:
             raise UsageError("no training data; give --data nyu:PATH or --data rooms")
         if self.checkpoint.exists() and not self.resume:
@@ -121,7 +133,7 @@ class TrainingRun:
     def changed_recipe(self) -> TrainingRecipe:
         """The recipe with this run's changes."""
         recipe = get_recipe(self.recipe or get_variant(self.variant).recipe)
-        changes = self._given("epochs", "batch", "learning_rate")
+        changes = self._given("epochs", "batch", "accumulation", "learning_rate", "ema", "patience")
         own = self._given("scale", "zoom", "border")
         for key, value in {**changes, **own}.items():
             numbers = value if isinstance(value, tuple) else (value,)
@@ -143,11 +155,10 @@ class TrainingRun:
 
         Raises:
             UsageError: the size that was asked for is none.
-            SizeError: the network cannot take it.
         """
         variant = get_variant(self.variant)
         if self.validation_size is not None:
-            return variant.sizes.check(Size.parse(self.validation_size), variant.name)
+            return Size.parse(self.validation_size)
         usual = get_recipe(variant.recipe).augmentation.scale
         factor = self.changed_recipe().augmentation.scale / usual
         return Size(round(variant.size.height * factor), round(variant.size.width * factor))
@@ -164,7 +175,7 @@ class TrainingSummary:
     Attributes:
         steps: steps done, of ``total_steps``.
         total_steps: length of the whole run.
-        images_per_second: pictures per second of this session, validation left out.
+        images_per_second: pictures per second since this start, validation left out.
         monitor: figure that decides which validation was the best.
         best: its best value so far, of this stage; infinitely bad before the first validation.
         checkpoint: file to resume from.

@@ -17,7 +17,8 @@ from fastdepth.train.augment import augment
 from fastdepth.train.recipes import Augmentation
 
 Key = tuple[int, int, int]
-"""Epoch, source and index: all that decides what a training sample looks like."""
+"""Epoch, source, and index plus number of the pass times the source's length: all that decides what
+a training sample looks like."""
 
 
 MOST_REPLACED = 100  # unreadable samples in a row after which nothing good is to be expected
@@ -58,7 +59,7 @@ def parse_sources(specs: Sequence[str], split: str) -> list[WeightedSource]:
         UnknownNameError, DataError: see :func:`fastdepth.data.open_source`.
     """
     parts = [split_weight(spec) for spec in specs]
-    return [WeightedSource(open_source(name, split), passes) for name, passes in parts]
+    return [WeightedSource(open_source(name, split, look=False), passes) for name, passes in parts]
 
 
 def split_weight(spec: str) -> tuple[str, float]:
@@ -116,8 +117,8 @@ class EpochSampler(Sampler[list[Key]]):
         for number, (entry, length) in enumerate(zip(self.sources, self.lengths, strict=True)):
             size = len(entry.source)
             order = [
-                index
-                for _ in range(-(-length // size))
+                turn * size + index  # each pass by another number, so that it looks different
+                for turn in range(-(-length // size))
                 for index in torch.randperm(size, generator=generator).tolist()
             ]
             keys += [(epoch, number, index) for index in order[:length]]
@@ -199,7 +200,6 @@ def make_loader(
         multiprocessing_context="spawn" if workers else None,  # forked OpenCV threads can hang
         worker_init_fn=_use_one_thread,
         generator=torch.Generator(),  # the global one must not move: dropout reads it
-        persistent_workers=False,
         prefetch_factor=4 if workers else None,
     )
 

@@ -38,7 +38,7 @@ def write_sheets(
     """Draw ``output/sheet.png``, the latest, and keep it as ``output/sheets/EPOCH.png``.
 
     Args:
-        network: put into evaluation mode, and back into the mode it was in.
+        network: is put into evaluation mode.
         source: held-out samples; up to :data:`ROWS` of them, evenly spread and always the same.
         size: network input.
         output: folder of the run.
@@ -64,27 +64,11 @@ def write_sheets(
 @torch.inference_mode()
 def _predict(network: DepthNetwork, image: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
     """Depth (H, W) float32 [m] of a picture, H x W the network input's size."""
-    training, device = network.training, next(network.parameters()).device
+    device = next(network.parameters()).device
     network.eval()
     picture = torch.from_numpy(resize(image, size)).to(device)
     depth, _ = predict_pictures(network, picture[None])
-    network.train(training)
     return np.asarray(depth[0, 0].float().cpu().numpy())
-
-
-def draw_sheet(
-    pictures: Sequence[NDArray[np.uint8]],
-    truths: Sequence[NDArray[np.float32]],
-    depths: Sequence[NDArray[np.float32]],
-    path: str | Path,
-) -> None:
-    """Write :func:`make_sheet` as a PNG, whole or not at all.
-
-    Raises:
-        UsageError: see :func:`make_sheet`.
-        OutputError: the file could not be written.
-    """
-    write_png(path, make_sheet(pictures, truths, depths))
 
 
 def make_sheet(

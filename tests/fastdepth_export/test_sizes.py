@@ -43,6 +43,13 @@ def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 96, "width", 3]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_size_may_be_a_multiple_of_another(tiny, tmp_path, order):
+    sizes = (Size(96, 128), Size(192, 256))[::order]
+    assert export(ExportRecipe("tiny", sizes=sizes), tmp_path / "m.onnx").parity < 1e-4
+    assert fastdepth.load(tmp_path / "m.onnx").sizes == sizes
+
+
 def test_the_finished_file_is_verified_at_all_sizes(several):
     rows = compare_stages(several[0], data="rooms:1")
     check_stages(several[0], rows)
@@ -85,6 +92,11 @@ def test_a_batch_of_one_can_be_fixed(tiny, tmp_path):
     assert compare(model.infer, build_network(recipe), model.size, batches=(1,)) < 1e-4
     rows = compare_stages(path, data="rooms:1")
     check_stages(path, rows)
+
+
+def test_openvino_takes_a_fixed_batch(tiny, tmp_path):
+    recipe = ExportRecipe("tiny", format="openvino", batch=1)
+    assert export(recipe, tmp_path / "m.xml").batch == 1
 
 
 def test_widths_that_the_merged_form_cannot_take_are_not_merged(tiny, tmp_path):

@@ -87,7 +87,7 @@ def test_the_shares_of_all_processes_are_the_batch_of_one(folder):
 def test_a_batch_that_cannot_be_shared(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     with pytest.raises(UsageError, match="4 processes cannot share a batch of 5; try 8"):
-        Processes().share(5)
+        Processes().check_batch(5)
 
 
 def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):

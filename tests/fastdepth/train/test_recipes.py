@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import pytest
 import torch
 from tiny_training import STAGES, PlainNetwork
-from torch import nn
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.models import create_model
@@ -24,7 +22,6 @@ def test_every_recipe_is_whole(name):
     assert sum(stage.epochs for stage in recipe.plan()) == recipe.epochs
     for stage in recipe.plan():
         assert stage.loss in LOSSES
-    assert dataclasses.replace(recipe) == recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -175,10 +172,3 @@ def test_unknown_names_are_answered_with_all(field):
     recipe = TrainingRecipe("tests", **{field: "adamx"})
     with pytest.raises(UnknownNameError, match=f"unknown {field} 'adamx'.*known: "):
         Schedule(make_optimiser(PlainNetwork((1e-3, 10.0)), recipe), recipe, 10, 2)
-
-
-def test_no_clipping_is_an_infinite_norm():
-    parameter = nn.Parameter(torch.ones(3))
-    parameter.grad = torch.full((3,), 1e6)
-    nn.utils.clip_grad_norm_([parameter], math.inf)
-    assert (parameter.grad == 1e6).all()
