@@ -40,7 +40,7 @@ class Yardstick:
     """What accuracy is measured on and how; only figures with equal yardsticks compare.
 
     Attributes:
-        data: name of the data source.
+        data: name of the data source, and the split where that is not the test split.
         depth_kind: which depth of it, where the source has several; else empty.
         samples: number of samples.
         sample_hash: hash of their names.
@@ -56,10 +56,13 @@ class Yardstick:
     flip: bool = False
 
     @classmethod
-    def of(cls, source: Source, protocol: str, *, flip: bool = False) -> Yardstick:
-        """The yardstick that a source and a protocol make."""
+    def of(
+        cls, source: Source, protocol: str, *, flip: bool = False, split: str = "test"
+    ) -> Yardstick:
+        """The yardstick that a source of a split and a protocol make."""
         kind = str(getattr(source, "depth_kind", ""))
-        return cls(source.name, kind, len(source), sample_list_hash(source), protocol, flip)
+        name = source.name if split == "test" else f"{source.name} {split}"
+        return cls(name, kind, len(source), sample_list_hash(source), protocol, flip)
 
     def describe(self) -> str:
         """One line to print with every figure."""

@@ -34,6 +34,7 @@ class Options:
         device: cpu, cuda or cuda:N.
         threads: CPU threads of the runtimes; all that this process may use if absent.
         data: pictures with depth: rooms, rooms:COUNT or nyu:PATH.
+        split: part of the data: test, validation, train or all-train.
         limit: measure accuracy on so many samples, evenly spread; all if absent.
         protocol: rules of the accuracy: eigen, densedepth or fastdepth.
         flip: average the depth of picture and mirrored picture, as papers do; not as deployed.
@@ -48,6 +49,7 @@ class Options:
     device: str = "cpu"
     threads: int | None = None
     data: str = "rooms"
+    split: str = "test"
     limit: int | None = None
     protocol: str = DEFAULT_PROTOCOL
     flip: bool = False
@@ -90,7 +92,7 @@ class Options:
             UnknownNameError, UsageError: no such data source, or a limit that leaves nothing.
             DataError: the data cannot be read.
         """
-        return open_source(self.data, "test", limit=self.limit)
+        return open_source(self.data, self.split, limit=self.limit)
 
     def _weights_by_variant(self) -> dict[str, list[str]]:
         """Weights, tags or files, of every variant that is measured."""

@@ -42,7 +42,7 @@ def run(options: Options | None = None, advance: Advance = _silent) -> Report:
     options = options or Options()
     options.check()
     source = options.open_data()
-    yardstick = Yardstick.of(source, options.protocol, flip=options.flip)
+    yardstick = Yardstick.of(source, options.protocol, flip=options.flip, split=options.split)
     recorder = EnvironmentRecorder()
     samples = load_samples(source, _counting(advance, f"reading {options.data}", len(source)))
     advance()

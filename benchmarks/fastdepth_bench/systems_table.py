@@ -33,11 +33,9 @@ HEADINGS = (
 
 NOT_MEASURED = "not measured"
 
-OVERFIT = ".overfit."
-"""In the name of weights that were trained on the very pictures that they are measured on.
-
-That shows that a recipe learns, and says nothing of accuracy.
-"""
+LEARNT = " train"
+"""Ends the name of data of the training split: that a network knows them shows that its recipe
+learns, and says nothing of accuracy."""
 
 _DEPLOYED = ("onnxruntime", "fp32")  # what stands for a system that was measured in several
 
@@ -75,7 +73,7 @@ def measured(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for row, _ in _measured(reports, {}, VARIANTS):
-        if row["metrics"] and OVERFIT not in row["weights"]:
+        if row["metrics"] and not row["data"].endswith(LEARNT):
             on = f"{row['data']}, {row['samples']} pictures, protocol {row['protocol']}"
             found.setdefault(row["variant"], {"d1": round(row["metrics"]["d1"], 4), "on": on})
     return found
@@ -144,7 +142,7 @@ def _cells(row: Row, note: str) -> tuple[str, ...]:
     metrics = row["metrics"] or {}
     height, width = row["size"]
     thresholds = _thresholds(tuple(metrics.get(name) for name in ("d1", "d2", "d3")))
-    learnt = "over-fits: " if OVERFIT in row["weights"] else ""
+    learnt = "over-fits: " if row["data"].endswith(LEARNT) else ""
     return (
         f"{learnt}{thresholds}" if thresholds else NOT_MEASURED,
         number(metrics.get("abs_rel"), 3),

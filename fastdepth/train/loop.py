@@ -84,10 +84,16 @@ class Trainer:
             torch.set_num_threads(run.threads)
         torch.manual_seed(run.seed)
         first, _ = split_weight(run.data[0])
-        self.validation = open_source(first, "validation", limit=run.validation_limit, look=False)
+        by_heart = run.overfit is not None
+        self.validation = open_source(
+            first,
+            "train" if by_heart else "validation",
+            limit=run.overfit if by_heart else run.validation_limit,
+            look=False,
+        )
         self.processes.check_batch(self.recipe.batch)
         self.sampler = EpochSampler(
-            parse_sources(run.data, "train"),
+            parse_sources(run.data, "train", run.overfit),
             self.recipe.batch,
             self.recipe.epochs,
             run.seed,

@@ -55,6 +55,20 @@ class Augmentation:
     blur: float = 0.0
     noise: float = 0.0
 
+    @classmethod
+    def whole(cls, size: Size) -> Augmentation:
+        """Nothing random: whole pictures at this size."""
+        scale = size.width / 640
+        return cls(
+            border=(0, 0, 640, 480),
+            scale=scale,
+            stretch=size.height / 480 / scale,
+            rotation=0.0,
+            crop=size,
+            flip=0.0,
+            colour=0.0,
+        )
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -184,9 +198,7 @@ _TRUNK_HALF = TrainingRecipe(
 )
 
 # Whole pictures, halved.
-_WHOLE_HALF = Augmentation(
-    border=(0, 0, 640, 480), scale=0.5, rotation=0, crop=Size(240, 320), flip=0, colour=0
-)
+_WHOLE_HALF = Augmentation.whole(Size(240, 320))
 _EIGEN_ZOOM = 20 / 19
 # 320x240 cut to 304x228; in use whole pictures become 304x228, so metres are of that scale.
 _EIGEN_CROP = replace(
@@ -295,7 +307,7 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             clip=math.inf,
             monitor="mse",
             patience=3,
-            augmentation=replace(_WHOLE_HALF, stretch=224 / 240, crop=Size(224, 320)),
+            augmentation=Augmentation.whole(Size(224, 320)),
         ),
     }
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.size import Size
-from fastdepth.train.recipes import TrainingRecipe, get_recipe
+from fastdepth.train.recipes import Augmentation, TrainingRecipe, get_recipe
 from fastdepth.variants import get_variant
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -51,6 +51,9 @@ class TrainingRun:
         validation_size: WIDTHxHEIGHT at which the network sees whole pictures of held-out scenes;
             the variant's size, scaled as training is, if absent.
         skip_limit: so many pictures that cannot be read are skipped; one more stops the run.
+        overfit: train and validate on so many pictures, evenly spread, whole and unchanged: shows
+            that a network learns by its recipe. --data nyu:PATH=50 passes through them 50 times an
+            epoch.
         seed: decides shuffling, augmentation and initial weights.
     """
 
@@ -81,6 +84,7 @@ class TrainingRun:
     validation_limit: int = 50
     validation_size: str | None = None
     skip_limit: int = 10
+    overfit: int | None = None
     seed: int = 0
 
     @property
@@ -133,8 +137,13 @@ class TrainingRun:
     def changed_recipe(self) -> TrainingRecipe:
         """The recipe with this run's changes."""
         recipe = get_recipe(self.recipe or get_variant(self.variant).recipe)
+        own = self._given("crop", "scale", "zoom", "border")
+        if self.overfit is not None:
+            if own:
+                raise UsageError(f"--overfit shows whole pictures; leave --{next(iter(own))} out")
+            recipe = replace(recipe, augmentation=Augmentation.whole(self.evaluated_size()))
         changes = self._given("epochs", "batch", "accumulation", "learning_rate", "ema", "patience")
-        own = self._given("scale", "zoom", "border")
+        own.pop("crop", None)
         for key, value in {**changes, **own}.items():
             numbers = value if isinstance(value, tuple) else (value,)
             if key != "border" and min(numbers) <= 0:
@@ -159,6 +168,8 @@ class TrainingRun:
         variant = get_variant(self.variant)
         if self.validation_size is not None:
             return Size.parse(self.validation_size)
+        if self.overfit is not None:
+            return variant.size
         usual = get_recipe(variant.recipe).augmentation.scale
         factor = self.changed_recipe().augmentation.scale / usual
         return Size(round(variant.size.height * factor), round(variant.size.width * factor))

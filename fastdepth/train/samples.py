@@ -51,15 +51,20 @@ class WeightedSource:
     passes: float = 1.0
 
 
-def parse_sources(specs: Sequence[str], split: str) -> list[WeightedSource]:
-    """Open ``nyu:PATH``, ``rooms:500=0.5`` and the like.
+def parse_sources(
+    specs: Sequence[str], split: str, limit: int | None = None
+) -> list[WeightedSource]:
+    """Open ``nyu:PATH``, ``rooms:500=0.5`` and the like; of each at most ``limit`` samples.
 
     Raises:
         UsageError: a number of passes that is not positive.
         UnknownNameError, DataError: see :func:`fastdepth.data.open_source`.
     """
     parts = [split_weight(spec) for spec in specs]
-    return [WeightedSource(open_source(name, split, look=False), passes) for name, passes in parts]
+    return [
+        WeightedSource(open_source(name, split, limit=limit, look=False), passes)
+        for name, passes in parts
+    ]
 
 
 def split_weight(spec: str) -> tuple[str, float]:

@@ -76,6 +76,7 @@ def test_yardstick_names_all_that_decides() -> None:
     source = open_source("rooms:3", "test")
     yardstick = Yardstick.of(source, "densedepth")
     assert yardstick == Yardstick("rooms", "", 3, sample_list_hash(source), "densedepth")
+    assert Yardstick.of(source, "densedepth", split="train").data == "rooms train"
     line = yardstick.describe()
     for part in (
         "rooms",

@@ -7,12 +7,14 @@ import os
 import shutil
 import signal
 
+import numpy as np
 import pytest
 import torch
 from tiny_training import STAGES, register, tensors_differ
 
-from fastdepth.errors import DataError, DivergenceError, WeightsError
+from fastdepth.errors import DataError, DivergenceError, UsageError, WeightsError
 from fastdepth.models.loading import read_tensors
+from fastdepth.preprocess import resize
 from fastdepth.train import TrainingRun, loop, train
 from fastdepth.train.checkpoint import Checkpoint, save_weights
 from fastdepth.train.cli import main
@@ -37,6 +39,26 @@ def run(folder, tmp_path, monkeypatch):
 def batches(trainer):
     sampler = trainer.sampler
     return list(make_loader(sampler, trainer.recipe.augmentation, trainer.run.seed, 0))
+
+
+def test_overfitting_shows_the_same_whole_pictures_again_and_again(run):
+    trainer = Trainer(run(overfit=3, changes={"batch": 3, "epochs": 20, "learning_rate": 1e-2}))
+    (entry,) = trainer.sampler.sources
+    assert trainer.validation.names == entry.source.names
+    assert len(trainer.validation.names) == 3
+    size = trainer.variant.size
+    known = {
+        sample.name: resize(sample.image, size).transpose(2, 0, 1) / 255
+        for sample in trainer.validation
+    }
+    for batch in batches(trainer)[:3]:
+        for picture, name in zip(batch.image, batch.names, strict=True):
+            np.testing.assert_allclose(picture, known[name.removeprefix("nyu:")], atol=1e-6)
+
+
+def test_overfitting_takes_no_other_view_of_the_pictures(run):
+    with pytest.raises(UsageError, match="--overfit shows whole pictures; leave --zoom out"):
+        Trainer(run(overfit=3, zoom=(1.0, 2.0)))
 
 
 def test_accumulated_batches_are_one_large_one(run):
