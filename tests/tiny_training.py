@@ -26,11 +26,10 @@ class PlainNetwork(DepthNetwork):
     """Two parts, of which one has dropout and, if asked, batch norm."""
 
     def __init__(self, depth_range: tuple[float, float], norm: bool = False) -> None:
-        super().__init__()
+        super().__init__(depth_range)
         normalise = nn.BatchNorm2d(4) if norm else nn.Identity()
         self.coarse = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), normalise, nn.Dropout(0.5 * norm))
         self.fine = nn.Conv2d(4, 1, 3, 2, 1)
-        self.depth_range = depth_range
 
     def predict(self, normalised: Tensor) -> Prediction:
         depth = 0.1 + 9.9 * self.fine(self.coarse(normalised).relu()).float().sigmoid()

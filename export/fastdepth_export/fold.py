@@ -73,7 +73,7 @@ class FoldedUNet(DepthNetwork):
     """
 
     def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
-        super().__init__()
+        super().__init__(network.depth_range)
         self.trunk = _sharing(
             network.unet, stem=_divide_input(network.unet.stem, 255 * network.std)
         )
@@ -101,7 +101,7 @@ class FoldedEfficientNet(DepthNetwork):
     """
 
     def __init__(self, network: AdaBinsEfficientNet) -> None:
-        super().__init__()
+        super().__init__(network.depth_range)
         self.encoder, self.decoder, self.bins = network.encoder, network.decoder, network.bins
         self.to(next(network.parameters()))  # device and type
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.models._timm import create_encoder
-from fastdepth.models.network import DepthNetwork, Prediction, squash, upsample
+from fastdepth.models.network import DepthNetwork, Prediction, upsample
 
 TAPS = (64, 256, 512, 1792, 1920)
 """Channels of DenseNet-201 at 1/2 to 1/32 of the picture, before each halving."""
@@ -32,8 +32,7 @@ class DenseNetUNet(DepthNetwork):
     encoder_path = "encoder"
 
     def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
-        super().__init__()
-        self.depth_range = depth_range
+        super().__init__(depth_range)
         self.encoder = create_encoder("densenet201")
         deeper = (TAPS[-1], *UNET)
         skips = (*TAPS[-2::-1], 0)  # the picture itself is no skip
@@ -53,7 +52,7 @@ class DenseNetUNet(DepthNetwork):
                 level = upsample(level, *normalised.shape[-2:])
             level = block(level)
         numbers = self.head(level)
-        return Prediction(normalised, squash(numbers, self.depth_range), numbers)
+        return Prediction(normalised, self.squash(numbers), numbers)
 
     def _taps(self, image: Tensor) -> list[Tensor]:
         """Encoder maps of ``TAPS`` channels."""
@@ -86,8 +85,7 @@ class DenseNetFast(DepthNetwork):
     encoder_path = "encoder"
 
     def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
-        super().__init__()
-        self.depth_range = depth_range
+        super().__init__(depth_range)
         self.encoder = create_encoder("densenet201")
         layers: list[nn.Module] = []
         for inputs, middle in zip((TAPS[-1], *FAST), FAST, strict=False):
@@ -104,7 +102,7 @@ class DenseNetFast(DepthNetwork):
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W), H and W multiples of 32."""
         features = self.encoder.forward_features(normalised)
-        depth = self.limit(self.decoder(features), self.depth_range)
+        depth = self.limit(self.decoder(features))
         return Prediction(normalised, depth, features)
 
 

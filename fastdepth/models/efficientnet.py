@@ -95,7 +95,7 @@ class AdaBinsEfficientNet(DepthNetwork):
     def __init__(
         self, encoder: str, bins: int = 256, depth_range: tuple[float, float] = (1e-3, 10.0)
     ) -> None:
-        super().__init__()
+        super().__init__(depth_range)
         self.encoder = Encoder(encoder)
         self.decoder = Decoder(self.encoder.widths)
         self.bins = BinsHead(bins, depth_range=depth_range)

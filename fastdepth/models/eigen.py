@@ -75,13 +75,12 @@ class Eigen(DepthNetwork):
     """
 
     def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
-        super().__init__()
-        self.depth_range = depth_range
+        super().__init__(depth_range)
         self.coarse, self.fine = Coarse(), Fine()
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, 228, 304)."""
         coarse = self.coarse(normalised)
         fine = self.fine(normalised, coarse)
-        depth, first = (self.limit(log.float().exp(), self.depth_range) for log in (fine, coarse))
+        depth, first = (self.limit(log.float().exp()) for log in (fine, coarse))
         return Prediction(normalised, depth, coarse=first)

@@ -125,8 +125,7 @@ class FCRN(DepthNetwork):
     encoder_path = "body"
 
     def __init__(self, decoder: str, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
-        super().__init__()
-        self.depth_range = depth_range
+        super().__init__(depth_range)
         self.body = create_encoder("resnet50")
         self.bridge = nn.Sequential(nn.Conv2d(BODY, WIDTHS[0], 1), nn.BatchNorm2d(WIDTHS[0]))
         self.decoder = DECODERS[decoder]()
@@ -144,4 +143,4 @@ class FCRN(DepthNetwork):
         """Predict depth of a normalised picture (B, 3, H, W)."""
         features = self.bridge(self.body.forward_features(normalised))
         depth = self.decoder(features).relu()
-        return Prediction(normalised, self.limit(depth, self.depth_range), features)
+        return Prediction(normalised, self.limit(depth), features)

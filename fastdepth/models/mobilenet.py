@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastdepth.models._timm import create_encoder
-from fastdepth.models.network import DepthNetwork, Prediction, squash
+from fastdepth.models.network import DepthNetwork, Prediction
 
 WIDTHS = (1024, 512, 256, 128, 64, 32)
 
@@ -43,8 +43,7 @@ class FastDepth(DepthNetwork):
     encoder_path = "encoder"
 
     def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
-        super().__init__()
-        self.depth_range = depth_range
+        super().__init__(depth_range)
         self.encoder = create_encoder("mobilenetv1_100")
         self.decoder = nn.ModuleList(_separable(a, b) for a, b in itertools.pairwise(WIDTHS))
         self.head = nn.Conv2d(WIDTHS[-1], 1, 1)
@@ -62,4 +61,4 @@ class FastDepth(DepthNetwork):
             if skip is not None:
                 level = level + skip
         numbers = self.head(level)
-        return Prediction(normalised, squash(numbers, self.depth_range), numbers)
+        return Prediction(normalised, self.squash(numbers), numbers)

@@ -41,12 +41,14 @@ class DepthNetwork(nn.Module):
     Attributes:
         encoder_path: name of the submodule that is a network of timm's, and so can begin
             pretrained (:mod:`fastdepth.models.pretrained`); empty where there is none.
+        depth_range: least and greatest depth [m].
     """
 
     encoder_path = ""
 
-    def __init__(self) -> None:
+    def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
         super().__init__()
+        self.depth_range = depth_range
         mean = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1)
         std = torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1)
         self.mean: Tensor
@@ -71,20 +73,19 @@ class DepthNetwork(nn.Module):
         """The submodule at ``encoder_path``, where there is one."""
         return self.get_submodule(self.encoder_path) if self.encoder_path else None
 
-    def limit(self, depth: Tensor, depth_range: tuple[float, float]) -> Tensor:
+    def squash(self, numbers: Tensor) -> Tensor:
+        """Any numbers to depth [m] float32 within the range, by a sigmoid."""
+        least, greatest = self.depth_range
+        return least + (greatest - least) * numbers.float().sigmoid()
+
+    def limit(self, depth: Tensor) -> Tensor:
         """Depth [m] in single precision, within the range when predicting.
 
         While training it is left as it is: beyond the range a clamp has no gradient that would
         bring it back.
         """
         depth = depth.float()
-        return depth if self.training else depth.clamp(*depth_range)
-
-
-def squash(numbers: Tensor, depth_range: tuple[float, float]) -> Tensor:
-    """Any numbers to depth [m] float32 within the range, by a sigmoid."""
-    least, greatest = depth_range
-    return least + (greatest - least) * numbers.float().sigmoid()
+        return depth if self.training else depth.clamp(*self.depth_range)
 
 
 def upsample(depth: Tensor, height: int, width: int) -> Tensor:

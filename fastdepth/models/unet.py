@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastdepth.models.adabins import BinsHead
-from fastdepth.models.network import DepthNetwork, Prediction, squash, upsample
+from fastdepth.models.network import DepthNetwork, Prediction, upsample
 
 STEM = 8
 DOWN = (16, 32, 64, 128, 256, 256)
@@ -81,14 +81,13 @@ class RegressionUNet(DepthNetwork):
     """
 
     def __init__(self, separable: bool, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
-        super().__init__()
+        super().__init__(depth_range)
         self.unet = UNet(separable, features=1)
-        self.depth_range = depth_range
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
         features = self.unet.head(self.unet(normalised))
-        return Prediction(normalised, squash(features, self.depth_range), features)
+        return Prediction(normalised, self.squash(features), features)
 
 
 class AdaBinsUNet(DepthNetwork):
@@ -108,7 +107,7 @@ class AdaBinsUNet(DepthNetwork):
         patch: int = 16,
         depth_range: tuple[float, float] = (1e-3, 10.0),
     ) -> None:
-        super().__init__()
+        super().__init__(depth_range)
         self.unet = UNet(separable)
         self.bins = BinsHead(bins, patch, depth_range)
 
