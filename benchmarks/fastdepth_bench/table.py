@@ -121,10 +121,9 @@ def _accuracy_columns(yardstick: Yardstick) -> list[Column]:
         return lambda row: f"{getattr(row.scores, name):.3f}" if row.scores else ""
 
     named = {"d1": "d1", "d2": "d2", "d3": "d3", "abs_rel": "AbsRel", "rmse": "RMSE\xa0m"}
-    columns = [
-        Column(f"{yardstick.data}\n{heading}", score(name)) for name, heading in named.items()
-    ]
-    return [*columns, Column(f"{yardstick.data}\nd1-torch", _difference)]
+    data = yardstick.data.replace(" ", "\n")
+    columns = [Column(f"{data}\n{heading}", score(name)) for name, heading in named.items()]
+    return [*columns, Column(f"{data}\nd1-torch", _difference)]
 
 
 def _difference(row: Result) -> str:
