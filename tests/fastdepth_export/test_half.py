@@ -30,7 +30,8 @@ def element_types(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "folded", pytest.param("regression", marks=pytest.mark.slow)]
+    "name",
+    ["folded", *(pytest.param(n, marks=pytest.mark.slow) for n in ("plain", "regression"))],
 )
 def test_bytes_in_and_metres_out_as_before(name, request, pictures):
     whole = request.getfixturevalue(name)

@@ -43,7 +43,8 @@ def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 96, "width", 3]
 
 
-@pytest.mark.parametrize("order", [1, pytest.param(-1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [1, -1])
 def test_a_size_may_be_a_multiple_of_another(tiny, tmp_path, order):
     sizes = (Size(96, 96), Size(96, 192))[::order]
     assert export(ExportRecipe("tiny", sizes=sizes), tmp_path / "m.onnx").parity < 1e-4
@@ -60,7 +61,7 @@ def test_it_costs_what_a_file_of_its_first_size_costs(several, exported):
     assert graph_cost(several[0]).macs == graph_cost(exported[0]).macs
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", [pytest.param("fp16", marks=pytest.mark.slow), "int8"])
 def test_reduced_precision_is_measured_at_all_sizes(tiny, tmp_path, precision):
     path = tmp_path / "m.onnx"
     recipe = replace(RECIPE, precision=precision, calibration="rooms:1")
