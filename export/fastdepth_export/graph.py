@@ -69,12 +69,13 @@ def _open_dimensions(sizes: Sequence[Size], batch: int | None) -> dict[int, Any]
         axes[0] = torch.export.Dim("batch", min=1, max=1024)
     for axis, name in ((1, "height"), (2, "width")):
         sides = {size[axis - 1] for size in sizes}
+        if len(sides) == 1:
+            continue
         step = math.gcd(*sides)
         if step == min(sides):  # torch.export would take a count of 1 for a constant
             step = math.gcd(step, step // 2)
-        if len(sides) > 1:
-            steps = torch.export.Dim(name, min=min(sides) // step, max=max(sides) // step)
-            axes[axis] = step * steps
+        steps = torch.export.Dim(name, min=min(sides) // step, max=max(sides) // step)
+        axes[axis] = step * steps
     return axes
 
 

@@ -15,10 +15,10 @@ from fastdepth.colour import DEFAULT_RANGE, INVALID_COLOUR, bar, colourise, scal
 from fastdepth.data import Source, Subset
 from fastdepth.errors import UsageError
 from fastdepth.images import write_png
-from fastdepth.models.inference import predict_pictures
 from fastdepth.models.network import DepthNetwork
 from fastdepth.preprocess import resize, resize_nearest
 from fastdepth.size import Size
+from fastdepth.train.validation import predict_sample
 
 ROWS = 4
 """Samples on a sheet."""
@@ -64,10 +64,8 @@ def write_sheets(
 @torch.inference_mode()
 def _predict(network: DepthNetwork, image: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
     """Depth (H, W) float32 [m] of a picture, H x W the network input's size."""
-    device = next(network.parameters()).device
     network.eval()
-    picture = torch.from_numpy(resize(image, size)).to(device)
-    depth, _ = predict_pictures(network, picture[None])
+    depth, _ = predict_sample(network, image, size)
     return np.asarray(depth[0, 0].float().cpu().numpy())
 
 

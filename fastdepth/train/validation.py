@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from fastdepth.data import Source
+from fastdepth.data.sample import Image
 from fastdepth.errors import InputError
 from fastdepth.metrics import Evaluation
 from fastdepth.models.inference import predict_pictures
-from fastdepth.models.network import DepthNetwork
+from fastdepth.models.network import DepthNetwork, Prediction
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth.train.losses import Loss
 from fastdepth.train.samples import sample_name
+
+
+def predict_sample(network: DepthNetwork, image: Image, size: Size) -> tuple[Tensor, Prediction]:
+    """Depth (1, 1, h, w) [m] of a picture (H, W, 3) uint8 at the network input h x w, and the rest.
+
+    Args:
+        network: in evaluation mode.
+        image: whole picture of any size.
+        size: network input.
+    """
+    picture = torch.from_numpy(resize(image, size)).to(next(network.parameters()).device)
+    return predict_pictures(network, picture[None])
 
 
 @torch.inference_mode()
@@ -46,9 +60,8 @@ def validate(
         except InputError as error:
             unreadable({sample_name(source, index): str(error)})
             continue
-        picture = torch.from_numpy(resize(sample.image, size)).to(device)
         truth = torch.from_numpy(sample.depth).to(device)[None, None]
-        depth, prediction = predict_pictures(network, picture[None])
+        depth, prediction = predict_sample(network, sample.image, size)
         losses.append(float(loss(prediction, truth)))
         evaluation.add(depth[0, 0].cpu().numpy(), sample.depth)
     scores = evaluation.scores().as_dict()
