@@ -48,6 +48,7 @@ from fastdepth.variants import get_variant
 from fastdepth.weights import WeightsCard, find_weights, read_card
 
 LOG_INTERVAL = 20  # steps
+PLOT_INTERVAL = 60.0  # least time between two drawings of the curves [s]
 MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -112,6 +113,7 @@ class Trainer:
         self.step, self.stages = 0, self.recipe.plan()
         self.unreadable: dict[str, str] = {}
         self.loader_named = False
+        self.unplotted = Stopwatch()
         self._enter(0)
         if self.processes.rank:  # dropout of its own; the weights come from the first process
             torch.manual_seed(run.seed * 1_000_003 + self.processes.rank)
@@ -174,13 +176,13 @@ class Trainer:
             progress(self.variant.name, total, shown=self.processes.first) as advance,
         ):
             advance(self.step)
-            pace = Pace()
+            pace = Pace(self.run.workers)
             while not self._steps(stop, advance, pace) and self.end < total:
                 self._enter(self.stage_number + 1)
         self._save()
         self.wrapped = self.network
         if self.processes.first:
-            plot_losses(self.run.log, self.run.output / "loss.png", self.variant.name)
+            self._plot()
             self.log.close()
         return TrainingSummary(
             self.step,
@@ -211,7 +213,8 @@ class Trainer:
             losses.append(self._step(group))
             self.schedule.after_step()
             self.step += 1
-            pace.add(self.recipe.batch * len(group), waited, watch.lap())
+            prepared = sum(batch.seconds for batch in group)
+            pace.add(self.recipe.batch * len(group), waited, watch.lap(), prepared)
             advance(1)
             epoch_done = self.step % self.sampler.steps_per_epoch == 0
             if epoch_done or self.step % LOG_INTERVAL == 0:
@@ -297,14 +300,22 @@ class Trainer:
             self._skip(unreadable)
         loss = float(self.processes.mean(torch.stack(list(losses)).mean()))
         rate, waiting = pace.images_per_second, pace.waiting()
-        self._log(loss=loss, images_per_second=round(rate, 2), waiting=round(waiting, 3))
+        loader, step = pace.loader_images_per_second, pace.step_images_per_second
+        self._log(
+            loss=loss,
+            images_per_second=round(rate, 2),
+            loader_images_per_second=round(loader, 2),
+            step_images_per_second=round(step, 2),
+            waiting=round(waiting, 3),
+        )
         best = f"best {self.improvement.monitor} {self.improvement.best:.3f}"
         advance(0, f"loss {loss:.3f}  {rate:.1f} images/s  {best}")
         if waiting > WAITING_LIMIT and self.processes.first and not self.loader_named:
             self.loader_named = True
             tell(
                 f"the loader is the bottleneck: {waiting:.0%} of the time is spent waiting for "
-                f"pictures; raise --workers, now {self.run.workers}"
+                f"pictures; the step could take {step:.1f} images/s, the loader prepares "
+                f"{loader:.1f} with --workers {self.run.workers}: raise that"
             )
 
     def _validate(self) -> None:
@@ -319,6 +330,8 @@ class Trainer:
             set_training(self.network)
         scores = self.processes.from_first(scores)
         self._log(validation=scores)
+        if self.processes.first and self.unplotted.seconds > PLOT_INTERVAL:
+            self._plot()
         self.schedule.after_validation(scores["loss"])
         if self.improvement.update(scores) and self.processes.first:
             card = replace(
@@ -337,6 +350,11 @@ class Trainer:
         with suppress(DataError, ImageError):
             sheet = write_sheets(network, self.validation, size, self.run.output, epoch)
             self.log.draw(sheet, self.step)
+
+    def _plot(self) -> None:
+        """Draw the curves so far."""
+        plot_losses(self.run.log, self.run.output / "loss.png", self.variant.name)
+        self.unplotted.lap()
 
     def _save(self) -> None:
         """Write the checkpoint."""

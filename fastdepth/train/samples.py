@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fastdepth.console import Stopwatch
 from fastdepth.data import Source, open_source
 from fastdepth.errors import InputError, UsageError
 from fastdepth.train.augment import augment
@@ -32,12 +33,14 @@ class Batch(NamedTuple):
         depth: (B, 1, H, W) float32 [m], 0 where nothing was measured.
         names: ``source:sample`` of each.
         unreadable: what was wrong with samples that were replaced by the next good ones, by name.
+        seconds: what it took to decode and augment them, one after the other [s].
     """
 
     image: Tensor
     depth: Tensor
     names: list[str]
     unreadable: dict[str, str]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class AugmentedSamples(Dataset[Batch]):
         self.sources, self.augmentation, self.seed = sources, augmentation, seed
 
     def __getitem__(self, key: Key) -> Batch:
+        watch = Stopwatch()
         epoch, number, index = key
         mixed = ((self.seed * 1_000_003 + epoch) * 1_009 + number) * 1_000_003 + index
         generator = torch.Generator().manual_seed(mixed % 2**63)
@@ -166,7 +170,7 @@ class AugmentedSamples(Dataset[Batch]):
                 unreadable[name] = str(error)
                 continue
             image, depth = augment(sample, self.augmentation, generator)
-            return Batch(image[None], depth[None], [name], unreadable)
+            return Batch(image[None], depth[None], [name], unreadable, watch.seconds)
         crop = self.augmentation.crop
         return Batch(torch.empty(0, 3, *crop), torch.empty(0, 1, *crop), [], unreadable)
 
@@ -190,6 +194,7 @@ def join_batches(parts: Sequence[Batch]) -> Batch:
         torch.cat([part.depth for part in parts]),
         [name for part in parts for name in part.names],
         {name: error for part in parts for name, error in part.unreadable.items()},
+        sum(part.seconds for part in parts),
     )
 
 

@@ -15,3 +15,15 @@ def test_rate_and_share_of_waiting():
     assert pace.waiting() == pytest.approx(0.25)
     pace.add(4, 0.0, 1.0)
     assert pace.waiting() == 0  # since it was last asked
+
+
+def test_rates_of_the_loader_and_of_the_step_alone():
+    pace = Pace(workers=2)
+    assert pace.loader_images_per_second == pace.step_images_per_second == 0
+    for _ in range(3):
+        pace.add(4, waited=1.0, worked=0.5, prepared=4.0)
+    assert pace.step_images_per_second == pytest.approx(8)
+    assert pace.loader_images_per_second == pytest.approx(2)  # each of the two one a second
+    own = Pace(workers=0)
+    own.add(4, waited=4.0, worked=0.5, prepared=4.0)
+    assert own.loader_images_per_second == pytest.approx(1)

@@ -257,10 +257,42 @@ def test_who_waits_for_the_loader_is_told_once(run, monkeypatch, capsys):
     train(run())
     error = capsys.readouterr().err
     assert error.count("the loader is the bottleneck") == 1
-    assert "raise --workers, now 0" in error
+    assert "with --workers 0: raise that" in error
     monkeypatch.setattr(loop, "WAITING_LIMIT", 1.0)
     train(run("other"))
     assert "bottleneck" not in capsys.readouterr().err
+
+
+def test_the_log_tells_how_fast_loader_and_step_are_alone(run):
+    asked = run()
+    train(asked)
+    reports = [line for line in read_log(asked.log) if "loss" in line]
+    for line in reports:  # one after the other, without workers
+        alone = 1 / line["loader_images_per_second"] + 1 / line["step_images_per_second"]
+        assert alone <= 1.02 / line["images_per_second"]
+
+
+def test_the_curves_are_drawn_while_the_run_lasts(run, monkeypatch):
+    monkeypatch.setattr(loop, "PLOT_INTERVAL", 0.0)
+    asked = run(changes={"epochs": 2})
+    drawn = []
+    monkeypatch.setattr(loop, "plot_losses", lambda log, *_: drawn.append(len(read_log(log))))
+    train(asked)
+    assert len(drawn) == 3  # after each epoch and at the end
+    assert drawn[0] < drawn[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"weights": "a", "initial": "b"}, "--weights and --initial exclude"),
+        ({"weights": "a", "encoder_weights": "c"}, "--weights and --encoder-weights exclude"),
+        ({"initial": "b", "encoder_weights": "random"}, "--initial and --encoder-weights exclude"),
+    ],
+)
+def test_a_network_begins_in_one_way_only(run, options, named):
+    with pytest.raises(UsageError, match=f"{named} each other; give one"):
+        train(run(**options))
 
 
 def test_only_a_checkpoint_of_the_same_recipe_is_resumed(run):
