@@ -6,8 +6,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +26,33 @@ PACKAGES = (
     "opencv-python-headless",
     "opencv-python",
 )
+
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "OMP_PLACES",
+    "OMP_WAIT_POLICY",
+    "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY",
+    "KMP_BLOCKTIME",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_LAUNCH_BLOCKING",
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Environment variables by which threads and GPUs work otherwise than by default."""
+
+_ROOT = Path("/")
+_CORES = "sys/devices/system/cpu"
+
+_GPU_FIGURES = {
+    "sm_mhz": "clocks.sm",
+    "max_sm_mhz": "clocks.max.sm",
+    "memory_mhz": "clocks.mem",
+    "power_limit_watts": "power.limit",
+}
+"""Keys of :attr:`Environment.gpu_clocks`, and what nvidia-smi calls them."""
 
 BUSY = 0.5
 """Cores used by other processes from which figures are marked as taken on a busy machine."""
@@ -51,6 +78,14 @@ class Environment:
         load_after: the same after the run, own work included.
         other_load: cores that other processes used on average during the run, where known.
         busy: whether that is more than ``BUSY``.
+        cpu_mhz: mean clock of the usable cores at the end of the run [MHz], where it can be read.
+        cpu_max_mhz: highest clock of the fastest of them [MHz], where it can be read.
+        turbo: whether cores may exceed their base clock, where it can be read.
+        affinity: numbers of the cores that this process may use; empty where nobody tells.
+        gpu_clocks: by GPU, in the order of ``gpus``: clocks at the end of the run [MHz] and power
+            limit [W]; None what nvidia-smi does not tell.
+        variables: those of ``VARIABLES`` that are set.
+        memory_bytes: main memory of the machine, where it can be read.
     """
 
     cpu: str
@@ -68,6 +103,13 @@ class Environment:
     load_after: float | None
     other_load: float | None
     busy: bool
+    cpu_mhz: float | None = None
+    cpu_max_mhz: float | None = None
+    turbo: bool | None = None
+    affinity: tuple[int, ...] = ()
+    gpu_clocks: tuple[dict[str, float | None], ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    memory_bytes: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All fields by name."""
@@ -75,7 +117,11 @@ class Environment:
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> Environment:
-        """What :meth:`as_dict` gave; keys that a later fastdepth added are ignored."""
+        """What :meth:`as_dict` gave.
+
+        Keys that a later fastdepth added are ignored, and what an earlier one did not record is
+        left at its default.
+        """
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in entries.items() if key in known})
 
@@ -102,6 +148,7 @@ class EnvironmentRecorder:
         """The environment of the run that ends here."""
         other = self._start.other_cores(_Clock.now())
         load = other if other is not None else self._load
+        mhz, max_mhz = cpu_clocks()
         return Environment(
             cpu=cpu_model(),
             cores=os.cpu_count() or 1,
@@ -112,12 +159,19 @@ class EnvironmentRecorder:
             packages={name: package_version(name) for name in PACKAGES},
             fastdepth=fastdepth.__version__,
             commit=git_commit(Path(__file__)),
-            governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            governor=_read(f"{_CORES}/cpu0/cpufreq/scaling_governor"),
             date=self._date,
             load_before=self._load,
             load_after=_load_average(),
             other_load=other,
             busy=load is not None and load > BUSY,
+            cpu_mhz=mhz,
+            cpu_max_mhz=max_mhz,
+            turbo=turbo(),
+            affinity=affinity(),
+            gpu_clocks=gpu_clocks(),
+            variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+            memory_bytes=memory_bytes(),
         )
 
 
@@ -158,9 +212,61 @@ def _busy_seconds() -> float | None:
 
 def usable_cores() -> int:
     """Logical cores that this process may use."""
+    return len(affinity()) or os.cpu_count() or 1
+
+
+def affinity() -> tuple[int, ...]:
+    """Numbers of the logical cores that this process may use; empty where nobody tells."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return ()
+
+
+def cpu_clocks() -> tuple[float | None, float | None]:
+    """Mean clock of the usable cores now, and the highest that any of them can have [MHz].
+
+    From Linux's cpufreq; a virtual machine often has none and tells the first in /proc/cpuinfo.
+    """
+    folders = [f"{_CORES}/cpu{core}/cpufreq" for core in affinity()]
+    now = _megahertz(f"{folder}/scaling_cur_freq" for folder in folders)
+    highest = _megahertz(f"{folder}/cpuinfo_max_freq" for folder in folders)
+    now = now or _cpuinfo_megahertz()
+    return sum(now) / len(now) if now else None, max(highest, default=None)
+
+
+def _megahertz(files: Iterable[str]) -> list[float]:
+    """Clocks [MHz] from those files of cpufreq [kHz] that can be read."""
+    return [int(text) / 1000 for text in map(_read, files) if text and text.isdecimal()]
+
+
+def _cpuinfo_megahertz() -> list[float]:
+    """Clocks of the usable cores [MHz] from /proc/cpuinfo, in which a blank line ends a core."""
+    clocks = []
+    for block in (_read("proc/cpuinfo") or "").split("\n\n"):
+        entries = {
+            key.strip(): value.strip()
+            for key, _, value in (line.partition(":") for line in block.splitlines())
+        }
+        if "cpu MHz" in entries and entries.get("processor") in map(str, affinity()):
+            clocks.append(float(entries["cpu MHz"]))
+    return clocks
+
+
+def turbo() -> bool | None:
+    """Whether cores may exceed their base clock; None where Linux does not tell."""
+    off = _read(f"{_CORES}/intel_pstate/no_turbo")
+    if off is not None:
+        return off == "0"
+    on = _read(f"{_CORES}/cpufreq/boost")
+    return None if on is None else on == "1"
+
+
+def memory_bytes() -> int | None:
+    """Main memory of the machine; None where the system does not tell."""
+    for line in (_read("proc/meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return 1024 * int(line.split()[1])
+    return None
 
 
 def cpu_model() -> str:
@@ -181,6 +287,23 @@ def gpus() -> tuple[str, ...]:
         .replace(", ", ", driver ")
         .splitlines()
     )
+
+
+def gpu_clocks() -> tuple[dict[str, float | None], ...]:
+    """Clocks [MHz] and power limit [W] of each NVIDIA GPU by the driver's own account."""
+    query = f"--query-gpu={','.join(_GPU_FIGURES.values())}"
+    lines = _output("nvidia-smi", query, "--format=csv,noheader,nounits").splitlines()
+    return tuple(
+        dict(zip(_GPU_FIGURES, map(_number, line.split(",")), strict=True)) for line in lines
+    )
+
+
+def _number(text: str) -> float | None:
+    """A figure of nvidia-smi; None for ``[N/A]`` and the like."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def package_version(name: str) -> str | None:
@@ -210,9 +333,10 @@ def _output(*command: str) -> str:
     return done.stdout.strip()
 
 
-def _first_line(path: str) -> str | None:
+def _read(path: str) -> str | None:
+    """A small file of the system's, below its root; None where it is missing or closed."""
     try:
-        return Path(path).read_text().strip()
+        return (_ROOT / path).read_text().strip()
     except OSError:
         return None
 

@@ -7,13 +7,14 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import fastdepth
 from fastdepth_bench import environment
-from fastdepth_bench.environment import EnvironmentRecorder, git_commit
+from fastdepth_bench.environment import Environment, EnvironmentRecorder, git_commit
 
 linux = pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs Linux")
 
@@ -100,3 +101,94 @@ def test_commit_of_a_tracked_file(tmp_path: Path) -> None:
     untracked = tmp_path / "other.py"
     untracked.write_text("")
     assert git_commit(untracked) is None
+
+
+CPU_FOLDER = "sys/devices/system/cpu"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Writes a file below the root of a machine with nothing else, which may use cores 2 and 5."""
+    monkeypatch.setattr(environment, "_ROOT", tmp_path)
+    monkeypatch.setattr(environment, "affinity", lambda: (2, 5))
+
+    def write(path: str, text: str) -> None:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    return write
+
+
+def test_clocks_of_the_usable_cores(machine: Callable[[str, str], None]) -> None:
+    for core, now, highest in ((0, 800, 9000), (2, 2000, 3500), (5, 3000, 3600)):
+        machine(f"{CPU_FOLDER}/cpu{core}/cpufreq/scaling_cur_freq", f"{now}000\n")
+        machine(f"{CPU_FOLDER}/cpu{core}/cpufreq/cpuinfo_max_freq", f"{highest}000\n")
+    assert environment.cpu_clocks() == (2500, 3600)
+
+
+def test_clocks_of_a_virtual_machine(machine: Callable[[str, str], None]) -> None:
+    cores = ((0, 1000), (2, 2596.5), (5, 2597.5))
+    blocks = (f"processor\t: {core}\ncpu MHz\t\t: {clock}\nflags\t: a" for core, clock in cores)
+    machine("proc/cpuinfo", "\n\n".join(blocks) + "\n\n")
+    assert environment.cpu_clocks() == (2597, None)
+
+
+def test_a_machine_that_tells_nothing(machine: Callable[[str, str], None]) -> None:
+    assert environment.cpu_clocks() == (None, None)
+    assert environment.turbo() is None
+    assert environment.memory_bytes() is None
+    machine(f"{CPU_FOLDER}/cpu2/cpufreq/scaling_cur_freq", "<unsupported>")
+    assert environment.cpu_clocks() == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "on"),
+    [
+        ("intel_pstate/no_turbo", "0", True),
+        ("intel_pstate/no_turbo", "1", False),
+        ("cpufreq/boost", "1", True),
+        ("cpufreq/boost", "0", False),
+    ],
+)
+def test_turbo(machine: Callable[[str, str], None], file: str, text: str, on: bool) -> None:
+    machine(f"{CPU_FOLDER}/{file}", f"{text}\n")
+    assert environment.turbo() is on
+
+
+def test_memory(machine: Callable[[str, str], None]) -> None:
+    machine("proc/meminfo", "MemTotal:       16384000 kB\nMemFree:  1 kB\n")
+    assert environment.memory_bytes() == 16384000 * 1024
+
+
+def test_the_recorder_records_all_of_it(
+    machine: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(f"{CPU_FOLDER}/cpu0/cpufreq/scaling_governor", "performance\n")
+    machine(f"{CPU_FOLDER}/intel_pstate/no_turbo", "1\n")
+    machine("proc/meminfo", "MemTotal: 1 kB\n")
+    for name in environment.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    answers = {
+        "--query-gpu=name,driver_version": "NVIDIA T4, 550.1",
+        "--query-gpu=clocks.sm,clocks.max.sm,clocks.mem,power.limit": "585, 1590, 5000, [N/A]",
+    }
+    monkeypatch.setattr(environment, "_output", lambda *words: answers.get(words[1], ""))
+    found = EnvironmentRecorder().finish()
+    assert (found.governor, found.turbo, found.memory_bytes) == ("performance", False, 1024)
+    assert (found.affinity, found.usable_cores) == ((2, 5), 2)
+    assert found.variables == {"OMP_NUM_THREADS": "3"}
+    assert found.gpus == ("NVIDIA T4, driver 550.1",)
+    clocks = {"sm_mhz": 585, "max_sm_mhz": 1590, "memory_mhz": 5000, "power_limit_watts": None}
+    assert found.gpu_clocks == (clocks,)
+    assert json.loads(json.dumps(found.as_dict()))["affinity"] == [2, 5]
+
+
+def test_committed_files_can_still_be_read() -> None:
+    files = sorted((Path(__file__).parents[2] / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for file in files:
+        entries = json.loads(file.read_text())["environment"]
+        found = Environment.from_dict(entries)
+        assert found.as_dict().items() >= entries.items()
+        assert found.describe()
