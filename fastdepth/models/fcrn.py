@@ -113,7 +113,8 @@ class FCRN(DepthNetwork):
     the block of the same row of Laina's table 1 in between; ``fully-connected`` has dropout of one
     half and one layer from the 1024x8x10 map to 48x64, so that it takes pictures of one size only.
     Assumed also: layers after the ResNet begin with He's normal weights and biases of 0, the last
-    with a bias of 2 m: the last ReLU would otherwise begin dead at a wrong draw.
+    with hardly any weights and a bias of 2 m: the last ReLU would otherwise begin dead at a wrong
+    draw, and of the fully connected layer's draw more stays than a short training can unlearn.
 
     The ReLU can answer with 0 m. Predictions are clamped into the depth range, training is not.
 
@@ -129,18 +130,24 @@ class FCRN(DepthNetwork):
         self.body = create_encoder("resnet50")
         self.bridge = nn.Sequential(nn.Conv2d(BODY, WIDTHS[0], 1), nn.BatchNorm2d(WIDTHS[0]))
         self.decoder = DECODERS[decoder]()
-        layers = [
+        *layers, last = [
             module
             for module in (*self.bridge.modules(), *self.decoder.modules())
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
         ]
         for layer in layers:
-            assert layer.bias is not None
             nn.init.kaiming_normal_(layer.weight)
-            nn.init.constant_(layer.bias, TYPICAL_DEPTH if layer is layers[-1] else 0)
+            _fill(layer.bias, 0)
+        nn.init.normal_(last.weight, std=1e-4)
+        _fill(last.bias, TYPICAL_DEPTH)
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
         features = self.bridge(self.body.forward_features(normalised))
         depth = self.decoder(features).relu()
         return Prediction(normalised, self.limit(depth), features)
+
+
+def _fill(bias: nn.Parameter | None, value: float) -> None:
+    assert bias is not None
+    nn.init.constant_(bias, value)
