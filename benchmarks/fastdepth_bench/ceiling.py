@@ -62,7 +62,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Least time of a file for one picture [ms].
+    """Least time of a file for one inference [ms].
 
     Attributes:
         arithmetic: its multiply-adds over the product's rate.
@@ -73,16 +73,20 @@ class Ceiling:
     memory: float
 
     @classmethod
-    def of(cls, cost: GraphCost, size: Size, rates: Rates) -> Ceiling:
+    def of(cls, cost: GraphCost, size: Size, rates: Rates, batch: int = 1) -> Ceiling:
         """The ceiling of a file with an input of this size.
 
         Args:
             cost: what the file costs for one picture.
             size: of the uint8 picture with three colours, and of its float32 depth.
-            rates: what the machine does at best.
+            rates: what the machine does at best, on as many threads as the file is given.
+            batch: pictures of an inference; the file's bytes are read once for all of them.
         """
-        moved = cost.bytes + size.height * size.width * (3 + 4)
-        return cls(1000 * cost.macs / rates.macs_per_second, 1000 * moved / rates.bytes_per_second)
+        moved = cost.bytes + batch * size.height * size.width * (3 + 4)
+        return cls(
+            1000 * batch * cost.macs / rates.macs_per_second,
+            1000 * moved / rates.bytes_per_second,
+        )
 
     @property
     def least(self) -> float:
@@ -98,8 +102,23 @@ class Ceiling:
         """Share of the ceiling's speed that a measured time [ms] reached: 1 is the ceiling."""
         return self.least / milliseconds
 
+    def to_row(self, milliseconds: float, rates: Rates) -> dict[str, Any]:
+        """A row's key ``ceiling``: this one, the share of it, and the rates that it comes from.
+
+        Args:
+            milliseconds: median latency of the row, whose batch and threads are the ceiling's.
+            rates: those that the ceiling was made of.
+        """
+        return {
+            "least_ms": self.least,
+            "share": self.share(milliseconds),
+            "binds": self.binds,
+            "macs_per_second": rates.macs_per_second,
+            "bytes_per_second": rates.bytes_per_second,
+        }
+
     def describe(self) -> str:
-        """One line to print before anything is timed."""
+        """One line to print before anything is timed, of a single picture."""
         return (
             f"multiply-adds {self.arithmetic:.1f} ms, bytes {self.memory:.1f} ms; "
             f"{self.binds} bind: at most {1000 / self.least:.1f} frames/s"

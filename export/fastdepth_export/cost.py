@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import onnx
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
-from fastdepth.size import Size
 
 _FLOATS = {
     onnx.TensorProto.FLOAT,
@@ -38,17 +38,18 @@ class GraphCost:
     bytes: int
 
 
-def graph_cost(path: str | Path) -> GraphCost:
-    """Count parameters, multiply-adds at batch 1 and the default size, and bytes of an ONNX file.
+def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCost:
+    """Count parameters, multiply-adds for one picture, and bytes of an ONNX file.
+
+    Args:
+        path: the file; weights that it keeps in files beside it count.
+        shape: of its first input, which decides the multiply-adds where the graph leaves it open;
+            None takes one picture of the default size that fastdepth's metadata state.
 
     Raises:
-        ModelFileError: the file is not ONNX.
+        ModelFileError: the file is not ONNX, or its multiply-adds cannot be counted.
     """
-    path = Path(path)
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf raises its own tree
-        raise ModelFileError(f"{path} is not an ONNX file ({error}); export it again") from None
+    model, files = _read(Path(path))
     scales = {
         name
         for node in model.graph.node
@@ -61,22 +62,86 @@ def graph_cost(path: str | Path) -> GraphCost:
         if tensor.data_type in _FLOATS and tensor.name not in scales
     )
     text = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
-    size = ModelMetadata.from_json(text, str(path)).size if text else None
-    macs = sum(macs for _, macs in node_macs(model, size))
-    return GraphCost(params, macs, path.stat().st_size)
+    if shape is None:
+        shape = (1, *(ModelMetadata.from_json(text, str(path)).size if text else ()))
+    try:
+        macs = sum(macs for _, macs in node_macs(model, shape))
+    except (KeyError, ValueError, RuntimeError) as error:  # the simplifier raises the last
+        reason = " ".join(str(error).split())[:160]
+        raise ModelFileError(
+            f"the multiply-adds of {path} cannot be counted ({reason}); "
+            "write it with ONNX's own operators and shapes that follow from its input's"
+        ) from None
+    return GraphCost(params, macs, sum(file.stat().st_size for file in files))
 
 
-def node_macs(model: onnx.ModelProto, size: Size | None = None) -> list[tuple[onnx.NodeProto, int]]:
-    """Nodes and their multiply-adds at batch 1, from the shapes that follow from it.
+def weights_bytes(path: str | Path) -> int:
+    """Bytes of the constants of an ONNX file as it stores them, scales and shapes among them.
+
+    Raises:
+        ModelFileError: the file is not ONNX.
+    """
+    model, _ = _read(Path(path))
+    tensors = [attribute.t for node in model.graph.node for attribute in node.attribute]
+    return sum(_tensor_bytes(tensor) for tensor in (*model.graph.initializer, *tensors))
+
+
+def checkpoint_bytes(params: int) -> int:
+    """Bytes of a training checkpoint: float32 weights and the two moments of AdamW, 12 each.
+
+    The size in "Mb" that the seeds print of their networks is that of such a checkpoint.
+    """
+    return 12 * params
+
+
+def _tensor_bytes(tensor: onnx.TensorProto) -> int:
+    """Bytes of a tensor's numbers, packed where they are smaller than one."""
+    if not tensor.data_type or tensor.data_type == onnx.TensorProto.STRING:
+        return 0
+    halves = onnx.TensorProto.DataType.Name(tensor.data_type) in ("INT4", "UINT4", "FLOAT4E2M1")
+    size = int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+    count: int = math.prod(tensor.dims)
+    return -(-count // 2) if halves else count * size
+
+
+def _read(path: Path) -> tuple[onnx.ModelProto, list[Path]]:
+    """An ONNX file with its weights, and all files that it consists of.
+
+    Raises:
+        ModelFileError: the file is not ONNX, or one that it needs is missing.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+        beside = {
+            path.parent / entry.value
+            for tensor in model.graph.initializer
+            if tensor.data_location == onnx.TensorProto.EXTERNAL
+            for entry in tensor.external_data
+            if entry.key == "location"
+        }
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except Exception as error:  # protobuf raises its own tree
+        raise ModelFileError(f"{path} is not an ONNX file ({error}); export it again") from None
+    return model, [path, *sorted(beside)]
+
+
+def node_macs(
+    model: onnx.ModelProto, shape: Sequence[int] = (1,)
+) -> list[tuple[onnx.NodeProto, int]]:
+    """Nodes and their multiply-adds, from the shapes that follow from the first input's.
 
     Args:
-        model: with input (B, H, W, 3).
-        size: H and W, where the graph leaves them open.
+        model: its first input is the picture.
+        shape: of it, or as many of its first axes as the graph leaves open.
+
+    Raises:
+        KeyError, ValueError: the shape of a convolution or product does not follow.
     """
     single = onnx.ModelProto()
     single.CopyFrom(model)
-    dims = single.graph.input[0].type.tensor_type.shape.dim
-    for dim, side in zip(dims, (1, *(size or ())), strict=False):
+    constants = {tensor.name for tensor in single.graph.initializer}
+    picture = next(info for info in single.graph.input if info.name not in constants)
+    for dim, side in zip(picture.type.tensor_type.shape.dim, shape, strict=False):
         dim.dim_value = side
     fixed, _ = require("onnxsim", "export").simplify(single)
     inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True)
@@ -93,6 +158,14 @@ def _shapes(graph: onnx.GraphProto) -> Shapes:
 
 def _node_macs(node: onnx.NodeProto, shapes: Shapes) -> int:
     """Multiply-adds of one node; elementwise work and resizing count nothing."""
+    macs = _products(node, shapes)
+    if macs == 0:
+        raise ValueError(f"a shape of {node.op_type} {node.name or node.output[0]} is open")
+    return macs or 0
+
+
+def _products(node: onnx.NodeProto, shapes: Shapes) -> int | None:
+    """Multiply-adds of a convolution or matrix product; None of any other node."""
     if node.op_type in ("Conv", "ConvTranspose"):
         weight = shapes[node.input[1]]  # Conv: (out, in / groups, ...); ConvTranspose: (in, ...)
         map_name = node.output[0] if node.op_type == "Conv" else node.input[0]
@@ -103,4 +176,4 @@ def _node_macs(node: onnx.NodeProto, shapes: Shapes) -> int:
     if node.op_type == "Gemm":
         transposed = any(a.name == "transA" and a.i for a in node.attribute)
         return math.prod(shapes[node.output[0]]) * shapes[node.input[0]][0 if transposed else 1]
-    return 0
+    return None

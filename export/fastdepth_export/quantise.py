@@ -105,7 +105,7 @@ class Quantiser:
         self.source = open_source(calibration, "train", limit=MOST_PICTURES)
         self._model, self._types = model, types
         self._ranges = _calibrate(model, self.source, size)
-        macs = [(block_of(node), count) for node, count in node_macs(model, size)]
+        macs = [(block_of(node), count) for node, count in node_macs(model, (1, *size))]
         total = sum(count for _, count in macs)
         names = dict.fromkeys(block for block, _ in macs if block)
         self.shares = {

@@ -31,6 +31,25 @@ def test_a_file_of_many_bytes():
     assert least.least == least.memory == pytest.approx(40, rel=1e-3)
 
 
+def test_a_batch_reads_the_weights_once():
+    cost, size = GraphCost(1_000_000, 100_000_000, 400_000_000), Size(100, 100)
+    one, eight = (Ceiling.of(cost, size, RATES, batch) for batch in (1, 8))
+    assert eight.arithmetic == pytest.approx(8 * one.arithmetic) == pytest.approx(16)
+    # 400 MB of file and 70 kB for each picture with its depth, at 10 GB/s
+    assert (one.memory, eight.memory) == (pytest.approx(40.007), pytest.approx(40.056))
+
+
+def test_what_a_row_says_of_it():
+    least = Ceiling.of(GraphCost(6_000_000, 10_000_000_000, 25_000_000), Size(480, 640), RATES, 2)
+    assert least.to_row(500, RATES) == {
+        "least_ms": pytest.approx(400),
+        "share": pytest.approx(0.8),
+        "binds": "multiply-adds",
+        "macs_per_second": 50e9,
+        "bytes_per_second": 10e9,
+    }
+
+
 def test_the_fastest_run_counts(clock):
     lengths = itertools.chain([0.02, 0.004, 0.02], itertools.repeat(0.01))
     calls = []
