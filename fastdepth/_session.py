@@ -24,6 +24,17 @@ PROVIDERS = {
 # What TensorRT cannot run goes to CUDA, and what CUDA cannot run to the CPU.
 _CHAINS = {"cpu": ["cpu"], "cuda": ["cuda", "cpu"], "tensorrt": ["tensorrt", "cuda", "cpu"]}
 
+# ONNX Runtime itself puts arithmetic on shapes onto the CPU, where it is quicker. CUDA has all of
+# these for feature maps too, so one that is left to the CPU works on shapes.
+# fmt: off
+_ON_SHAPES = {
+    "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal",
+    "Expand", "Floor", "Gather", "Greater", "Identity", "Less", "Max", "Min", "Mod", "Mul",
+    "Not", "Or", "Range", "ReduceProd", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub",
+    "Unsqueeze", "Where",
+}
+# fmt: on
+
 _OUTPUTS = (
     [("depth", "tensor(float)")],
     [("depth", "tensor(float)"), ("std", "tensor(float)")],
@@ -49,16 +60,19 @@ def provider_in_use(session: Any) -> str:
     return provider_name(session.get_providers()[0])
 
 
-def open_session(path: Path, provider: str, threads: int | None) -> Any:
+def open_session(
+    path: Path, provider: str, threads: int | None, allow_fallback: bool = False
+) -> Any:
     """An ``onnxruntime.InferenceSession`` on exactly this provider.
 
     Args:
         path: the .onnx file.
         provider: our name of it.
         threads: threads for one operator on the CPU; None takes all cores.
+        allow_fallback: let the CPU run the nodes that the provider leaves to it.
 
     Raises:
-        DeviceError: the provider is not really there, or cannot run this model.
+        DeviceError: the provider is not really there, or cannot run this model or a part of it.
         ModelFileError: the file cannot be read.
         MissingExtraError: ONNX Runtime is not installed.
     """
@@ -68,6 +82,8 @@ def open_session(path: Path, provider: str, threads: int | None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _ONLY_ERRORS
     options.intra_op_num_threads = threads or 0
+    if provider != "cpu":
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         session = ort.InferenceSession(
             str(path),
@@ -79,7 +95,32 @@ def open_session(path: Path, provider: str, threads: int | None) -> Any:
         raise _as_ours(error, path, provider, ort.__version__) from None
     if provider_in_use(session) != provider:
         raise _not_there(provider)
+    if provider != "cpu" and not allow_fallback:
+        _check_placement(session, path, provider)
     return session
+
+
+def _check_placement(session: Any, path: Path, provider: str) -> None:
+    """See that the provider runs the file, not the CPU behind its name.
+
+    The option ``session.disable_cpu_ep_fallback`` would refuse every file: arithmetic on shapes
+    is always the CPU's. ONNX Runtime before 1.24 does not say where it puts what.
+
+    Raises:
+        DeviceError: more is left to the CPU than that, or nothing runs on the provider.
+    """
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return
+    placed: dict[str, set[str]] = {}
+    for part in session.get_provider_graph_assignment_info():
+        placed.setdefault(part.ep_name, set()).update(node.op_type for node in part.get_nodes())
+    left = sorted(placed.get(PROVIDERS["cpu"], set()) - _ON_SHAPES)
+    if left or PROVIDERS[provider] not in placed:
+        what = ", ".join(left) or "everything"
+        raise DeviceError(
+            f"provider {provider!r} leaves {what} of {path} to others; use provider 'cpu', "
+            "export it in another precision, or allow the fall-back"
+        )
 
 
 def read_metadata(session: Any, path: str | Path) -> ModelMetadata:

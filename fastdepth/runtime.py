@@ -257,12 +257,12 @@ def load(
         threads: threads for one operator on the CPU; None takes all cores.
         size: bring every picture to this input, one of those that the file lists; None chooses
             for each picture, see :meth:`DepthModel.size_for`.
-        allow_fallback: go on with the CPU where the provider is not there, instead of raising;
-            :attr:`DepthModel.provider` says which it is.
+        allow_fallback: go on with the CPU where the provider is not there or leaves a part of the
+            network to it, instead of raising; :attr:`DepthModel.provider` says which it is.
 
     Raises:
         ModelFileError: the file is missing, truncated or not one of fastdepth's.
-        DeviceError: the provider is not really there.
+        DeviceError: the provider is not really there, or leaves a part of the network to the CPU.
         UsageError: no such provider, fewer than one thread, or a size that the file lacks.
         MissingExtraError: ONNX Runtime is not installed.
     """
@@ -272,7 +272,7 @@ def load(
     if not Path(path).is_file():
         raise ModelFileError(f"{path} does not exist; check the path, or run fastdepth-export")
     try:
-        session = open_session(Path(path), name, threads)
+        session = open_session(Path(path), name, threads, allow_fallback)
     except DeviceError:
         if not allow_fallback:
             raise

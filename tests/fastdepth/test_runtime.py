@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_onnx import METADATA, write_model
 
-from fastdepth import load
+from fastdepth import _session, load
 from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.errors import (
     DeviceError,
@@ -272,6 +274,101 @@ def test_a_silent_fall_back_is_an_error(tiny_file: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(onnxruntime, "InferenceSession", CpuSession)
     with pytest.raises(DeviceError, match=r"fastdepth\[gpu\]"):
         load(tiny_file, provider="cuda")
+
+
+CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
+
+
+def placing(first: str, **operators: list[str]) -> Callable[..., object]:
+    """Opens the file on the CPU, but says that these operators lie on these providers."""
+    import onnxruntime
+
+    real = onnxruntime.InferenceSession
+
+    class Placed:
+        def __init__(self, path: str, sess_options: object, **_: object) -> None:
+            self._session = real(path, sess_options, providers=[CPU])
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._session, name)
+
+        def get_providers(self) -> list[str]:
+            return [first, CPU]
+
+        def get_provider_graph_assignment_info(self) -> list[object]:
+            return [
+                SimpleNamespace(
+                    ep_name=f"{name}ExecutionProvider",
+                    get_nodes=lambda kinds=kinds: [SimpleNamespace(op_type=k) for k in kinds],
+                )
+                for name, kinds in operators.items()
+            ]
+
+    return Placed
+
+
+@pytest.fixture
+def all_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
+
+
+@pytest.mark.parametrize(
+    ("provider", "first", "operators"),
+    [
+        ("cuda", CUDA, {"CUDA": ["Conv", "Resize"], "CPU": ["Shape", "Gather", "Concat"]}),
+        ("tensorrt", TENSORRT, {"Tensorrt": ["Conv"], "CUDA": ["Cast"], "CPU": ["Shape"]}),
+    ],
+)
+def test_the_cpu_may_work_on_shapes(
+    tiny_file: Path,
+    all_providers: None,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    first: str,
+    operators: dict[str, list[str]],
+) -> None:
+    monkeypatch.setattr("onnxruntime.InferenceSession", placing(first, **operators))
+    assert load(tiny_file, provider=provider, threads=1).provider == provider
+
+
+@pytest.mark.parametrize(
+    ("provider", "first", "operators", "said"),
+    [
+        ("cuda", CUDA, {"CUDA": ["Resize"], "CPU": ["Shape", "Softmax", "Conv"]}, "Conv, Softmax"),
+        ("cuda", CUDA, {"CPU": ["Concat"]}, "everything"),
+        ("tensorrt", TENSORRT, {"Tensorrt": ["Conv"], "CPU": ["ConvInteger"]}, "ConvInteger"),
+        ("tensorrt", TENSORRT, {"CUDA": ["Conv"], "CPU": ["Shape"]}, "everything"),
+    ],
+)
+def test_a_part_that_falls_back_is_an_error_unless_it_is_allowed(
+    tiny_file: Path,
+    all_providers: None,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    first: str,
+    operators: dict[str, list[str]],
+    said: str,
+) -> None:
+    monkeypatch.setattr("onnxruntime.InferenceSession", placing(first, **operators))
+    with pytest.raises(DeviceError, match=f"'{provider}' leaves {said} of .*tiny.onnx to others"):
+        load(tiny_file, provider=provider, threads=1)
+    assert load(tiny_file, provider=provider, threads=1, allow_fallback=True).provider == provider
+
+
+def test_a_provider_that_is_there_and_takes_nothing(
+    tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheels' Azure provider, which runs none of these operators, in the place of CUDA."""
+    import onnxruntime
+
+    azure = "AzureExecutionProvider"
+    if azure not in onnxruntime.get_available_providers():
+        pytest.skip("this build does not list it")
+    monkeypatch.setitem(_session.PROVIDERS, "cuda", azure)
+    with pytest.raises(DeviceError, match="'cuda' leaves Transpose of"):
+        load(tiny_file, provider="cuda", threads=1)
 
 
 def test_a_fall_back_that_is_allowed_is_named(
