@@ -41,6 +41,14 @@ class Variant:
     depth_range: tuple[float, float] = (1e-3, 10.0)
     recipe: str = "adabins"
 
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Bytes of a training checkpoint: float32 weights and AdamW's two moments, 12 each.
+
+        The size in "Mb" that the seeds print of their networks is that of such a checkpoint.
+        """
+        return 12 * self.params
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fastdepth.data import Sample, Source, sample_list_hash
+from fastdepth.errors import UsageError
 from fastdepth.metrics import Evaluation, Scores, get_protocol
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
+from fastdepth_bench.timing import resized
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners import Batch, Runner
@@ -116,20 +118,29 @@ def load_samples(
     return samples
 
 
-def timing_batches(samples: Samples, size: Size, batch: int = 1) -> list[Batch]:
-    """Different pictures to time on: some of the data, evenly spread, and their mirror images.
+def timing_frames(samples: Samples, batch: int = 1) -> list[Batch]:
+    """Different frames to time on: some of the data, evenly spread, and their mirror images.
 
     Args:
         samples: at least one.
-        size: network input.
         batch: pictures per inference.
 
     Returns:
-        Arrays (batch, H, W, 3) uint8; each begins with another picture.
+        Arrays (batch, H, W, 3) uint8 at the size of the pictures; each begins with another one.
+
+    Raises:
+        UsageError: pictures of several sizes, which share no batch.
     """
     count = min(TIMED_PICTURES, len(samples))
     chosen = np.linspace(0, len(samples) - 1, count).round().astype(int).tolist()
-    pictures = [resize(samples[index].image, size) for index in chosen]
+    pictures = [samples[index].image for index in chosen]
     pictures += [picture[:, ::-1] for picture in pictures]
+    if batch > 1 and len({picture.shape for picture in pictures}) > 1:
+        raise UsageError("pictures of several sizes share no batch; take other --data")
     rolled = (np.roll(range(len(pictures)), -first) for first in range(len(pictures)))
     return [np.stack([pictures[k] for k in np.resize(turn, batch)]) for turn in rolled]
+
+
+def timing_batches(samples: Samples, size: Size, batch: int = 1) -> list[Batch]:
+    """The same at the size of a network's input: (batch, H, W, 3) uint8."""
+    return [resized(frames, size) for frames in timing_frames(samples, batch)]

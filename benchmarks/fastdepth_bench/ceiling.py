@@ -125,18 +125,19 @@ class Ceiling:
         )
 
 
-def measure_rates(threads: int) -> Rates:
-    """Measure what this machine does at best; takes about three seconds.
+def measure_rates(threads: int, seconds: float = SECONDS) -> Rates:
+    """Measure what this machine does at best; takes about three times ``seconds``.
 
     Args:
         threads: CPU threads.
+        seconds: each rate is that of the fastest run in this time [s].
 
     Raises:
         MissingExtraError: ONNX or ONNX Runtime is not installed.
     """
     return Rates(
-        macs_per_second=SIDE**3 / fastest(product(SIDE, threads)),
-        bytes_per_second=2 * COPIED / _copy_seconds(threads),
+        macs_per_second=SIDE**3 / fastest(product(SIDE, threads), seconds),
+        bytes_per_second=2 * COPIED / _copy_seconds(threads, seconds),
         threads=threads,
     )
 
@@ -182,10 +183,10 @@ def product(side: int, threads: int) -> Callable[[], NDArray[np.float32]]:
     return multiply
 
 
-def _copy_seconds(threads: int) -> float:
+def _copy_seconds(threads: int, seconds: float) -> float:
     """Least time [s] in which ``COPIED`` bytes are copied, each thread a part of them."""
     source = np.ones(COPIED // 4, np.float32)
     target = np.zeros_like(source)
     parts = np.array_split(target, threads), np.array_split(source, threads)
     with ThreadPoolExecutor(threads) as pool:
-        return fastest(lambda: list(pool.map(np.copyto, *parts)))
+        return fastest(lambda: list(pool.map(np.copyto, *parts)), seconds)

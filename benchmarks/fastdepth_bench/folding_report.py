@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastdepth.data import Source, sample_list_hash
+from fastdepth_bench.bootstrap import Interval
 from fastdepth_bench.ceiling import Ceiling, Rates
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.exactness import Exactness
-from fastdepth_bench.interleaved import Ratio
 from fastdepth_bench.result import timing_keys
 from fastdepth_bench.targets import Case
 from fastdepth_bench.timing import Timing
@@ -68,7 +68,7 @@ class Form:
     ceiling: Ceiling
     same_as: str | None = None
     timing: Timing | None = None
-    speedup: Ratio | None = None
+    speedup: Interval | None = None
     exactness: Exactness | None = None
 
     def to_row(self) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastdepth.size import Size
+from fastdepth_bench.bootstrap import CONFIDENCE
 from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.environment import Environment
-from fastdepth_bench.interleaved import CONFIDENCE
 from fastdepth_bench.markdown import number, table
 from fastdepth_bench.table import busy_lines, print_lines
 

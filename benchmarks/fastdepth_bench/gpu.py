@@ -39,6 +39,7 @@ DRY = replace(
     device="cpu",
     data="rooms:2",
     seconds=0.05,
+    restarts=1,
 )
 """The same on a CPU, as little as shows that it works: what is of reduced precision is measured on
 many more pictures before it is written."""
@@ -105,7 +106,7 @@ def _print_lines(report: Report) -> None:
     for row in report.rows:
         figures = row.error
         if row.timing:
-            difference, copies = row.max_difference_to_torch, row.host_copies
+            difference, copies = row.max_difference_to_torch, row.to_row()["host_copies_ms"]
             figures = f"{row.timing.fps:.1f} frames/s, p50 {row.timing.p50:.3f} ms"
             figures += "" if copies is None else f", copies {copies:.3f} ms"
             figures += "" if difference is None else f", at most {difference:.1e} m from PyTorch"

@@ -13,34 +13,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fastdepth.size import Size
+from fastdepth_bench.bootstrap import Interval, ratio_interval
 from fastdepth_bench.timing import (
     MINIMUM_N,
+    Pass,
     Timing,
     check_batches,
+    resized,
     summarise,
     timed,
+    timed_pass,
     warm_up,
 )
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners import Batch, Infers
-
-DRAWS = 5000
-"""Bootstrap samples of a ratio."""
-
-CONFIDENCE = 95
-"""Of a ratio's interval [%]."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of two medians and the interval in which it lies with ``CONFIDENCE``."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -55,9 +43,9 @@ class Interleaved:
     times: Mapping[str, tuple[float, ...]]
     timings: Mapping[str, Timing]
 
-    def ratio(self, slow: str, fast: str) -> Ratio:
+    def ratio(self, slow: str, fast: str) -> Interval:
         """How many times faster ``fast`` is than ``slow``."""
-        return ratio_of_medians(self.times[slow], self.times[fast])
+        return ratio_interval([self.times[slow]], [self.times[fast]])
 
 
 def interleave(
@@ -92,24 +80,42 @@ def interleave(
     return Interleaved({name: tuple(found) for name, found in times.items()}, timings)
 
 
-def ratio_of_medians(
-    slow: Sequence[float], fast: Sequence[float], *, draws: int = DRAWS, seed: int = 0
-) -> Ratio:
-    """Median of ``slow`` by median of ``fast``, with a percentile bootstrap interval.
+@dataclass(frozen=True)
+class Contestant:
+    """An entered runner and its network's input."""
 
-    Rounds are drawn with replacement, both times of a round together, so that what slowed a whole
-    round cancels (Efron, Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
+    runner: Infers
+    size: Size
+
+
+def take_turns(
+    one: Contestant,
+    other: Contestant,
+    frames: Sequence[Batch],
+    *,
+    seconds: float,
+    minimum_n: int = MINIMUM_N,
+) -> tuple[tuple[Pass, Pass], ...]:
+    """Passes of two runners in rounds, both of the same frames, each at its own input size.
 
     Args:
-        slow: times, one a round [s].
-        fast: times in the same rounds [s].
-        draws: bootstrap samples.
-        seed: of the generator; equal times give equal intervals.
+        one: has the first turn of every round; warm already.
+        other: is warmed up here.
+        frames: at least two that differ, each (B, H, W, 3) uint8 of a camera; one a round.
+        seconds: least length of all rounds together, and greatest of the warm-up [s].
+        minimum_n: least number of rounds.
+
+    Raises:
+        UsageError: the frames are all the same, or of a single value.
+        ParityError: an answer is not a depth map.
     """
-    pairs = np.array([slow, fast], np.float64)
-    rounds = np.random.default_rng(seed).integers(pairs.shape[1], size=(draws, pairs.shape[1]))
-    drawn = np.median(pairs[:, rounds], axis=2)
-    tail = (100 - CONFIDENCE) / 2
-    low, high = np.percentile(drawn[0] / drawn[1], (tail, 100 - tail)).tolist()
-    value = float(np.median(pairs[0]) / np.median(pairs[1]))
-    return Ratio(value, low, high)
+    check_batches(frames)
+    turns = itertools.cycle(frames)
+    warm_up(other.runner, (resized(frame, other.size) for frame in turns), seconds / 2)
+    rounds: list[tuple[Pass, Pass]] = []
+    end = time.perf_counter() + seconds
+    while len(rounds) < minimum_n or time.perf_counter() < end:
+        frame = next(turns)
+        first = timed_pass(one.runner, frame, one.size)
+        rounds.append((first, timed_pass(other.runner, frame, other.size)))
+    return tuple(rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastdepth.data import Source, open_source
@@ -12,7 +13,7 @@ from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
 from fastdepth_bench.environment import usable_cores
-from fastdepth_bench.targets import REFERENCE, Case, check_precision, check_target
+from fastdepth_bench.targets import PLAIN, REFERENCE, Case, check_precision, check_target
 from fastdepth_export.targets import Target, check_runtime, get_target, runtimes_on
 
 DEFAULT_VARIANT = "unet128-dws"
@@ -24,7 +25,8 @@ class Options:
     """What is measured, on what, and for how long.
 
     Attributes:
-        variant: network; unet128-dws if absent.
+        variant: network; unet128-dws if absent. With :plain after it, exported as written, not
+            folded.
         runtime: torch, torch-graph, torch-compile, onnxruntime, openvino or tensorrt; all that
             are installed and run on the device if absent.
         precision: fp32, fp16 or int8, where the runtime has it; fp32 if absent.
@@ -38,7 +40,10 @@ class Options:
         limit: measure accuracy on so many samples, evenly spread; all if absent.
         protocol: rules of the accuracy: eigen, densedepth or fastdepth.
         flip: average the depth of picture and mirrored picture, as papers do; not as deployed.
-        seconds: time each row at least this long.
+        seconds: time each row at least this long, all restarts together.
+        restarts: processes in which each row is timed anew; the spread between them is in its
+            intervals.
+        against: time each row in turns with this variant, or with it as written: NAME:plain.
     """
 
     variant: tuple[str, ...] = ()
@@ -54,6 +59,8 @@ class Options:
     protocol: str = DEFAULT_PROTOCOL
     flip: bool = False
     seconds: float = 10.0
+    restarts: int = 5
+    against: str | None = None
 
     def cases(self) -> list[Case]:
         """All rows to be, in the order in which they are measured.
@@ -66,11 +73,35 @@ class Options:
         """
         weights = self._weights_by_variant()
         return [
-            Case(name, own, runtime, precision, self._size(name), self.device, self._threads())
-            for name, chosen in weights.items()
-            for own in chosen
+            self._case(name, own, runtime, precision)
+            for name in self._names(weights)
+            for own in weights[name.removesuffix(PLAIN)]
             for runtime, precision in self._runtimes()
         ]
+
+    def against_of(self, case: Case) -> Case | None:
+        """What a row is timed in turns with: on the same runtime, in the same precision.
+
+        None where nothing was asked for, or where it is the row itself.
+
+        Raises:
+            UnknownNameError: no such variant.
+            SizeError: it cannot take the size.
+        """
+        if self.against is None:
+            return None
+        name = self.against.removesuffix(PLAIN)
+        get_variant(name)
+        weights = case.weights if name == case.variant else default_tag(name) or UNTRAINED
+        other = self._case(self.against, weights, case.runtime, case.precision)
+        return None if other == case else other
+
+    def _case(self, name: str, weights: str, runtime: str, precision: str) -> Case:
+        """A row of a variant, which is not folded where ``:plain`` ends its name."""
+        variant = name.removesuffix(PLAIN)
+        size, threads = self._size(variant), self._threads()
+        fold = variant == name
+        return Case(variant, weights, runtime, precision, size, self.device, threads, fold=fold)
 
     def check(self) -> None:
         """Refuse before any work what would fail after much.
@@ -82,6 +113,8 @@ class Options:
         get_protocol(self.protocol)
         if not 0 < self.seconds <= 3600:
             raise UsageError(f"seconds {self.seconds:g} must be above 0 and at most 3600")
+        if not 1 <= self.restarts <= 100:
+            raise UsageError(f"restarts {self.restarts} must be 1 to 100")
         for runtime in dict.fromkeys(case.runtime for case in self.cases()):
             check_target(get_target(runtime), self.device)
 
@@ -99,12 +132,16 @@ class Options:
         given: dict[str, list[str]] = {}
         for weights in self.weights:
             given.setdefault(read_card(find_weights(weights)).variant, []).append(weights)
-        names = dict.fromkeys(self.variant or given or (DEFAULT_VARIANT,))
+        names = dict.fromkeys(name.removesuffix(PLAIN) for name in self._names(given))
         for name in names:
             get_variant(name)
         for name in given.keys() - names:
             raise UsageError(f"weights {given[name][0]} are of {name}; add --variant {name}")
         return {name: given.get(name, [default_tag(name) or UNTRAINED]) for name in names}
+
+    def _names(self, given: Iterable[str]) -> Iterable[str]:
+        """Variants that are measured, with their ``:plain``, in their order."""
+        return dict.fromkeys(self.variant or given or (DEFAULT_VARIANT,))
 
     def _runtimes(self) -> list[tuple[str, str]]:
         """Pairs of runtime and precision that exist; every runtime must have one."""

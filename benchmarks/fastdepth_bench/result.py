@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.metrics import Scores, get_protocol
+from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.ceiling import Ceiling, Rates
 from fastdepth_bench.environment import Environment
+from fastdepth_bench.pooling import Pooled
 from fastdepth_bench.targets import REFERENCE, Case
 from fastdepth_bench.timing import Timing
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Raised when a key of the JSON changes its meaning or goes; new keys do not raise it."""
+
+COUNTS = ("pixels", "nonfinite")
+"""What scores count; all else they hold is a metric."""
 
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
@@ -38,27 +44,45 @@ class Result:
         case: what was measured.
         yardstick: what accuracy was measured on; the timed pictures come from there too.
         cost: parameters, multiply-adds and bytes of what was timed.
-        timing: latency.
+        pooled: speed and memory over all restarts.
         scores: accuracy; None for random weights as well.
         d1_minus_torch: d1 less that of the same weights in PyTorch at the same size; None where
             that was not measured.
         error: why the row is empty, in one line; empty where it is not.
-        host_copies: the host's copies in the latency, timed alone [ms]; None on the CPU.
         depth: (B, 1, H, W) float32 [m], the answer to the first timed pictures; not in the JSON.
         max_difference_to_torch: largest |difference| of ``depth`` to PyTorch's [m], like the one
             of d1.
+        metrics_minus_torch: every metric less PyTorch's, by name, like d1.
+        against: what the row was timed in turns with; None where with nothing.
+        frame_size: of the frames that were timed; None where none was.
+        rates: what the machine does at best, for the ceiling; None where it was not measured.
     """
 
     case: Case
     yardstick: Yardstick
     cost: GraphCost | None = None
-    timing: Timing | None = None
+    pooled: Pooled | None = None
     scores: Scores | None = None
     d1_minus_torch: float | None = None
     error: str = ""
-    host_copies: float | None = None
     depth: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     max_difference_to_torch: float | None = None
+    metrics_minus_torch: dict[str, float] | None = None
+    against: Case | None = None
+    frame_size: Size | None = None
+    rates: Rates | None = None
+
+    @property
+    def timing(self) -> Timing | None:
+        """Latency of the inference, over all restarts."""
+        return self.pooled.timing if self.pooled else None
+
+    @property
+    def ceiling(self) -> Ceiling | None:
+        """Least time of the row on this machine; None where its rates are not known."""
+        if self.rates is None or self.cost is None:
+            return None
+        return Ceiling.of(self.cost, self.case.size, self.rates, self.case.batch)
 
     @property
     def params(self) -> int:
@@ -73,8 +97,14 @@ class Result:
             "deployed_params": self.cost and self.cost.params,
             "gmac": self.cost and self.cost.macs / 1e9,
             "bytes": self.cost and self.cost.bytes,
+            "weights_bytes": self.cost and self.cost.weights_bytes,
+            "checkpoint_bytes": get_variant(self.case.variant).checkpoint_bytes,
             **timing_keys(self.timing),
-            "host_copies_ms": self.host_copies,
+            **_pooled_keys(self.pooled),
+            "queries": None,
+            "frame_size": self.frame_size and list(self.frame_size),
+            "ceiling": self._ceiling_keys(),
+            "against": self._against_keys(),
             "data": self.yardstick.data,
             "depth_kind": self.yardstick.depth_kind,
             "samples": self.yardstick.samples,
@@ -86,6 +116,7 @@ class Result:
             "flip": self.yardstick.flip,
             "metrics": self.scores and self.scores.as_dict(),
             "d1_minus_torch": self.d1_minus_torch,
+            "metrics_minus_torch": self.metrics_minus_torch,
             "max_difference_to_torch": self.max_difference_to_torch,
             "error": self.error or None,
         }
@@ -94,6 +125,9 @@ class Result:
         case = self.case
         return {
             "variant": case.variant,
+            "fold": case.fold,
+            "scenario": case.scenario,
+            "model": None,
             "weights": case.weights_name,
             "weights_hash": case.weights_hash,
             "untrained": not case.trained,
@@ -105,27 +139,94 @@ class Result:
             "batch": case.batch,
         }
 
+    def _ceiling_keys(self) -> dict[str, Any] | None:
+        if self.ceiling is None or self.rates is None or self.timing is None:
+            return None
+        return self.ceiling.to_row(self.timing.p50, self.rates)
+
+    def _against_keys(self) -> dict[str, Any] | None:
+        versus = self.pooled and self.pooled.versus
+        if self.against is None or not versus:
+            return None
+        return {
+            "name": self.against.name,
+            "size": list(self.against.size),
+            "ratio": versus.inference.value,
+            "low": versus.inference.low,
+            "high": versus.inference.high,
+            "end_to_end_ratio": versus.end_to_end.value,
+            "end_to_end_low": versus.end_to_end.low,
+            "end_to_end_high": versus.end_to_end.high,
+            "p50_ms": versus.p50,
+            "rounds": versus.rounds,
+        }
+
 
 def timing_keys(timing: Timing | None) -> dict[str, Any]:
     """A row's keys of a latency; all None where there is none."""
     if timing is None:
         return dict.fromkeys(("fps", "latency_ms", "n", "cv", "warm_up"))
-    latency = {
+    warm = timing.warm_up
+    return {
+        "fps": timing.fps,
+        "latency_ms": _latency(timing),
+        "n": timing.n,
+        "cv": timing.cv,
+        "warm_up": {"n": warm.n, "seconds": warm.seconds, "stable": warm.stable},
+    }
+
+
+def _latency(timing: Timing) -> dict[str, float]:
+    return {
         "p50": timing.p50,
         "p90": timing.p90,
+        "p95": timing.p95,
         "p99": timing.p99,
         "min": timing.minimum,
         "max": timing.maximum,
         "iqr": timing.iqr,
     }
-    warm = timing.warm_up
-    return {
-        "fps": timing.fps,
-        "latency_ms": latency,
-        "n": timing.n,
-        "cv": timing.cv,
-        "warm_up": {"n": warm.n, "seconds": warm.seconds, "stable": warm.stable},
-    }
+
+
+_POOLED = (
+    "noisy",
+    "restarts",
+    "fps_interval",
+    "fps_wall",
+    "end_to_end_fps",
+    "end_to_end_fps_interval",
+    "end_to_end_ms",
+    "stages_ms",
+    "host_copies_ms",
+    "peak_resident_bytes",
+    "peak_gpu_bytes",
+    "joules_per_picture",
+)
+
+
+def _pooled_keys(pooled: Pooled | None) -> dict[str, Any]:
+    """A row's keys of what its restarts come to; all None where there were none."""
+    if pooled is None:
+        return dict.fromkeys(_POOLED)
+    stages, fps, whole = pooled.stages, pooled.fps, pooled.end_to_end_fps
+    copies = None
+    if stages.copy_in is not None and stages.copy_out is not None:
+        copies = stages.copy_in + stages.copy_out
+    values = (
+        pooled.timing.noisy,
+        pooled.restarts,
+        [fps.low, fps.high],
+        pooled.fps_wall,
+        whole.value,
+        [whole.low, whole.high],
+        _latency(pooled.end_to_end),
+        asdict(stages),
+        copies,
+        pooled.peak_resident,
+        pooled.peak_gpu,
+        pooled.joules_per_picture,
+    )
+    return dict(zip(_POOLED, values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -165,7 +266,9 @@ def compare_with_torch(rows: Sequence[Result]) -> tuple[Result, ...]:
 def _compared(row: Result, torch: Result | None) -> Result:
     """A row with its differences to the one measured in PyTorch."""
     if torch and row.scores and torch.scores:
-        row = replace(row, d1_minus_torch=row.scores.d1 - torch.scores.d1)
+        own, its = row.scores.as_dict(), torch.scores.as_dict()
+        differences = {name: own[name] - its[name] for name in own if name not in COUNTS}
+        row = replace(row, d1_minus_torch=differences["d1"], metrics_minus_torch=differences)
     if torch and row.depth is not None and torch.depth is not None:
         largest = float(np.abs(row.depth - torch.depth).max())
         row = replace(row, max_difference_to_torch=largest)

@@ -1,36 +1,44 @@
-"""Measure every case, one after the other, and go on when one fails."""
+"""Measure every row, each in processes of its own, and go on when one fails."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 from fastdepth.console import Advance
-from fastdepth.errors import FastDepthError
-from fastdepth_bench.accuracy import (
-    Samples,
-    Yardstick,
-    load_samples,
-    measure_accuracy,
-    timing_batches,
-)
+from fastdepth.size import Size
+from fastdepth_bench.accuracy import Samples, Yardstick, load_samples, timing_frames
+from fastdepth_bench.ceiling import Rates, measure_rates
 from fastdepth_bench.environment import EnvironmentRecorder
 from fastdepth_bench.options import Options
+from fastdepth_bench.own_process import Say, in_own_process, one_line
+from fastdepth_bench.pooling import pool
 from fastdepth_bench.result import Report, Result, compare_with_torch
-from fastdepth_bench.targets import Case, open_runner
-from fastdepth_bench.timing import measure, measure_copies
+from fastdepth_bench.targets import Case
+from fastdepth_bench.timing import MINIMUM_N
+from fastdepth_bench.trial import Examined, Trial, attempt, examine, open_alone
+
+Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
 
 
 def _silent(steps: int = 1, note: str = "") -> None:
     """Advance no progress bar."""
 
 
-def run(options: Options | None = None, advance: Advance = _silent) -> Report:
+def run(
+    options: Options | None = None, advance: Advance = _silent, *, isolated: bool = True
+) -> Report:
     """Measure all rows that the options ask for.
+
+    Restarts go round all rows, so that what slows the machine for a while slows none alone.
 
     Args:
         options: None takes the defaults.
         advance: moves a progress bar of :func:`steps` steps.
+        isolated: start a new process for every restart of every row; else all is measured in this
+            one, where rows share memory and its peak means nothing. A script that calls this needs
+            ``if __name__ == "__main__":``, as all that start processes do.
 
     Returns:
         The rows in the order of :meth:`Options.cases`; one that failed says why in ``error``.
@@ -44,58 +52,115 @@ def run(options: Options | None = None, advance: Advance = _silent) -> Report:
     source = options.open_data()
     yardstick = Yardstick.of(source, options.protocol, flip=options.flip, split=options.split)
     recorder = EnvironmentRecorder()
-    samples = load_samples(source, _counting(advance, f"reading {options.data}", len(source)))
+    total = len(source)
+    samples = load_samples(
+        source, lambda index: advance(0, f"reading {options.data} {index + 1}/{total}")
+    )
     advance()
-    rows = []
-    for case in options.cases():
-        rows.append(measure_case(case, samples, yardstick, options.seconds, advance))
-        advance()
-    return Report(recorder.finish(), compare_with_torch(rows))
+    rows = [_Row(case, options.against_of(case), isolated, advance) for case in options.cases()]
+    for row in rows:
+        row.examine(samples, yardstick)
+    rates = _measure_rates(options, advance, isolated=isolated)
+    advance()
+    for _ in range(options.restarts):
+        for row in rows:
+            row.attempt(options.seconds / options.restarts, -(-MINIMUM_N // options.restarts))
+    results = [row.result(yardstick, rates) for row in rows]
+    return Report(recorder.finish(), compare_with_torch(results))
 
 
 def steps(options: Options) -> int:
-    """Steps of the progress bar: one for the data and one a row."""
-    return 1 + len(options.cases())
+    """Steps of the progress bar: data, rates, and of every row its accuracy and its restarts."""
+    return 2 + (1 + options.restarts) * len(options.cases())
 
 
-def measure_case(
-    case: Case,
-    samples: Samples,
-    yardstick: Yardstick,
-    seconds: float,
-    advance: Advance = _silent,
-) -> Result:
-    """Measure one row: cost, then latency, then accuracy, all of the same runner.
+def _measure_rates(options: Options, advance: Advance, *, isolated: bool) -> Rates | None:
+    """What the machine does at best on the rows' threads; None for a GPU."""
+    cases = options.cases()
+    if options.device != "cpu" or not cases:
+        return None
+    threads, seconds = cases[0].threads, min(1.0, options.seconds / 10)
 
-    A row that fails anywhere keeps none of its figures. Only an interrupt gets through.
-    """
-    row = Result(case, yardstick)
-    try:
-        advance(0, f"{case}: loading")
-        with open_runner(case) as runner:
-            cost = runner.cost()
-            advance(0, f"{case}: timing")
-            batches = timing_batches(samples, case.size, case.batch)
-            timing = measure(runner, batches, seconds=seconds)
-            copies = None if case.device == "cpu" else measure_copies(runner, batches)
-            depth = runner.infer(batches[0])
-            scores = None
-            if case.trained:
-                said = _counting(advance, f"{case}: accuracy", len(samples))
-                scores = measure_accuracy(runner, samples, yardstick, case.size, said)
-        return replace(
-            row, cost=cost, timing=timing, host_copies=copies, depth=depth, scores=scores
+    def say(text: str) -> None:
+        advance(0, text)
+
+    if isolated:
+        return in_own_process(rates_alone, say, threads, seconds)
+    return rates_alone(say, threads, seconds)
+
+
+def rates_alone(say: Say, threads: int, seconds: float) -> Rates:
+    """The machine's rates, each measured for so many seconds."""
+    say("this machine's rates")
+    return measure_rates(threads, seconds)
+
+
+class _Row:
+    """A row while it is measured; once something fails it keeps the reason and does no more."""
+
+    def __init__(self, case: Case, against: Case | None, isolated: bool, advance: Advance) -> None:
+        self.case, self.against = case, against
+        self._isolated, self._advance = isolated, advance
+        self._examined: Examined | None = None
+        self._trials: list[Trial] = []
+        self._error = ""
+
+    def examine(self, samples: Samples, yardstick: Yardstick) -> None:
+        """Export, count, and measure accuracy; of the one to compare with nothing but its file."""
+
+        def work() -> None:
+            self._frames = timing_frames(samples, self.case.batch)
+            self._examined = self._do(examine, self.case, self._frames, samples, yardstick)
+            if self.against is not None:
+                self._do(open_alone, self.against)
+
+        self._step(work)
+
+    def attempt(self, seconds: float, minimum_n: int) -> None:
+        """Time once more."""
+
+        def work() -> None:
+            trial = self._do(
+                attempt, self.case, self._frames, self.against, seconds=seconds, minimum_n=minimum_n
+            )
+            self._trials.append(trial)
+
+        self._step(work)
+
+    def result(self, yardstick: Yardstick, rates: Rates | None) -> Result:
+        """What was found; a row that failed anywhere keeps none of its figures."""
+        if self._error or self._examined is None:
+            return Result(self.case, yardstick, against=self.against, error=self._error)
+        found = self._examined
+        return Result(
+            self.case,
+            yardstick,
+            cost=found.cost,
+            pooled=pool(self._trials, self.case.batch),
+            scores=found.scores,
+            depth=found.depth,
+            against=self.against,
+            frame_size=Size(*self._frames[0].shape[1:3]),
+            rates=rates,
         )
-    except Exception as error:  # whatever a runtime throws must not cost the other rows
-        return replace(row, error=_reason(error))
 
+    def _step(self, work: Callable[[], None]) -> None:
+        if not self._error:
+            try:
+                work()
+            except Exception as error:  # whatever a runtime throws must not cost the other rows
+                self._error = one_line(error)
+        self._advance()
 
-def _counting(advance: Advance, what: str, total: int) -> Callable[[int], None]:
-    """A function that notes beside the progress bar which of so many has its turn."""
-    return lambda index: advance(0, f"{what} {index + 1}/{total}")
+    def _do(
+        self,
+        work: Callable[Concatenate[Say, Arguments], Answer],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Answer:
+        if self._isolated:
+            return in_own_process(work, self._say, *arguments, **options)
+        return work(self._say, *arguments, **options)
 
-
-def _reason(error: Exception) -> str:
-    """An exception in one line; its type too where it is none of fastdepth's own."""
-    message = " ".join(str(error).split())
-    return message if isinstance(error, FastDepthError) else f"{type(error).__name__}: {message}"
+    def _say(self, text: str) -> None:
+        self._advance(0, text)

@@ -38,11 +38,22 @@ class Infers(Protocol):
         ...
 
 
-class DeviceModel(Infers, Protocol):
-    """An opened file on a device of its own memory."""
+class OnDevice(Infers, Protocol):
+    """What runs on a device of its own memory: an inference in three parts.
 
-    def copy(self, batch: Batch, /) -> None:
-        """See :meth:`Runner.copy`."""
+    Each part alone is finished on return; ``infer`` orders all three and waits once.
+    """
+
+    def copy_in(self, batch: Batch, /) -> None:
+        """Bring pictures (B, H, W, 3) uint8 to the device."""
+        ...
+
+    def compute(self) -> None:
+        """Compute their depth there."""
+        ...
+
+    def copy_out(self) -> DepthBatch:
+        """Fetch that depth: (B, 1, H, W) float32 [m]."""
         ...
 
 
@@ -65,8 +76,8 @@ class Runner(Infers, Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def copy(self, batch: Batch) -> None:
-        """The host's copies of one inference alone, finished on return; only on a GPU."""
+    def on_device(self) -> OnDevice | None:
+        """The same in three parts; None on the CPU, where nothing is copied."""
         ...
 
     def cost(self) -> GraphCost:
@@ -113,11 +124,29 @@ class TorchRunner:
             answer: DepthBatch = depth.float().cpu().numpy()
         return answer
 
-    def copy(self, batch: Batch) -> None:
-        """See :meth:`Runner.copy`."""
-        height, width = batch.shape[1:3]
-        images = self._torch.from_numpy(batch).to(self._device)
-        self._torch.empty((len(images), 1, height, width), device=self._device).cpu()
+    def on_device(self) -> OnDevice | None:
+        """See :meth:`Runner.on_device`."""
+        return None if self._device.type == "cpu" else self
+
+    def copy_in(self, batch: Batch) -> None:
+        """See :meth:`OnDevice.copy_in`."""
+        self._images = self._torch.from_numpy(batch).to(self._device)
+        self._wait()
+
+    def compute(self) -> None:
+        """See :meth:`OnDevice.compute`."""
+        with self._torch.inference_mode():
+            self._depth, _ = self._predict(self._network, self._images)
+        self._wait()
+
+    def copy_out(self) -> DepthBatch:
+        """See :meth:`OnDevice.copy_out`."""
+        answer: DepthBatch = self._depth.float().cpu().numpy()
+        return answer
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            self._torch.cuda.synchronize(self._device)
 
     def cost(self) -> GraphCost:
         """Of the network that is run; bytes are those of its parameters and buffers."""
@@ -139,6 +168,7 @@ class TorchRunner:
             params=sum(value.numel() for name, value in state.items() if _is_weight(name)),
             macs=counter.get_total_flops() // 2,  # a multiply-add is two operations
             bytes=sum(value.nbytes for value in state.values()),
+            weights_bytes=sum(value.nbytes for name, value in state.items() if _is_weight(name)),
         )
 
 
@@ -169,9 +199,9 @@ class FileRunner:
         assert self._model is not None, "used outside its with block"
         return self._model.infer(batch)
 
-    def copy(self, batch: Batch) -> None:
-        """See :meth:`Runner.copy`."""
-        cast("DeviceModel", self._model).copy(batch)
+    def on_device(self) -> OnDevice | None:
+        """See :meth:`Runner.on_device`."""
+        return cast("OnDevice", self._model) if hasattr(self._model, "copy_in") else None
 
     def cost(self) -> GraphCost:
         """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
@@ -220,14 +250,21 @@ class BoundModel:
 
     def infer(self, batch: Batch) -> DepthBatch:
         """See :meth:`Runner.infer`."""
-        self._image.update_inplace(batch)
-        self._session.run_with_iobinding(self._binding)
-        return np.array(self._depth.numpy())
+        self.copy_in(batch)
+        self.compute()
+        return self.copy_out()
 
-    def copy(self, batch: Batch) -> None:
-        """See :meth:`Runner.copy`."""
+    def copy_in(self, batch: Batch) -> None:
+        """See :meth:`OnDevice.copy_in`."""
         self._image.update_inplace(batch)
-        np.array(self._depth.numpy())
+
+    def compute(self) -> None:
+        """See :meth:`OnDevice.compute`."""
+        self._session.run_with_iobinding(self._binding)
+
+    def copy_out(self) -> DepthBatch:
+        """See :meth:`OnDevice.copy_out`."""
+        return np.array(self._depth.numpy())
 
 
 class OpenVinoRunner(FileRunner):

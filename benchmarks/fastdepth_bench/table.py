@@ -8,8 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.bootstrap import Interval
 from fastdepth_bench.environment import Environment
+from fastdepth_bench.pooling import Pooled, Versus
 from fastdepth_bench.result import Report, Result
+from fastdepth_bench.timing import NOISY
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,13 +48,17 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _tables(rows: Sequence[Numbered], yardstick: Yardstick, console: Console) -> list[Table]:
-    """One table where the terminal is wide enough, else speed above accuracy."""
-    identity, accuracy = _identity_columns(), _accuracy_columns(yardstick)
-    whole = _table(rows, [*identity, *_SPEED, *_COST, *accuracy])
-    if _width(whole, console) <= console.width:
-        return [whole]
-    halves = [*identity, *_SPEED], [identity[0], *_COST, *accuracy]
-    return [_fitting(_table(rows, half), console) for half in halves]
+    """One table where the terminal is wide enough, else as few as it takes, one below the other."""
+    identity = _identity_columns()
+    versus = _versus_columns(row for _, row in rows)
+    parts: list[list[Column]] = []
+    for group in (_SPEED, [*_END_TO_END, *versus], _COST, _accuracy_columns(yardstick)):
+        wider = [*parts[-1], *group] if parts else [*identity, *group]
+        if not parts or _width(_table(rows, wider), console) <= console.width:
+            parts[-1:] = [wider]
+        else:
+            parts.append([identity[0], *group])
+    return [_fitting(_table(rows, part), console) for part in parts]
 
 
 def _width(table: Table, console: Console) -> int:
@@ -89,7 +96,7 @@ def _table(rows: Sequence[Numbered], columns: Sequence[Column]) -> Table:
 
 def _identity_columns() -> list[Column]:
     return [
-        Column("variant", lambda row: row.case.variant, "left"),
+        Column("variant", lambda row: row.case.name, "left"),
         Column("runtime", lambda row: row.case.runtime, "left"),
         Column("precision", lambda row: row.case.precision, "left"),
         Column("size", lambda row: str(row.case.size), "left"),
@@ -100,18 +107,69 @@ def _latency(name: str) -> Callable[[Result], str]:
     return lambda row: _short(getattr(row.timing, name)) if row.timing else ""
 
 
+def _interval(pooled: Pooled | None) -> str:
+    """Between which frames/s the inference's lie."""
+    return "" if pooled is None else f"[{_short(pooled.fps.low)}, {_short(pooled.fps.high)}]"
+
+
 _SPEED = [
-    Column("frames\n/s", lambda row: _short(row.timing.fps) if row.timing else ""),
+    Column("inference\nframes/s", lambda row: _short(row.pooled.fps.value) if row.pooled else ""),
+    Column("95 %", lambda row: _interval(row.pooled), "left"),
     Column("p50\nms", _latency("p50")),
-    Column("p90\nms", _latency("p90")),
     Column("p99\nms", _latency("p99")),
 ]
 
+_END_TO_END = [
+    Column(
+        "end to end\nframes/s",
+        lambda row: _short(row.pooled.end_to_end_fps.value) if row.pooled else "",
+    )
+]
+
 _COST = [
-    Column("MB", lambda row: _short(row.cost.bytes / 1e6) if row.cost else ""),
+    Column("file\nMB", lambda row: _short(row.cost.bytes / 1e6) if row.cost else ""),
+    Column("memory\nMB", lambda row: _memory(row)),
     Column("params\nM", lambda row: _short(row.cost.params / 1e6) if row.cost else ""),
     Column("GMAC", lambda row: _short(row.cost.macs / 1e9) if row.cost else ""),
+    Column("of\nceiling", lambda row: _share(row)),
 ]
+
+
+def _memory(row: Result) -> str:
+    """Peak resident set; on a GPU its memory."""
+    if row.pooled is None:
+        return ""
+    peak = row.pooled.peak_gpu if row.case.device != "cpu" else row.pooled.peak_resident
+    return "" if peak is None else _short(peak / 1e6)
+
+
+def _share(row: Result) -> str:
+    if row.ceiling is None or row.timing is None:
+        return ""
+    return f"{100 * row.ceiling.share(row.timing.p50):.0f} %"
+
+
+def _versus_columns(rows: Iterable[Result]) -> list[Column]:
+    """How many times faster than the other; none where no row was compared."""
+    names = list(dict.fromkeys(row.against.name for row in rows if row.against))
+    if not names:
+        return []
+
+    def column(heading: str, of: Callable[[Versus], Interval]) -> Column:
+        def text(row: Result) -> str:
+            versus = row.pooled and row.pooled.versus
+            if not versus:
+                return ""
+            ratio = of(versus)
+            return f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+
+        return Column(heading, text)
+
+    name = " ".join(names)
+    return [
+        column(f"times as fast as\n{name}\ninference", lambda versus: versus.inference),
+        column("\n\nend to end", lambda versus: versus.end_to_end),
+    ]
 
 
 def _accuracy_columns(yardstick: Yardstick) -> list[Column]:
@@ -159,21 +217,44 @@ def _remarks(row: Result) -> Iterator[str]:
         yield "untrained: random weights, so accuracy is left empty"
     if row.timing and not row.timing.warm_up.stable:
         yield "unsteady: the median still moved when warm-up ended"
+    if row.timing and row.timing.noisy:
+        yield f"noisy: times vary by more than {NOISY:.0%} of their mean"
     if row.scores and row.scores.nonfinite:
         yield f"NaN or infinite at {row.scores.nonfinite} of {row.scores.pixels} pixels"
 
 
-def _environment_lines(environment: Environment, rows: Iterable[Result]) -> list[str]:
+def _environment_lines(environment: Environment, rows: Sequence[Result]) -> list[str]:
     threads = sorted({row.case.threads for row in rows})
     batches = sorted({row.case.batch for row in rows})
     devices = dict.fromkeys(row.case.device for row in rows)
-    lines = [
+    return [
+        *_legend(rows),
         f"device {', '.join(devices)}; threads {', '.join(map(str, threads))}; "
-        f"batch {', '.join(map(str, batches))}; frames/s at the median latency, network input "
-        "in host memory to depth in host memory; MB of 10^6 bytes",
+        f"batch {', '.join(map(str, batches))}; MB of 10^6 bytes",
         environment.describe(),
+        *busy_lines(environment),
     ]
-    return [*lines, *busy_lines(environment)]
+
+
+def _legend(rows: Sequence[Result]) -> Iterator[str]:
+    """What the headings mean, as far as the rows need it."""
+    measured = next((row for row in rows if row.pooled), None)
+    if measured is None or measured.pooled is None:
+        return
+    frame = f", a frame of {measured.frame_size}" if measured.frame_size else ""
+    yield (
+        "inference: picture in host memory to depth in host memory; end to end: from the camera's "
+        f"frame to depth at its size{frame}; frames/s at the median; 95 %: the interval in which "
+        f"the median lies over {measured.pooled.restarts} restarts of the process"
+    )
+    if any(row.pooled and row.pooled.versus for row in rows):
+        yield (
+            "times as fast: both timed in turns, frame by frame, in the same processes; ratio of "
+            "the medians and its 95 % interval"
+        )
+    yield "memory: greatest resident set of the row's own process, with Python and its libraries"
+    if measured.rates is not None:
+        yield f"of ceiling: least time by p50; the least time is {measured.rates.describe()}"
 
 
 def busy_lines(environment: Environment) -> list[str]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from fastdepth_export import ExportRecipe
 
 
+PLAIN = ":plain"
+"""Follows the name of a variant that is to be exported as written, not folded."""
+
+
 @dataclass(frozen=True)
 class Case:
     """What one row measures, before anything is measured.
@@ -32,6 +36,8 @@ class Case:
         device: cpu, cuda or cuda:N.
         threads: CPU threads of the runtime.
         batch: pictures per inference.
+        fold: whether the exported file is compressed without changing its function.
+        scenario: a name of :data:`SCENARIOS`.
     """
 
     variant: str
@@ -42,6 +48,13 @@ class Case:
     device: str = "cpu"
     threads: int = 1
     batch: int = 1
+    fold: bool = True
+    scenario: str = "single-stream"
+
+    @property
+    def name(self) -> str:
+        """The variant, and ``:plain`` after it where it is not folded."""
+        return self.variant if self.fold else f"{self.variant}{PLAIN}"
 
     @property
     def trained(self) -> bool:
@@ -62,13 +75,14 @@ class Case:
         """How the network of this case is built and exported."""
         from fastdepth_export import ExportRecipe
 
-        recipe = ExportRecipe(self.variant, weights=self.weights, sizes=(self.size,))
+        sizes = (self.size,)
+        recipe = ExportRecipe(self.variant, weights=self.weights, sizes=sizes, fold=self.fold)
         form = get_target(self.runtime).format
         # only files have a precision; what runs in PyTorch is built as it was trained
         return replace(recipe, format=form, precision=self.precision) if form else recipe
 
     def __str__(self) -> str:
-        return f"{self.variant} {self.runtime} {self.precision} {self.size}"
+        return f"{self.name} {self.runtime} {self.precision} {self.size}"
 
 
 def check_target(target: Target, device: str) -> None:

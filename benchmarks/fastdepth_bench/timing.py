@@ -1,6 +1,6 @@
-"""How long an inference takes, by the clock, on pictures that differ.
+"""How long a frame takes, by the clock, on pictures that differ.
 
-Rules: one inference after the other (MLPerf's SingleStream); warm-up by time until the median
+Rules: one frame after the other (MLPerf's SingleStream); warm-up by time until the median
 stands still; every measured inference counts, none is clipped; the median gives the speed, and
 the tail is printed beside it. Every answer is looked at, after the clock has stopped.
 """
@@ -13,12 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from fastdepth.errors import ParityError, UsageError
+from fastdepth.preprocess import resize
+from fastdepth.size import Size
 
 if TYPE_CHECKING:
-    from fastdepth_bench.runners import Batch, DepthBatch, Infers, Runner
+    from fastdepth_bench.runners import Batch, DepthBatch, Infers, OnDevice
 
 MINIMUM_N = 20
 """Least number of measured inferences, however slow they are."""
@@ -31,6 +34,9 @@ STABLE = 0.03
 
 LEAST_WARM_UP = 0.1
 """Warm-up lasts at least this share of the measurement, for clocks to rise, and at most all."""
+
+NOISY = 0.15
+"""Coefficient of variation above which a row is marked as noisy."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +56,25 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Timing:
-    """Latency of one inference in [ms], over ``n`` of them, none left out.
+    """Latency in [ms], over ``n`` measurements, none left out.
 
     Attributes:
         p50: median.
         p90: 90th percentile.
-        p99: 99th percentile; with less than 100 inferences it lies near the slowest.
+        p95: 95th percentile.
+        p99: 99th percentile; with less than 100 measurements it lies near the slowest.
         minimum: fastest.
         maximum: slowest.
         iqr: distance of the quartiles.
         cv: coefficient of variation, standard deviation by mean; a ratio.
-        n: inferences measured.
-        batch: pictures per inference.
+        n: measurements.
+        batch: pictures in each.
         warm_up: what came before.
     """
 
     p50: float
     p90: float
+    p95: float
     p99: float
     minimum: float
     maximum: float
@@ -81,40 +89,135 @@ class Timing:
         """Pictures per second at the median latency."""
         return 1000 * self.batch / self.p50
 
+    @property
+    def noisy(self) -> bool:
+        """Whether times vary by so much that the median says little of a single one."""
+        return self.cv > NOISY
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Times of one pass from frames of a camera to depth at their size [s].
+
+    Attributes:
+        preprocess: frames to the network's input.
+        inference: pictures in host memory to depth in host memory.
+        postprocess: depth back to the size of the frames.
+    """
+
+    preprocess: float
+    inference: float
+    postprocess: float
+
+    @property
+    def end_to_end(self) -> float:
+        """All of it [s]."""
+        return self.preprocess + self.inference + self.postprocess
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process measured of a runner.
+
+    Attributes:
+        passes: all of them, in their order.
+        warm_up: what came before.
+        seconds: from the first to the end of the last, checks of the answers included [s].
+    """
+
+    passes: tuple[Pass, ...]
+    warm_up: WarmUp
+    seconds: float
+
 
 def measure(
-    runner: Infers, batches: Sequence[Batch], *, seconds: float, minimum_n: int = MINIMUM_N
-) -> Timing:
-    """Warm up, then time for at least so many seconds and at least so many inferences.
+    runner: Infers,
+    frames: Sequence[Batch],
+    size: Size,
+    *,
+    seconds: float,
+    minimum_n: int = MINIMUM_N,
+) -> Measured:
+    """Warm up, then time passes for at least so many seconds and at least so many of them.
 
     Args:
         runner: entered already.
-        batches: at least two that differ, each (B, H, W, 3) uint8; taken in turns.
+        frames: at least two that differ, each (B, H, W, 3) uint8 of a camera; taken in turns.
+        size: network input.
         seconds: least length of the measurement, and greatest of the warm-up [s].
-        minimum_n: least number of inferences.
+        minimum_n: least number of passes.
 
     Raises:
-        UsageError: the batches are all the same, or of a single value.
+        UsageError: the frames are all the same, or of a single value.
         ParityError: an answer is not a depth map: NaN, infinite, or of another shape or type.
     """
-    check_batches(batches)
-    turns = itertools.cycle(batches)
-    warm = warm_up(runner, turns, seconds)
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(times) < minimum_n or time.perf_counter() < end:
-        times.append(timed(runner, next(turns)))
-    return summarise(times, batch=len(batches[0]), warm=warm)
+    check_batches(frames)
+    turns = itertools.cycle(frames)
+    warm = warm_up(runner, (resized(frame, size) for frame in turns), seconds)
+    passes: list[Pass] = []
+    start = time.perf_counter()
+    while len(passes) < minimum_n or time.perf_counter() < start + seconds:
+        passes.append(timed_pass(runner, next(turns), size))
+    return Measured(tuple(passes), warm, time.perf_counter() - start)
 
 
-def measure_copies(runner: Runner, batches: Sequence[Batch], n: int = 5 * MINIMUM_N) -> float:
-    """Median time of the host's copies of one inference alone [ms], on a GPU."""
+def timed_pass(runner: Infers, frames: Batch, size: Size) -> Pass:
+    """Times of one pass; its answer is checked once the clock has stopped.
+
+    Args:
+        runner: entered already.
+        frames: (B, H, W, 3) uint8.
+        size: network input.
+
+    Raises:
+        ParityError: the answer is not a depth map.
+    """
+    camera = Size(*frames.shape[1:3])
+    start = time.perf_counter()
+    batch = resized(frames, size)
+    ready = time.perf_counter()
+    depth = runner.infer(batch)
+    answered = time.perf_counter()
+    check_depth(depth, batch)
+    returned = time.perf_counter()
+    for single in depth:
+        resize(single[0], camera)
+    end = time.perf_counter()
+    return Pass(ready - start, answered - ready, end - returned)
+
+
+def resized(frames: Batch, size: Size) -> Batch:
+    """Frames (B, H, W, 3) uint8 at the size of a network's input."""
+    if frames.shape[1:3] == size:
+        return np.ascontiguousarray(frames)
+    return np.stack([resize(frame, size) for frame in frames])
+
+
+def measure_parts(
+    runner: OnDevice, batches: Sequence[Batch], n: int = MINIMUM_N
+) -> tuple[float, float, float]:
+    """Median times of copy in, computation and copy out [s], each waited for apart."""
     times = []
     for batch in itertools.islice(itertools.cycle(batches), n):
+        marks = [time.perf_counter()]
+        for part in (lambda batch=batch: runner.copy_in(batch), runner.compute, runner.copy_out):
+            part()
+            marks.append(time.perf_counter())
+        times.append(np.diff(marks))
+    copy_in, compute, copy_out = np.median(times, axis=0).tolist()
+    return copy_in, compute, copy_out
+
+
+def measure_decoding(frames: Sequence[Batch], n: int = MINIMUM_N) -> float:
+    """Median time in which a frame is decoded from JPEG of quality 95 in memory [s]."""
+    pictures = [frame for batch in frames for frame in batch]
+    files = [cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for frame in pictures]
+    times = []
+    for file in itertools.islice(itertools.cycle(files), n):
         start = time.perf_counter()
-        runner.copy(batch)
+        cv2.imdecode(file, cv2.IMREAD_COLOR_RGB)
         times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times))
+    return float(np.median(times))
 
 
 def timed(runner: Infers, batch: Batch) -> float:
@@ -147,10 +250,12 @@ def warm_up(runner: Infers, turns: Iterable[Batch], limit: float) -> WarmUp:
 def summarise(times: Sequence[float], *, batch: int, warm: WarmUp) -> Timing:
     """Statistics of all times [s], in [ms]; percentiles are interpolated linearly."""
     latency = 1000 * np.asarray(times, np.float64)
-    low, p50, high, p90, p99 = np.percentile(latency, (25, 50, 75, 90, 99)).tolist()
+    shares = (25, 50, 75, 90, 95, 99)
+    low, p50, high, p90, p95, p99 = np.percentile(latency, shares).tolist()
     return Timing(
         p50=p50,
         p90=p90,
+        p95=p95,
         p99=p99,
         minimum=float(latency.min()),
         maximum=float(latency.max()),

@@ -16,7 +16,7 @@ from fastdepth_export.fold import can_merge, fold
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
     from fastdepth.size import Size
-    from fastdepth_bench.runners import Batch, DepthBatch
+    from fastdepth_bench.runners import Batch, DepthBatch, OnDevice
     from fastdepth_bench.targets import Case
 
 Compute = Callable[[Tensor], Tensor]
@@ -68,9 +68,9 @@ class TorchGraphRunner(TorchRunner):
         """See :meth:`Runner.infer`."""
         return self._graph.infer(batch)
 
-    def copy(self, batch: Batch) -> None:
-        """See :meth:`Runner.copy`."""
-        self._graph.copy(batch)
+    def on_device(self) -> OnDevice:
+        """See :meth:`Runner.on_device`."""
+        return self._graph
 
 
 class TorchCompileRunner(TorchGraphRunner):

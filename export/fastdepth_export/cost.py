@@ -31,11 +31,13 @@ class GraphCost:
         params: numbers in its weights.
         macs: multiply-adds of its convolutions and matrix products.
         bytes: size of the file.
+        weights_bytes: of its constants alone, as they are stored; None where not counted.
     """
 
     params: int
     macs: int
     bytes: int
+    weights_bytes: int | None = None
 
 
 def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCost:
@@ -72,26 +74,14 @@ def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCos
             f"the multiply-adds of {path} cannot be counted ({reason}); "
             "write it with ONNX's own operators and shapes that follow from its input's"
         ) from None
-    return GraphCost(params, macs, sum(file.stat().st_size for file in files))
+    size = sum(file.stat().st_size for file in files)
+    return GraphCost(params, macs, size, _constants_bytes(model))
 
 
-def weights_bytes(path: str | Path) -> int:
-    """Bytes of the constants of an ONNX file as it stores them, scales and shapes among them.
-
-    Raises:
-        ModelFileError: the file is not ONNX.
-    """
-    model, _ = _read(Path(path))
+def _constants_bytes(model: onnx.ModelProto) -> int:
+    """Bytes of the constants as the file stores them, scales and shapes among them."""
     tensors = [attribute.t for node in model.graph.node for attribute in node.attribute]
     return sum(_tensor_bytes(tensor) for tensor in (*model.graph.initializer, *tensors))
-
-
-def checkpoint_bytes(params: int) -> int:
-    """Bytes of a training checkpoint: float32 weights and the two moments of AdamW, 12 each.
-
-    The size in "Mb" that the seeds print of their networks is that of such a checkpoint.
-    """
-    return 12 * params
 
 
 def _tensor_bytes(tensor: onnx.TensorProto) -> int:

@@ -50,19 +50,35 @@ class CudaGraph:
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth (B, 1, H, W) float32 [m] of pictures of the recorded shape, finished on return."""
-        self._order(batch, self._graph.replay)
+        self._order(lambda: self._bring(batch), self._graph.replay, self._fetch)
         depth: NDArray[np.float32] = self._depth.numpy().copy()
         return depth
 
-    def copy(self, batch: NDArray[np.uint8]) -> None:
-        """The copies of one inference alone, to the device and back; finished on return."""
-        self._order(batch, lambda: None)
+    def copy_in(self, batch: NDArray[np.uint8]) -> None:
+        """Bring pictures to the device, and no more; finished on return."""
+        self._order(lambda: self._bring(batch))
 
-    def _order(self, batch: NDArray[np.uint8], work: Callable[[], None]) -> None:
+    def compute(self) -> None:
+        """Compute the depth of the pictures on the device, and no more; finished on return."""
+        self._order(self._graph.replay)
+
+    def copy_out(self) -> NDArray[np.float32]:
+        """The depth on the device (B, 1, H, W) float32 [m], as a new array of the host."""
+        self._order(self._fetch)
+        depth: NDArray[np.float32] = self._depth.numpy().copy()
+        return depth
+
+    def _bring(self, batch: NDArray[np.uint8]) -> None:
+        self._picture.copy_(torch.from_numpy(batch))
+        self._input.copy_(self._picture, non_blocking=True)
+
+    def _fetch(self) -> None:
+        self._depth.copy_(self._output, non_blocking=True)
+
+    def _order(self, *works: Callable[[], None]) -> None:
+        """Give orders on the graph's stream, then wait until all are done."""
         with torch.inference_mode():
-            self._picture.copy_(torch.from_numpy(batch))
             with torch.cuda.stream(self._stream):
-                self._input.copy_(self._picture, non_blocking=True)
-                work()
-                self._depth.copy_(self._output, non_blocking=True)
+                for work in works:
+                    work()
             self._stream.synchronize()

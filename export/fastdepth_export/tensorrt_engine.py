@@ -175,15 +175,24 @@ class EngineModel:
         """
         return self._graph_of(batch).infer(batch)
 
-    def copy(self, batch: NDArray[np.uint8]) -> None:
-        """The copies of one inference alone; see :meth:`CudaGraph.copy`."""
-        self._graph_of(batch).copy(batch)
+    def copy_in(self, batch: NDArray[np.uint8]) -> None:
+        """See :meth:`CudaGraph.copy_in`."""
+        self._graph_of(batch).copy_in(batch)
+
+    def compute(self) -> None:
+        """See :meth:`CudaGraph.compute`; of the shape that was brought last."""
+        self._last.compute()
+
+    def copy_out(self) -> NDArray[np.float32]:
+        """See :meth:`CudaGraph.copy_out`; of the shape that was brought last."""
+        return self._last.copy_out()
 
     def _graph_of(self, batch: NDArray[np.uint8]) -> CudaGraph:
         if batch.shape not in self._graphs:
             shapes = ", ".join(map(str, self._graphs))
             raise ImageError(f"batch has the shape {batch.shape}; this engine takes {shapes}")
-        return self._graphs[batch.shape]
+        self._last = self._graphs[batch.shape]
+        return self._last
 
     def _order(
         self, profile: int, shape: tuple[int, ...]

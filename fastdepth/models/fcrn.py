@@ -148,6 +148,6 @@ class FCRN(DepthNetwork):
         return Prediction(normalised, self.limit(depth), features)
 
 
-def _fill(bias: nn.Parameter | None, value: float) -> None:
+def _fill(bias: Tensor | None, value: float) -> None:
     assert bias is not None
     nn.init.constant_(bias, value)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -19,8 +20,10 @@ from fastdepth.metrics import Scores
 from fastdepth.size import Size
 from fastdepth.weights import WeightsCard
 from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.bootstrap import Interval
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.options import Options
+from fastdepth_bench.pooling import Pooled, Stages
 from fastdepth_bench.result import Report
 from fastdepth_bench.run import run
 from fastdepth_bench.targets import Case
@@ -77,6 +80,9 @@ class FakeRunner:
             pass
         self.took.append(time.perf_counter() - start)
         return answer
+
+    def on_device(self) -> None:
+        return None
 
     def cost(self) -> object:
         from fastdepth_export.cost import GraphCost
@@ -141,7 +147,23 @@ def case() -> Case:
 @pytest.fixture
 def timing() -> Timing:
     warm = WarmUp(n=12, seconds=3.0, stable=True)
-    return Timing(400.0, 410.0, 450.0, 390.0, 460.0, 9.0, 0.03, n=25, batch=1, warm_up=warm)
+    spread = {"p90": 410.0, "p95": 430.0, "p99": 450.0, "minimum": 390.0, "maximum": 460.0}
+    return Timing(400.0, **spread, iqr=9.0, cv=0.03, n=25, batch=1, warm_up=warm)
+
+
+@pytest.fixture
+def pooled(timing: Timing) -> Pooled:
+    """Restarts of a row whose frames take 410 ms, of which the network takes 400."""
+    return Pooled(
+        timing,
+        end_to_end=replace(timing, p50=410.0),
+        stages=Stages(3.0, 4.0, None, 400.0, None, 6.0),
+        fps=Interval(2.5, 2.4, 2.6),
+        end_to_end_fps=Interval(1000 / 410, 2.3, 2.5),
+        fps_wall=2.2,
+        restarts=5,
+        peak_resident=512_000_000,
+    )
 
 
 @pytest.fixture
@@ -211,10 +233,12 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def options(weights_file: Path) -> Options:
     """Options of the shared measurement."""
-    return Options(weights=(str(weights_file),), size=SMALL, threads=1, data="rooms:2", seconds=0.2)
+    weights = (str(weights_file),)
+    short = {"seconds": 0.2, "restarts": 1}
+    return Options(weights=weights, size=SMALL, threads=1, data="rooms:2", **short)
 
 
 @pytest.fixture(scope="session")
 def report(options: Options, cache_folder: Path, shared_graphs: None) -> Report:
     """A real measurement: exported, timed and scored in PyTorch and ONNX Runtime."""
-    return run(options)
+    return run(options, isolated=False)

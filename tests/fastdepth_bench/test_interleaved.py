@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fastdepth.errors import ParityError, UsageError
-from fastdepth_bench.interleaved import interleave, ratio_of_medians
+from fastdepth.size import Size
+from fastdepth_bench.interleaved import Contestant, interleave, take_turns
 
 
 def pictures(count=4):
@@ -82,25 +83,20 @@ def test_flattering_inputs_and_wrong_answers_are_refused(fake_runner):
         interleave({"a": fake_runner(), "b": nan}, pictures(), seconds=0.01)
 
 
-def test_what_slows_a_whole_round_cancels():
-    """Unpaired resampling would give an interval as wide as the drift."""
-    drift = np.geomspace(0.01, 0.1, 31)
-    ratio = ratio_of_medians(3 * drift, drift)
-    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((3, 3, 3))
+def test_two_take_turns_on_the_same_frames_each_at_its_own_size(fake_runner, clock):
+    def takes(seconds):
+        def depth(batch):
+            clock.work(seconds)
+            return np.ones((len(batch), 1, *batch.shape[1:3]), np.float32)
 
+        return fake_runner(depth)
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(1)
-    held = 0
-    for _ in range(200):
-        slow, fast = rng.lognormal(np.log(0.2), 0.1, 40), rng.lognormal(np.log(0.1), 0.1, 40)
-        ratio = ratio_of_medians(slow, fast, draws=300)
-        assert ratio.low <= ratio.value <= ratio.high
-        held += ratio.low <= 2 <= ratio.high
-    assert 0.88 * 200 <= held <= 0.995 * 200
-
-
-def test_equal_times_give_equal_intervals():
-    times = np.random.default_rng(0).random((2, 30))
-    assert ratio_of_medians(*times) == ratio_of_medians(*times)
-    assert ratio_of_medians(*times) != ratio_of_medians(*times, seed=1)
+    slow, fast = takes(0.010), takes(0.004)
+    frames = [np.kron(frame, np.ones((1, 2, 2, 1), np.uint8)) for frame in pictures()]
+    pair = Contestant(slow, Size(16, 16)), Contestant(fast, Size(8, 8))
+    rounds = take_turns(*pair, frames, seconds=0.5, minimum_n=4)
+    assert len(rounds) == pytest.approx(0.5 / 0.014, abs=1)
+    for one, other in rounds:
+        assert (one.inference, other.inference) == (pytest.approx(0.010), pytest.approx(0.004))
+    for whole, small in zip(slow.seen, fast.seen[-len(rounds) :], strict=True):
+        assert np.array_equal(whole[:, ::2, ::2], small)  # of one frame

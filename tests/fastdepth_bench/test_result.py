@@ -14,9 +14,9 @@ import pytest
 from fastdepth.metrics import Scores
 from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.environment import Environment
+from fastdepth_bench.pooling import Pooled
 from fastdepth_bench.result import SCHEMA_FILE, Report, Result, compare_with_torch
 from fastdepth_bench.targets import Case
-from fastdepth_bench.timing import Timing
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def test_real_output_is_valid(report: Report, schema: dict[str, Any]) -> None:
 def test_failed_and_untrained_rows_are_valid(
     case: Case,
     yardstick: Yardstick,
-    timing: Timing,
+    pooled: Pooled,
     environment: Environment,
     schema: dict[str, Any],
 ) -> None:
     from fastdepth_export.cost import GraphCost
 
     cost = GraphCost(6_000_000, 17_600_000_000, 26_000_000)
-    rows = (Result(case, yardstick, cost, timing), Result(case, yardstick, error="no memory"))
+    rows = (Result(case, yardstick, cost, pooled), Result(case, yardstick, error="no memory"))
     content = json.loads(Report(environment, rows).to_json())
     jsonschema.validate(content, schema)
     measured, failed = content["rows"]

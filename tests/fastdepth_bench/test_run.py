@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fastdepth.data import Sample, open_source
+from fastdepth.data import open_source
 from fastdepth.metrics import Evaluation
 from fastdepth.models.inference import predict_pictures
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench import run as run_function
-from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.options import Options
 from fastdepth_bench.result import Report
-from fastdepth_bench.run import measure_case, run, steps
+from fastdepth_bench.run import run, steps
 from fastdepth_bench.targets import Case
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cost import graph_cost
@@ -34,18 +36,19 @@ Open = Callable[[Callable[[Case], Any]], None]
 def opening(monkeypatch: pytest.MonkeyPatch) -> Open:
     """Sets what every target opens, instead of building networks."""
     monkeypatch.setattr("fastdepth_bench.options.check_target", lambda target, device: None)
-    return lambda make: monkeypatch.setattr(sys.modules["fastdepth_bench.run"], "open_runner", make)
+    module = sys.modules["fastdepth_bench.run"]
+    monkeypatch.setattr(module, "measure_rates", lambda *_: Rates(1e11, 1e10, 1))
+    return lambda make: monkeypatch.setattr("fastdepth_bench.trial.open_runner", make)
 
 
-def test_nan_gets_no_figures_at_all(
-    opening: Open,
-    fake_runner: Callable[..., Any],
-    case: Case,
-    samples: list[Sample],
-    yardstick: Yardstick,
-) -> None:
+def quick(**changes: Any) -> Options:
+    """A run of a moment, in PyTorch alone, which fakes stand in for."""
+    return Options(**{"runtime": ("torch",), "data": "rooms:2", "seconds": 0.01} | changes)
+
+
+def test_nan_gets_no_figures_at_all(opening: Open, fake_runner: Callable[..., Any]) -> None:
     opening(lambda case: fake_runner(lambda b: np.full((1, 1, *b.shape[1:3]), np.nan, np.float32)))
-    row = measure_case(case, samples, yardstick, seconds=0.01)
+    (row,) = run(quick(), isolated=False).rows
     assert "NaN" in row.error
     assert (row.timing, row.scores, row.cost) == (None, None, None)
 
@@ -60,10 +63,28 @@ def test_one_failure_does_not_stop_the_others(
 
     opening(make)
     variants = ("unet128", "unet256", "unet128-dws")
-    report = run(Options(variant=variants, runtime=("torch",), data="rooms:1", seconds=0.01))
+    report = run(quick(variant=variants), isolated=False)
     assert [row.error for row in report.rows] == ["", "RuntimeError: out of memory", ""]
     assert [row.timing is None for row in report.rows] == [False, True, False]
     assert report.failed
+
+
+def test_a_row_that_fails_at_its_last_restart_keeps_nothing(
+    opening: Open, fake_runner: Callable[..., Any]
+) -> None:
+    opened: list[Case] = []
+
+    def make(case: Case) -> Any:
+        opened.append(case)
+        if len(opened) == 4:
+            raise RuntimeError("out of memory")
+        return fake_runner()
+
+    opening(make)
+    (row,) = run(quick(restarts=5), isolated=False).rows
+    assert row.error == "RuntimeError: out of memory"
+    assert row.pooled is None
+    assert len(opened) == 4  # and it is not tried again
 
 
 def test_an_interrupt_ends_the_run(opening: Open) -> None:
@@ -72,39 +93,75 @@ def test_an_interrupt_ends_the_run(opening: Open) -> None:
 
     opening(make)
     with pytest.raises(KeyboardInterrupt):
-        run(Options(data="rooms:1"))
+        run(quick(), isolated=False)
 
 
 def test_untrained_rows_are_timed_and_not_scored(
-    opening: Open,
-    fake_runner: Callable[..., Any],
-    case: Case,
-    samples: list[Sample],
-    yardstick: Yardstick,
+    opening: Open, fake_runner: Callable[..., Any]
 ) -> None:
     opening(lambda case: fake_runner())
-    row = measure_case(case, samples, yardstick, seconds=0.01)
+    (row,) = run(quick(variant=("unet128",)), isolated=False).rows
     assert row.timing is not None
     assert row.scores is None
     assert row.to_row()["untrained"] is True
 
 
-def test_copies_are_timed_apart_on_a_gpu(
-    opening: Open,
-    fake_runner: Callable[..., Any],
-    case: Case,
-    samples: list[Sample],
-    yardstick: Yardstick,
+def test_restarts_open_the_runner_anew_and_take_turns_with_the_other_rows(
+    opening: Open, fake_runner: Callable[..., Any]
 ) -> None:
-    runner = fake_runner()
-    copied: list[object] = []
-    runner.copy = copied.append
-    opening(lambda case: runner)
-    assert measure_case(case, samples, yardstick, seconds=0.01).host_copies is None
-    assert not copied
-    row = measure_case(replace(case, device="cuda"), samples, yardstick, seconds=0.01)
-    assert len(copied) >= 20
-    assert row.to_row()["host_copies_ms"] > 0
+    opened: list[str] = []
+
+    def make(case: Case) -> Any:
+        opened.append(case.variant)
+        return fake_runner()
+
+    opening(make)
+    report = run(quick(variant=("unet128", "unet256"), restarts=3), isolated=False)
+    assert opened == ["unet128", "unet256"] * 4  # once for what does not change
+    for row in report.rows:
+        assert row.pooled is not None
+        assert row.pooled.restarts == 3
+        assert row.pooled.timing.n >= 20
+
+
+def test_parts_are_timed_apart_on_a_device(opening: Open, fake_runner: Callable[..., Any]) -> None:
+    def make(case: Case) -> Any:
+        runner = fake_runner()
+        device = SimpleNamespace(
+            copy_in=lambda batch: time.sleep(0.001), compute=lambda: None, copy_out=lambda: None
+        )
+        runner.on_device = lambda: device
+        return runner
+
+    opening(lambda case: fake_runner())
+    (row,) = run(quick(), isolated=False).rows
+    assert row.to_row()["stages_ms"]["copy_in"] is row.to_row()["host_copies_ms"] is None
+    opening(make)
+    (row,) = run(quick(), isolated=False).rows
+    assert row.to_row()["stages_ms"]["copy_in"] > 1
+    assert row.to_row()["host_copies_ms"] > 1
+
+
+def test_a_row_takes_turns_with_the_one_it_is_compared_with(
+    opening: Open, fake_runner: Callable[..., Any], clock: Any
+) -> None:
+    def make(case: Case) -> Any:
+        def depth(batch: Any) -> Any:
+            clock.work(0.002 if case.fold else 0.006)
+            return np.ones((len(batch), 1, *batch.shape[1:3]), np.float32)
+
+        return fake_runner(depth)
+
+    opening(make)
+    plain = quick(variant=("unet128-dws", "unet128-dws:plain"), against="unet128-dws:plain")
+    folded, itself = run(replace(plain, restarts=2), isolated=False).rows
+    assert folded.pooled is not None
+    versus = folded.pooled.versus
+    assert versus is not None
+    assert versus.inference.value == pytest.approx(3)
+    content = folded.to_row()["against"]
+    assert (content["name"], content["ratio"]) == ("unet128-dws:plain", pytest.approx(3))
+    assert (itself.against, itself.to_row()["against"]) == (None, None)
 
 
 def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]) -> None:
@@ -115,10 +172,26 @@ def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]
         moved.append(count)
         notes.append(note)
 
-    options = Options(data="rooms:2", seconds=0.01)
-    run(options, advance)
-    assert sum(moved) == steps(options) == 1 + len(options.cases())
+    options = quick(restarts=2)
+    run(options, advance, isolated=False)
+    assert sum(moved) == steps(options) == 2 + 3 * len(options.cases())
     assert "reading rooms:2 2/2" in notes
+
+
+def test_rows_are_measured_in_processes_of_their_own(
+    options: Options, cache_folder: Path, shared_graphs: None
+) -> None:
+    """Which see neither the memory of this one nor PyTorch, where they have no need of it."""
+    ballast = np.ones(2_000_000_000 // 8)
+    chosen = replace(options, runtime=("onnxruntime",), restarts=2, against="unet128-dws-75:plain")
+    (row,) = run(chosen).rows
+    assert row.error == ""
+    assert row.pooled is not None
+    assert row.pooled.peak_resident is not None
+    assert 30e6 < row.pooled.peak_resident < 1e9 < ballast.nbytes
+    assert row.pooled.restarts == 2
+    assert row.pooled.versus is not None
+    assert row.pooled.versus.inference.low > 1  # folding helps
 
 
 def test_a_real_run_has_every_figure(report: Report) -> None:

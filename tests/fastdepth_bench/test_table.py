@@ -10,11 +10,13 @@ from rich.console import Console
 
 from fastdepth.metrics import Scores
 from fastdepth_bench.accuracy import Yardstick
+from fastdepth_bench.bootstrap import Interval
+from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.environment import Environment
+from fastdepth_bench.pooling import Pooled, Versus
 from fastdepth_bench.result import Report, Result, compare_with_torch
 from fastdepth_bench.table import print_report, signed
 from fastdepth_bench.targets import Case
-from fastdepth_bench.timing import Timing
 from fastdepth_export.cost import GraphCost
 
 
@@ -30,32 +32,59 @@ def no_weights_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def rows(case: Case, yardstick: Yardstick, timing: Timing, scores: Scores) -> list[Result]:
+def rows(case: Case, yardstick: Yardstick, pooled: Pooled, scores: Scores) -> list[Result]:
     """PyTorch, ONNX Runtime, and a failure, of the variant with the longest name."""
     trained = replace(case, variant="unet128-dws-75", weights="unet128-dws-75.nyu")
     cost = GraphCost(4_637_936, 12_345_678_901, 18_551_744)
-    torch = Result(trained, yardstick, cost, timing, scores)
-    faster = replace(timing, p50=40.0, p90=41.0)
-    onnx = replace(torch, case=replace(trained, runtime="onnxruntime"), timing=faster)
+    torch = Result(trained, yardstick, cost, pooled, scores)
+    timing = replace(pooled.timing, p50=40.0, p99=41.0)
+    faster = replace(pooled, timing=timing, fps=Interval(25.0, 24.0, 26.0))
+    onnx = replace(torch, case=replace(trained, runtime="onnxruntime"), pooled=faster)
     return [torch, onnx, Result(onnx.case, yardstick, error="no memory")]
 
 
-@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("width", [80, 120, 250])
 def test_every_figure_is_there(rows: list[Result], environment: Environment, width: int) -> None:
     text = show(rows, environment, width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
-    headings = ["variant", "runtime", "precision", "size", "frames", "p50", "p90", "p99", "MB"]
-    for heading in [*headings, "params", "GMAC", "d1", "d2", "d3", "AbsRel", "RMSE", "d1-torch"]:
+    headings = ["variant", "runtime", "precision", "size", "inference", "end to end", "p50", "p99"]
+    headings += ["MB", "memory", "params", "GMAC", "of", "d1", "d2", "d3", "AbsRel", "RMSE"]
+    for heading in [*headings, "d1-torch"]:
         assert heading in text
-    figures = ["2.50", "25.0", "400", "41.0", "450", "18.6", "4.64", "12.3", "0.867", "0.122"]
-    for figure in [*figures, "0.449", "+0.0000", "480", "onnxruntime", "unet128-dws-75"]:
+    figures = ["2.50", "[2.40, 2.60]", "25.0", "400", "2.44", "41.0", "450", "18.6", "512", "4.64"]
+    for figure in [*figures, "12.3", "0.867", "0.122", "0.449", "+0.0000", "480", "onnxruntime"]:
         assert figure in text
+    assert "unet128-dws-75" in text
 
 
-def test_a_wide_terminal_gets_one_table(rows: list[Result], environment: Environment) -> None:
-    assert show(rows, environment, 160).count("──\n") == 1
-    assert show(rows, environment, 80).count("──\n") == 2
+def test_as_few_tables_as_the_terminal_is_wide(
+    rows: list[Result], environment: Environment
+) -> None:
+    tables = [show(rows, environment, width).count("──\n") for width in (80, 120, 250)]
+    assert tables == [3, 2, 1]
+
+
+def test_how_many_times_as_fast_stands_beside_the_speed(
+    rows: list[Result], environment: Environment, pooled: Pooled
+) -> None:
+    assert "times as fast" not in show(rows, environment, 250)
+    versus = Versus(Interval(4.5, 4.2, 4.9), Interval(4.25, 4.0, 4.75), p50=1800.0, rounds=100)
+    plain = replace(rows[0].case, fold=False)
+    rows[0] = replace(rows[0], against=plain, pooled=replace(pooled, versus=versus))
+    text = show(rows, environment, 250)
+    for part in ("unet128-dws-75:plain", "4.50 [4.20, 4.90]", "4.25 [4.00, 4.75]"):
+        assert part in text
+    assert "times as fast: both timed in turns" in " ".join(text.split())
+
+
+def test_the_ceiling_is_named_with_the_rates_that_it_comes_from(
+    rows: list[Result], environment: Environment
+) -> None:
+    rows[0] = replace(rows[0], rates=Rates(1e11, 1e10, threads=2))
+    text = " ".join(show(rows, environment, 250).split())
+    assert "31 %" in text  # 12.3 GMAC need 123 of 400 ms
+    assert "100.0 GMAC/s" in text
 
 
 def test_data_sets_and_protocols_never_share_a_table(
@@ -64,7 +93,7 @@ def test_data_sets_and_protocols_never_share_a_table(
     rooms = replace(yardstick, data="rooms", samples=50)
     others = [rooms, replace(yardstick, protocol="densedepth"), replace(yardstick, flip=True)]
     rows += [replace(rows[0], yardstick=other) for other in others]
-    text = show(rows, environment, 160)
+    text = show(rows, environment, 250)
     assert text.count("──\n") == 4
     for line in text.splitlines():
         assert not ("rooms" in line and "nyu" in line)
@@ -92,13 +121,15 @@ def test_lines_below_say_how_to_repeat_it(rows: list[Result], environment: Envir
 
 
 def test_doubts_are_printed(
-    case: Case, yardstick: Yardstick, timing: Timing, environment: Environment
+    case: Case, yardstick: Yardstick, pooled: Pooled, environment: Environment
 ) -> None:
+    timing = replace(pooled.timing, cv=0.3)
     unsteady = replace(timing, warm_up=replace(timing.warm_up, stable=False))
     busy = replace(environment, busy=True, other_load=2.9)
-    text = show([Result(case, yardstick, timing=unsteady)], busy, 160)
+    text = show([Result(case, yardstick, pooled=replace(pooled, timing=unsteady))], busy, 160)
     assert "#1 untrained" in text
     assert "#1 unsteady" in text
+    assert "#1 noisy: times vary by more than 15%" in text
     assert "BUSY MACHINE: other processes used 2.9 cores" in text
 
 
@@ -106,15 +137,15 @@ def test_markup_in_messages_is_text(
     case: Case, yardstick: Yardstick, environment: Environment
 ) -> None:
     row = Result(case, yardstick, error="pip install 'fastdepth[cpu]'")
-    assert "fastdepth[cpu]" in show([row], environment, 160)
+    assert "fastdepth[cpu]" in show([row], environment, 250)
 
 
 def test_a_row_without_figures_is_dashes(
     case: Case, yardstick: Yardstick, environment: Environment
 ) -> None:
-    text = show([Result(case, yardstick, error="no memory")], environment, 160)
+    text = show([Result(case, yardstick, error="no memory")], environment, 250)
     (line,) = (line for line in text.splitlines() if line.startswith(" 1") or line.startswith("1 "))
-    assert len(re.findall(r"(?<=\s)-(?=\s|$)", line)) == 13
+    assert len(re.findall(r"(?<=\s)-(?=\s|$)", line)) == 16
 
 
 def test_no_minus_before_nothing() -> None:

@@ -68,7 +68,10 @@ def test_runner_replays_the_network(
         for at in (0, 1):
             got = runner.infer(pictures.numpy()[at : at + 1])
             assert np.abs(got - expected[at : at + 1]).max() < 1e-4
-        runner.copy(pictures.numpy()[:1])
+        device = runner.on_device()
+        device.copy_in(pictures.numpy()[:1])
+        device.compute()
+        assert np.abs(device.copy_out() - expected[:1]).max() < 1e-4
         cost, eager = runner.cost(), TorchRunner(small).cost()
     assert cost.params < 0.75 * eager.params
     assert cost.macs < 0.5 * eager.macs

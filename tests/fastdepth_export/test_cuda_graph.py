@@ -48,5 +48,14 @@ def test_each_picture_is_answered_anew(graph, runs):
 
 
 def test_copies_alone_compute_nothing(graph, runs):
-    graph.copy(np.zeros((2, 4, 6, 3), np.uint8))
+    graph.copy_in(np.zeros((2, 4, 6, 3), np.uint8))
+    graph.copy_out()
     assert runs["ran"] == WARM_UPS
+
+
+def test_its_parts_come_to_the_whole(graph, runs):
+    batch = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
+    graph.copy_in(batch)
+    graph.compute()
+    assert runs["ran"] == WARM_UPS + 1
+    np.testing.assert_array_equal(graph.copy_out(), graph.infer(batch))

@@ -1,0 +1,122 @@
+"""Run a function in a process of its own, and hear from it while it works.
+
+A row that is measured so sees neither the memory nor the threads of another, and one that is killed
+for its memory, or crashes, takes no other with it.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from fastdepth.errors import FastDepthError
+
+Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
+
+SECONDS_TO_END = 10.0
+"""For a process that has answered."""
+
+Say = Callable[[str], None]
+"""Told what is being done, for a progress bar."""
+
+
+class ProcessError(FastDepthError):
+    """Work that failed in a process of its own; the message is one line."""
+
+    exit_status = 1
+
+
+def in_own_process(
+    work: Callable[Concatenate[Say, Arguments], Answer],
+    say: Say,
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> Answer:
+    """What ``work(say, *arguments, **options)`` answers in a new process.
+
+    Args:
+        work: a function of a module, which the process imports.
+        say: told what the work says, while it works.
+        arguments: sent to the process.
+        options: likewise.
+
+    Raises:
+        ProcessError: the work raised an exception, or its process died.
+    """
+    context = multiprocessing.get_context("spawn")  # forked threads of a runtime would hang
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(theirs, work, arguments, options))
+    process.start()
+    theirs.close()
+    try:
+        while True:
+            kind, value = _next(ours, process)
+            if kind == "answer":
+                return cast("Answer", value)
+            if kind == "error":
+                raise ProcessError(value)
+            say(value)
+    finally:
+        ours.close()
+        process.join(0 if sys.exc_info()[0] is KeyboardInterrupt else SECONDS_TO_END)
+        process.kill()  # it has ended already, unless it hangs or this process was interrupted
+        process.join()
+
+
+def one_line(error: Exception) -> str:
+    """An exception in one line; its type too where it is none of fastdepth's own."""
+    message = " ".join(str(error).split())
+    return message if isinstance(error, FastDepthError) else f"{type(error).__name__}: {message}"
+
+
+def _next(connection: Connection, process: BaseProcess) -> tuple[str, Any]:
+    """The next message.
+
+    Raises:
+        ProcessError: there will be none.
+    """
+    try:
+        message: tuple[str, Any] = connection.recv()
+        return message
+    except EOFError:
+        process.join()
+        raise ProcessError(f"its process {_end(process.exitcode or 0)}") from None
+
+
+def _end(status: int) -> str:
+    if status < 0:
+        name = signal.Signals(-status).name
+        hint = ", as one does that takes too much memory" if name == "SIGKILL" else ""
+        return f"was killed by {name}{hint}"
+    return f"ended with status {status} and no answer"
+
+
+class _Piped(io.TextIOWrapper):
+    """No terminal, so that no progress bar of the work is drawn across the one of the parent."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def _work(
+    connection: Connection,
+    work: Callable[..., object],
+    arguments: tuple[object, ...],
+    options: dict[str, object],
+) -> None:
+    """What the process does."""
+    sys.stderr = _Piped(sys.stderr.buffer, line_buffering=True)
+    try:
+        answer = work(lambda text: connection.send(("said", text)), *arguments, **options)
+        connection.send(("answer", answer))
+    except Exception as error:  # whatever a runtime throws is told in one line
+        connection.send(("error", one_line(error)))
+    except KeyboardInterrupt:  # the parent was interrupted too, and tells
+        sys.exit(130)
