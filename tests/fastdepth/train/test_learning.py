@@ -11,6 +11,7 @@ SETTINGS = {
     "densenet201-fast": ("96x64", 8, "rooms:8=160", 5),
     "densenet201-unet": ("128x96", 8, "rooms:8=40", 7),
     "effb0-256": ("416x320", 4, "rooms:8=20", 5),
+    "effb5-256": ("416x320", 4, "rooms:8=20", 5),
     "fcrn-res50": ("128x96", 8, "rooms:8=40", 5),
     "unet128": ("416x320", 4, "rooms:8=20", 4),
     "unet256": ("416x320", 4, "rooms:8=20", 4),
