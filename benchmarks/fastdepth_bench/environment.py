@@ -247,7 +247,7 @@ def _cpuinfo_megahertz() -> list[float]:
             key.strip(): value.strip()
             for key, _, value in (line.partition(":") for line in block.splitlines())
         }
-        if "cpu MHz" in entries and int(entries["processor"]) in affinity():
+        if {"processor", "cpu MHz"} <= entries.keys() and int(entries["processor"]) in affinity():
             clocks.append(float(entries["cpu MHz"]))
     return clocks
 

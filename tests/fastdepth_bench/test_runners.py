@@ -6,14 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from fastdepth import _session
+from fastdepth.errors import DeviceError
 from fastdepth.runtime import DepthModel, load
 from fastdepth_bench.accuracy import load_samples, timing_batches
 from fastdepth_bench.cache import cache_path, cached_files
 from fastdepth_bench.options import Options
+from fastdepth_bench.providers import DEVICE_PROVIDERS
 from fastdepth_bench.result import Report
-from fastdepth_bench.runners import Batch, BoundModel, TorchRunner
+from fastdepth_bench.rival import Rival
+from fastdepth_bench.rival_runner import RivalRunner
+from fastdepth_bench.runners import Batch, BoundModel, OnnxRuntimeRunner, TorchRunner
 from fastdepth_bench.targets import Case, open_runner
 
 torch = pytest.importorskip("torch")
@@ -75,3 +81,29 @@ def test_bound_memory_answers_as_a_call_does(tiny_model: DepthModel) -> None:
     np.testing.assert_array_equal(bound.copy_out(), answers[1])  # not computed anew
     bound.compute()
     np.testing.assert_array_equal(bound.copy_out(), answers[0])
+
+
+@pytest.fixture
+def idle_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the name of CUDA a provider that is there, comes first, and runs nothing."""
+    azure = "AzureExecutionProvider"
+    if azure not in onnxruntime.get_available_providers():
+        pytest.skip("this build does not list it")
+    monkeypatch.setitem(_session.PROVIDERS, "cuda", azure)
+    monkeypatch.setitem(DEVICE_PROVIDERS, "cuda", azure)
+
+
+def test_a_file_that_falls_back_to_the_cpu_has_no_runner(
+    idle_cuda: None, tiny_file: Path, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastdepth_bench.cache.exported", lambda recipe: tiny_file)
+    assert OnnxRuntimeRunner(case)
+    with pytest.raises(DeviceError, match="'cuda' leaves .* of .*tiny.onnx to others"):
+        OnnxRuntimeRunner(replace(case, device="cuda"))
+    with pytest.raises(DeviceError, match="'cuda' leaves .* of .*tiny.onnx to others"):
+        RivalRunner(Rival(tiny_file), "cuda")
+
+
+def test_a_gpu_that_leaves_the_work_is_named_before_minutes_are_spent(idle_cuda: None) -> None:
+    with pytest.raises(DeviceError, match="leaves the work to the CPU"):
+        RivalRunner.check_device("cuda")
