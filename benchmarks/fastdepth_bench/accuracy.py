@@ -13,6 +13,8 @@ from fastdepth.errors import UsageError
 from fastdepth.metrics import Evaluation, Scores, get_protocol
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
+from fastdepth_bench.disparity import align_disparity
+from fastdepth_bench.rival import OUTPUTS
 from fastdepth_bench.timing import resized
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Yardstick:
         sample_hash: hash of their names.
         protocol: a name of :data:`fastdepth.metrics.PROTOCOLS`.
         flip: whether the mirrored picture is used too.
+        aligned: whether each answer is disparity, which is fitted to the truth of its picture.
     """
 
     data: str
@@ -56,6 +59,7 @@ class Yardstick:
     sample_hash: str
     protocol: str
     flip: bool = False
+    aligned: bool = False
 
     @classmethod
     def of(
@@ -69,8 +73,13 @@ class Yardstick:
     def describe(self) -> str:
         """One line to print with every figure."""
         kind = f" ({self.depth_kind})" if self.depth_kind else ""
+        return f"{self.data}{kind}: {self.samples} samples, hash {self.sample_hash}; {self.rules}"
+
+    @property
+    def rules(self) -> str:
+        """Protocol, and what else decides the figures, in one line."""
         rules = get_protocol(self.protocol).describe(self.flip)
-        return f"{self.data}{kind}: {self.samples} samples, hash {self.sample_hash}; {rules}"
+        return f"{rules}; {OUTPUTS['disparity']}" if self.aligned else rules
 
 
 def measure_accuracy(
@@ -101,6 +110,9 @@ def measure_accuracy(
         if yardstick.flip:
             mirrored = runner.infer(np.ascontiguousarray(picture[None, :, ::-1]))[0, 0]
             depth = (depth + mirrored[:, ::-1]) / 2
+        if yardstick.aligned:
+            valid = evaluation.protocol.valid(sample.depth)
+            depth = align_disparity(depth, sample.depth, valid)
         evaluation.add(depth, sample.depth)
     return evaluation.scores()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastdepth.data import Source, open_source
 from fastdepth.errors import UsageError
@@ -13,6 +14,7 @@ from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
 from fastdepth_bench.environment import usable_cores
+from fastdepth_bench.rival import Rival
 from fastdepth_bench.targets import PLAIN, REFERENCE, Case, check_precision, check_target
 from fastdepth_export.targets import Target, check_runtime, get_target, runtimes_on
 
@@ -43,7 +45,14 @@ class Options:
         seconds: time each row at least this long, all restarts together.
         restarts: processes in which each row is timed anew; the spread between them is in its
             intervals.
-        against: time each row in turns with this variant, or with it as written: NAME:plain.
+        against: time each row in turns with this variant, or with it as written: NAME:plain; or
+            with an ONNX file.
+        model: ONNX file of any depth network, to measure beside ours. Where it is not fastdepth's
+            say --normalise and --output.
+        input_size: its input, WIDTHxHEIGHT; needed where the file leaves it open.
+        normalise: what it wants of pixels: imagenet, half (mean and deviation 0.5), unit (0 to 1)
+            or raw (0 to 255).
+        output: what it answers with: metres or disparity.
     """
 
     variant: tuple[str, ...] = ()
@@ -61,6 +70,10 @@ class Options:
     seconds: float = 10.0
     restarts: int = 5
     against: str | None = None
+    model: tuple[Path, ...] = ()
+    input_size: str | None = None
+    normalise: str | None = None
+    output: str | None = None
 
     def cases(self) -> list[Case]:
         """All rows to be, in the order in which they are measured.
@@ -71,8 +84,11 @@ class Options:
             WeightsError: a weights file cannot be read.
             UsageError: an option that cannot work.
         """
+        models = [self._model_case(path) for path in self.model]
+        if models and not self.variant and not self.weights:
+            return models
         weights = self._weights_by_variant()
-        return [
+        return models + [
             self._case(name, own, runtime, precision)
             for name in self._names(weights)
             for own in weights[name.removesuffix(PLAIN)]
@@ -90,6 +106,9 @@ class Options:
         """
         if self.against is None:
             return None
+        if self.against.endswith(".onnx"):
+            other = self._model_case(Path(self.against))
+            return None if other == case else other
         name = self.against.removesuffix(PLAIN)
         get_variant(name)
         weights = case.weights if name == case.variant else default_tag(name) or UNTRAINED
@@ -138,6 +157,12 @@ class Options:
         for name in given.keys() - names:
             raise UsageError(f"weights {given[name][0]} are of {name}; add --variant {name}")
         return {name: given.get(name, [default_tag(name) or UNTRAINED]) for name in names}
+
+    def _model_case(self, path: Path) -> Case:
+        """A row of an ONNX file, with what the options say of it."""
+        size = Size.parse(self.input_size) if self.input_size else None
+        rival = Rival(path, size, self.normalise or "", self.output or "")
+        return Case.of_model(rival, self.device, self._threads())
 
     def _names(self, given: Iterable[str]) -> Iterable[str]:
         """Variants that are measured, with their ``:plain``, in their order."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.metrics import Scores, get_protocol
+from fastdepth.metrics import Scores
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth_bench.accuracy import Yardstick
@@ -85,12 +85,13 @@ class Result:
         return Ceiling.of(self.cost, self.case.size, self.rates, self.case.batch)
 
     @property
-    def params(self) -> int:
-        """Parameters of the network as trained, whatever the file holds."""
-        return get_variant(self.case.variant).params
+    def params(self) -> int | None:
+        """Parameters of the network as trained, whatever the file holds; None of a foreign one."""
+        return None if self.case.model else get_variant(self.case.variant).params
 
     def to_row(self) -> dict[str, Any]:
         """The row as it stands in the JSON."""
+        case = self.case
         return {
             **self._identity(),
             "params": self.params,
@@ -98,7 +99,7 @@ class Result:
             "gmac": self.cost and self.cost.macs / 1e9,
             "bytes": self.cost and self.cost.bytes,
             "weights_bytes": self.cost and self.cost.weights_bytes,
-            "checkpoint_bytes": get_variant(self.case.variant).checkpoint_bytes,
+            "checkpoint_bytes": None if case.model else get_variant(case.variant).checkpoint_bytes,
             **timing_keys(self.timing),
             **_pooled_keys(self.pooled),
             "queries": None,
@@ -110,9 +111,7 @@ class Result:
             "samples": self.yardstick.samples,
             "sample_hash": self.yardstick.sample_hash,
             "protocol": self.yardstick.protocol,
-            "protocol_description": get_protocol(self.yardstick.protocol).describe(
-                self.yardstick.flip
-            ),
+            "protocol_description": self.yardstick.rules,
             "flip": self.yardstick.flip,
             "metrics": self.scores and self.scores.as_dict(),
             "d1_minus_torch": self.d1_minus_torch,
@@ -127,7 +126,7 @@ class Result:
             "variant": case.variant,
             "fold": case.fold,
             "scenario": case.scenario,
-            "model": None,
+            "model": case.model and case.model.as_dict(),
             "weights": case.weights_name,
             "weights_hash": case.weights_hash,
             "untrained": not case.trained,

@@ -124,9 +124,8 @@ class RivalRunner:
             maps = np.stack([resize(depth, size) for depth in maps])
         return maps[:, None]
 
-    def copy(self, batch: Batch) -> None:
-        """The host's copies of the last inference alone, on a GPU; ``batch`` is not looked at."""
-        self._session.copy()
+    def on_device(self) -> None:
+        """None: on a GPU too its parts are not timed apart."""
 
     def cost(self) -> GraphCost:
         """Parameters, multiply-adds a picture and bytes of the file.
@@ -170,8 +169,3 @@ class BoundSession:
         self._host = array
         self._session.run_with_iobinding(self._binding)
         return [np.array(value) for value in self._binding.copy_outputs_to_cpu()]
-
-    def copy(self) -> None:
-        """The copies of the last :meth:`run` alone."""
-        self._picture.update_inplace(self._host)
-        self._binding.copy_outputs_to_cpu()

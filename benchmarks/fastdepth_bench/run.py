@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 from fastdepth.console import Advance
@@ -65,7 +66,7 @@ def run(
     for _ in range(options.restarts):
         for row in rows:
             row.attempt(options.seconds / options.restarts, -(-MINIMUM_N // options.restarts))
-    results = [row.result(yardstick, rates) for row in rows]
+    results = [row.result(rates) for row in rows]
     return Report(recorder.finish(), compare_with_torch(results))
 
 
@@ -108,9 +109,12 @@ class _Row:
     def examine(self, samples: Samples, yardstick: Yardstick) -> None:
         """Export, count, and measure accuracy; of the one to compare with nothing but its file."""
 
+        aligned = self.case.model is not None and self.case.model.aligned
+        self._yardstick = replace(yardstick, aligned=aligned)
+
         def work() -> None:
             self._frames = timing_frames(samples, self.case.batch)
-            self._examined = self._do(examine, self.case, self._frames, samples, yardstick)
+            self._examined = self._do(examine, self.case, self._frames, samples, self._yardstick)
             if self.against is not None:
                 self._do(open_alone, self.against)
 
@@ -127,14 +131,14 @@ class _Row:
 
         self._step(work)
 
-    def result(self, yardstick: Yardstick, rates: Rates | None) -> Result:
+    def result(self, rates: Rates | None) -> Result:
         """What was found; a row that failed anywhere keeps none of its figures."""
         if self._error or self._examined is None:
-            return Result(self.case, yardstick, against=self.against, error=self._error)
+            return Result(self.case, self._yardstick, against=self.against, error=self._error)
         found = self._examined
         return Result(
             self.case,
-            yardstick,
+            self._yardstick,
             cost=found.cost,
             pooled=pool(self._trials, self.case.batch),
             scores=found.scores,

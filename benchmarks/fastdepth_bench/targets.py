@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from fastdepth.errors import FastDepthError, UnknownNameError
 from fastdepth.extras import require
+from fastdepth.files import file_hash
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, weights_hash
+from fastdepth_bench.rival import Rival, inspect
 from fastdepth_export.targets import TARGETS, Target, check_runtime, get_target
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Case:
         batch: pictures per inference.
         fold: whether the exported file is compressed without changing its function.
         scenario: a name of :data:`SCENARIOS`.
+        model: an ONNX file that takes part as it is; ``variant`` is then its name, and weights and
+            precision are what it holds.
     """
 
     variant: str
@@ -50,6 +54,17 @@ class Case:
     batch: int = 1
     fold: bool = True
     scenario: str = "single-stream"
+    model: Rival | None = None
+
+    @classmethod
+    def of_model(cls, model: Rival, device: str, threads: int) -> Case:
+        """The case of an ONNX file.
+
+        Raises:
+            ModelFileError, UsageError: it cannot be run as it was given.
+        """
+        own = cls(model.name, str(model.path), "onnxruntime", "fp32", inspect(model).size)
+        return replace(own, device=device, threads=threads, model=model)
 
     @property
     def name(self) -> str:
@@ -68,7 +83,9 @@ class Case:
 
     @property
     def weights_hash(self) -> str | None:
-        """Hash of the weights' tensors; None for random weights."""
+        """Hash of the weights' tensors, or of an ONNX file; None for random weights."""
+        if self.model:
+            return file_hash(self.model.path)[:12]
         return weights_hash(find_weights(self.weights)) if self.trained else None
 
     def recipe(self) -> ExportRecipe:
@@ -120,6 +137,10 @@ def open_runner(case: Case) -> Runner:
     Raises:
         FastDepthError: the network cannot be built, exported, loaded or run there.
     """
+    if case.model:
+        from fastdepth_bench.rival_runner import RivalRunner
+
+        return RivalRunner(case.model, case.device, case.threads)
     return runner_class(get_target(case.runtime))(case)
 
 

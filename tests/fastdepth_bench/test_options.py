@@ -90,3 +90,53 @@ def test_refuses_data(changes: dict[str, Any], error: type[Exception]) -> None:
 def test_limit_is_the_number_of_samples() -> None:
     assert len(Options(limit=3).open_data()) == 3
     assert len(Options().open_data()) == 50
+
+
+def test_plain_is_the_same_network_not_folded() -> None:
+    chosen = Options(variant=("unet128-dws", "unet128-dws:plain"), runtime=("onnxruntime",))
+    folded, plain = chosen.cases()
+    assert (folded.name, plain.name) == ("unet128-dws", "unet128-dws:plain")
+    assert (folded.recipe().fold, plain.recipe().fold) == (True, False)
+    assert folded.weights == plain.weights
+    with pytest.raises(UnknownNameError, match="did you mean 'unet128-dws'"):
+        Options(variant=("unet128-dsw:plain",)).cases()
+
+
+def test_each_row_is_compared_on_its_own_runtime_and_never_with_itself() -> None:
+    chosen = Options(variant=("unet128", "unet128-dws"), against="unet128-dws", threads=1)
+    for case in chosen.cases():
+        other = chosen.against_of(case)
+        if case.variant == "unet128-dws":
+            assert other is None
+        else:
+            assert other is not None
+            assert (other.variant, other.runtime) == ("unet128-dws", case.runtime)
+            assert other.trained  # the weights shipped with it
+    assert Options().against_of(case) is None
+
+
+def test_a_row_compared_with_itself_as_written_keeps_its_weights(weights_file: Path) -> None:
+    weights = (str(weights_file),)
+    chosen = Options(weights=weights, runtime=("onnxruntime",), against="unet128-dws-75:plain")
+    (case,) = chosen.cases()
+    other = chosen.against_of(case)
+    assert other is not None
+    assert (other.weights, other.fold, other.size) == (case.weights, False, case.size)
+
+
+def test_an_onnx_file_is_a_row_as_it_is(tiny_file: Path) -> None:
+    (alone,) = Options(model=(tiny_file,), threads=1).cases()
+    assert (alone.variant, alone.size, alone.trained) == ("tiny", Size(48, 64), True)
+    assert alone.weights_hash is not None
+    beside = Options(model=(tiny_file,), variant=("unet128",), runtime=("torch",), threads=1)
+    assert [case.variant for case in beside.cases()] == ["tiny", "unet128"]
+    ours = Options(variant=("unet128",), runtime=("torch",), against=str(tiny_file), threads=1)
+    assert ours.against_of(ours.cases()[0]) == alone
+    with pytest.raises(UsageError, match="leave --normalise and --output out"):
+        Options(model=(tiny_file,), output="metres").cases()
+
+
+@pytest.mark.parametrize("restarts", [0, 101])
+def test_restarts_are_some(restarts: int) -> None:
+    with pytest.raises(UsageError, match="must be 1 to 100"):
+        Options(restarts=restarts).check()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_onnx import write_model
 
 from fastdepth.data import open_source
 from fastdepth.metrics import Evaluation
@@ -176,6 +177,22 @@ def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]
     run(options, advance, isolated=False)
     assert sum(moved) == steps(options) == 2 + 3 * len(options.cases())
     assert "reading rooms:2 2/2" in notes
+
+
+def test_a_foreign_file_is_measured_beside_ours(
+    fake_runner: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = write_model(tmp_path / "rival.onnx", Size(48, 64), metadata=None)
+    for output in ("metres", "disparity"):
+        options = quick(model=(path,), normalise="raw", output=output, restarts=1)
+        (row,) = run(options, isolated=False).rows
+        assert row.error == ""
+        assert row.scores is not None
+        assert row.yardstick.aligned == (output == "disparity")
+        content = row.to_row()
+        assert (content["variant"], content["model"]["output"]) == ("rival", output)
+        assert content["params"] is content["checkpoint_bytes"] is None
+        assert ("fitted to the truth" in content["protocol_description"]) == row.yardstick.aligned
 
 
 def test_rows_are_measured_in_processes_of_their_own(
