@@ -1,8 +1,8 @@
 """Where a function is mapped over pictures: in this process, in a pool of processes, or with Ray.
 
 All three take the pictures as they come, keep but a few under way, and yield each when it is done.
-Where a process dies, what it had under way is tried again, each picture alone; one whose process
-dies a second time is named, and the rest go on. So a function that renames its files into place and
+Where a process dies, what was under way is tried again, each picture alone; one that then ends its
+process twice is named, and the rest go on. So a function that renames its files into place and
 leaves finished ones as they are writes each file exactly once.
 """
 
@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import cv2
 
-from fastdepth.errors import FastDepthError
+from fastdepth.errors import FastDepthError, UsageError
 from fastdepth.extras import require
 from fastdepth.pictures import Picture
 
@@ -73,6 +74,8 @@ def map_processes(
         context = multiprocessing.get_context("spawn")  # threads do not survive a fork
         executor = ProcessPoolExecutor(count, context, _begin_worker, (workers.threads,))
         try:
+            if count == 1:  # as it is after a death: was it the picture, or can none be started?
+                _check_start(executor)
             yield lambda chunk: executor.submit(_answer, function, chunk)
         finally:
             executor.shutdown(cancel_futures=True)
@@ -149,11 +152,21 @@ def _map(
     while unsure := (yield from _until_death(pool(workers.count), lost, chunks, under_way)):
         for picture in unsure:
             workers.died(picture)
-        alone = iter([[picture] for picture in unsure])
-        while killers := (yield from _until_death(pool(1), lost, alone, 1)):
-            for picture in killers:
-                workers.died(picture)
+        alone, tried = deque(unsure), set()
+        while killers := (yield from _until_death(pool(1), lost, _popped(alone), 1)):
+            (picture,) = killers
+            workers.died(picture)
+            if picture in tried:
                 yield picture, f"{picture} ended its process twice; does the memory suffice?"
+            else:
+                tried.add(picture)
+                alone.appendleft(picture)
+
+
+def _popped(pictures: deque[Picture]) -> Iterator[Chunk]:
+    """Pictures one by one, from the left, until there are none."""
+    while pictures:
+        yield [pictures.popleft()]
 
 
 def _until_death(
@@ -205,6 +218,17 @@ def _answer_ray(function: Function, threads: int, folder: str, chunk: Chunk) -> 
     os.chdir(folder)
     cv2.setNumThreads(threads)
     return _answer(function, chunk)
+
+
+def _check_start(executor: ProcessPoolExecutor) -> None:
+    """Raise UsageError where no process can be started, whatever it should do."""
+    try:
+        executor.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise UsageError(
+            "processes end before they begin; in a script call this below "
+            "if __name__ == '__main__', or take the engine here"
+        ) from None
 
 
 def _begin_worker(threads: int) -> None:
