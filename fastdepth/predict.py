@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from fastdepth._session import provider_name
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
-from fastdepth.console import progress, run_command
+from fastdepth.console import Advance, progress, run_command
 from fastdepth.engines import ENGINES, Workers, usable_cores
 from fastdepth.errors import ImageError, UsageError, look_up
 from fastdepth.files import remove_leftovers_of, replacing
@@ -27,6 +28,9 @@ from fastdepth.runtime import DepthModel, load
 from fastdepth.size import Size
 
 PROG = "fastdepth-predict"
+
+MANY = 32
+"""Pictures that are worth the start of a pool, which takes about as long as several of them."""
 
 DESCRIPTION = """Predict the depth of pictures in metres.
 
@@ -86,8 +90,8 @@ class Prediction:
     """Threads on the CPU, of each worker; without it all cores, split among the workers."""
 
     engine: str | None = None
-    """here (this process), process (a pool of them) or ray. Without it: process for folders, shards
-    and lists on the CPU, else here."""
+    """here (this process), process (a pool of them) or ray. Without it: here for fewer than 32
+    pictures and on a GPU, else process; process as well where workers are given."""
 
     workers: int | None = None
     """Processes of the engine; without it one a core, divided by the threads, and one on a GPU."""
@@ -112,13 +116,14 @@ class Prediction:
             check_focal(self.focal)
         if not self.images:
             raise UsageError("no pictures given; name one or more after the model")
-        name = self.engine_name
-        if self.workers is not None and (self.workers < 1 or name == "here"):
+        if self.engine is not None:
+            look_up("engine", self.engine, ENGINES)
+        if self.workers is not None and (self.workers < 1 or self.engine == "here"):
             raise UsageError(
-                f"workers is {self.workers} and the engine {name}; "
+                f"--workers {self.workers} does not go with --engine {self.engine or 'process'}; "
                 "give 1 or more with --engine process or --engine ray"
             )
-        if name == "ray" and provider_name(self.provider) != "cpu":
+        if self.engine == "ray" and provider_name(self.provider) != "cpu":
             raise UsageError("--engine ray runs on the CPU; use --engine process for a GPU")
 
     @property
@@ -131,13 +136,10 @@ class Prediction:
         """Whether finished pictures are skipped; single ones are predicted anew."""
         return any(map(is_set, self.images))
 
-    @property
-    def engine_name(self) -> str:
-        """The engine that was asked for, or else the default."""
-        many = self.resumes and provider_name(self.provider) == "cpu"
-        name = self.engine or ("process" if many else "here")
-        look_up("engine", name, ENGINES)
-        return name
+    def engine_for(self, many: bool) -> str:
+        """The engine that was asked for, or else the default for many pictures or few."""
+        pool = self.workers or (many and provider_name(self.provider) == "cpu")
+        return self.engine or ("process" if pool else "here")
 
     def split(self) -> Workers:
         """Processes and threads that share the cores."""
@@ -156,7 +158,7 @@ class Prediction:
         kinds = {"depth": ".png", "colour": ".png"}
         kinds |= {"npy": ".npy"} if self.npy else {}
         kinds |= {"points": ".ply"} if self.ply else {}
-        kinds |= {"compare": ".png"} if self.compare else {}
+        kinds |= {"compare": ".png"} if len(self.models) > 1 else {}
         return {
             kind: self.output / f"{picture.stem}_{kind.replace('npy', 'depth')}{suffix}"
             for kind, suffix in kinds.items()
@@ -185,37 +187,60 @@ def predict(options: Prediction) -> int:
     pictures = open_pictures(options.images, leave_out=options.output)
     open_models.cache_clear()  # the files may have changed since
     described = _describe(options, open_models(options)[0])
-    engine, workers = options.engine_name, options.split()
-    if engine != "here":
-        open_models.cache_clear()  # each process opens its own
-        options = replace(options, threads=workers.threads)
-    total = None if options.resumes else len(options.images)
-    skipped, failed, written = 0, 0, 0
-    with progress("predicting", total) as advance:
-
-        def unfinished() -> Iterator[Picture]:
-            nonlocal skipped
-            for picture in pictures:
-                if options.is_finished(picture):
-                    skipped += 1
-                    advance()
-                else:
-                    yield picture
-
+    tally = Tally()
+    with progress("predicting", None if options.resumes else len(options.images)) as advance:
+        todo = tally.unfinished(options, pictures, advance)
+        few = list(itertools.islice(todo, MANY))
+        engine, workers = options.engine_for(len(few) == MANY), options.split()
+        if engine != "here":
+            open_models.cache_clear()  # each process opens its own
+            options = replace(options, threads=workers.threads)
         function = functools.partial(predict_picture, options)
-        for picture, problem in ENGINES[engine](function, unfinished(), workers):
-            failed += bool(problem)
-            written += not problem
+        for picture, problem in ENGINES[engine](function, itertools.chain(few, todo), workers):
+            tally.add(picture, problem)
             if problem:
                 print(f"{PROG}: {' '.join(problem.split())}", file=sys.stderr)
             advance(note=picture.name)
-    total = written + skipped + failed
-    if total == 0:
+    if tally.total == 0:
         raise UsageError(f"no pictures in {' '.join(map(str, options.images))}; check the paths")
-    if failed < total:
-        line = f"{written} of {total} pictures written to {options.output}"
-        print(f"{line}, {skipped} skipped, {failed} failed {described}", file=sys.stderr)
-    return 2 if failed else 0
+    if tally.failed < tally.total:
+        line = f"{tally.written} of {tally.total} pictures written to {options.output}"
+        line += f", {tally.skipped} skipped, {tally.failed} failed {described}"
+        print(line, file=sys.stderr)
+    return 2 if tally.failed else 0
+
+
+@dataclass
+class Tally:
+    """What became of the pictures."""
+
+    written: int = 0
+    skipped: int = 0
+    failed: int = 0
+    under_way: set[str] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        """Pictures that are settled."""
+        return self.written + self.skipped + self.failed
+
+    def unfinished(
+        self, options: Prediction, pictures: Iterable[Picture], advance: Advance
+    ) -> Iterator[Picture]:
+        """Pictures that are still to be predicted; finished and repeated ones are skipped."""
+        for picture in pictures:
+            if picture.name in self.under_way or options.is_finished(picture):
+                self.skipped += 1
+                advance()
+            else:
+                self.under_way.add(picture.name)
+                yield picture
+
+    def add(self, picture: Picture, problem: str) -> None:
+        """Count a picture that an engine is done with."""
+        self.under_way.remove(picture.name)
+        self.failed += bool(problem)
+        self.written += not problem
 
 
 @functools.lru_cache(maxsize=1)
@@ -266,7 +291,7 @@ def write_files(options: Prediction, picture: Picture, image: NDArray[np.uint8])
         focal = options.focal or models[0].training_focal(Size(*depth.shape))
         camera = Intrinsics.from_focal(focal, Size(*depth.shape))
         write_ply(files["points"], to_points(depth, camera), image)
-    if options.compare:
+    if len(models) > 1:
         others = (model(image, focal=options.focal) for model in models[1:])
         columns = [image, colours, *(colourise(d, options.vmin, options.vmax) for d in others)]
         columns[-1] = scale_bar(columns[-1], options.vmin, options.vmax)

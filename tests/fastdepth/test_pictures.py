@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import pickle
 import shutil
@@ -173,18 +174,15 @@ def test_the_first_of_a_million_listed_pictures(tmp_path: Path) -> None:
     assert [picture.name for picture in islice(pictures, 2000)][-1] == "1/1999.jpg"
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1_000_000
+    assert peak < 10_000_000  # a million names would take six times as much
 
 
 def test_members_of_a_shard_are_not_kept(tmp_path: Path) -> None:
     shard = tar(tmp_path / "s.tar", *(f"{number}.jpg" for number in range(1002)))
     pictures = iter(open_pictures(shard))
     next(pictures)
-    tracemalloc.start()
     assert [picture.name for picture in islice(pictures, 1000)][-1] == "s.tar/1000.jpg"
-    kept = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert kept < 100_000  # a thousand of tarfile's members take two million
+    assert sum(isinstance(kept, tarfile.TarInfo) for kept in gc.get_objects()) < 10
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from fastdepth import predict
-from fastdepth.engines import usable_cores
+from fastdepth.engines import ENGINES, Done, Function, Workers, map_here, usable_cores
+from fastdepth.pictures import Picture
 from fastdepth.predict import Prediction, main
 
 Run = Callable[..., str]
@@ -58,7 +59,7 @@ def both(*stems: str) -> list[str]:
 def test_a_folder_is_mirrored_and_finished_pictures_are_skipped(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
-    said = run(photos, "--engine", "here")
+    said = run(photos)
     assert said == f"5 of 5 pictures written to {tmp_path}/out, 0 skipped, 0 failed (tiny on cpu)\n"
     assert files(tmp_path / "out") == both("a", "a.png", "b", "c", "below/a")
     depth = cv2.imread(str(tmp_path / "out" / "below" / "a_depth.png"), cv2.IMREAD_UNCHANGED)
@@ -67,20 +68,20 @@ def test_a_folder_is_mirrored_and_finished_pictures_are_skipped(
     (tmp_path / "out" / "b_colour.png").unlink()
     (tmp_path / "out" / ".b_colour.png.abcdefgh.png").write_bytes(b"half, by one that was killed")
     (tmp_path / "out" / "c_depth.png").write_bytes(b"there")
-    assert "1 of 5 pictures written" in (said := run(photos, "--engine", "here"))
+    assert "1 of 5 pictures written" in (said := run(photos))
     assert "4 skipped, 0 failed" in said
     assert cv2.imread(str(tmp_path / "out" / "b_colour.png")) is not None
     assert (tmp_path / "out" / "c_depth.png").read_bytes() == b"there"
 
-    assert "5 of 5 pictures" in run(photos, "--npy", "--engine", "here")  # one more file is asked
-    assert "0 of 5 pictures written" in run(photos, "--engine", "here")
+    assert "5 of 5 pictures" in run(photos, "--npy")  # one more file is asked
+    assert "0 of 5 pictures written" in run(photos)
 
 
 def test_sources_of_several_kinds(run: Run, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("photos/b.jpg\nphotos/none.jpg\n")
     put(tmp_path / "x" / "one.png")
     words = photos / "below", tmp_path / "list.txt", tmp_path / "x" / "one.png"
-    said = run(*words, "--engine", "here", status=2)
+    said = run(*words, status=2)
     error, summary = said.splitlines()
     assert error == f"fastdepth-predict: {photos}/none.jpg does not exist; check the path"
     assert summary.startswith("3 of 4 pictures written")
@@ -101,7 +102,7 @@ def test_pictures_named_one_by_one_are_predicted_anew(
 def test_output_within_the_pictures_is_not_predicted(run: Run, photos: Path) -> None:
     said = []
     for _ in range(2):
-        words = photos, "--engine", "here", "--output", photos / "depth"
+        words = photos, "--output", photos / "depth"
         said.append(run(*words).partition(" pictures")[0])
     assert said == ["5 of 5", "0 of 5"]
 
@@ -110,10 +111,13 @@ def test_output_within_the_pictures_is_not_predicted(run: Run, photos: Path) -> 
     ("words", "message"),
     [
         (["{photos}", "--engine", "threads"], "unknown engine 'threads'"),
-        (["{photos}/a.jpg", "--workers", "2"], "give 1 or more with --engine process"),
-        (["{photos}", "--workers", "0"], "workers is 0"),
+        (
+            ["{photos}", "--workers", "2", "--engine", "here"],
+            "give 1 or more with --engine process",
+        ),
+        (["{photos}", "--workers", "0"], "--workers 0 does not go"),
         (["{photos}", "--engine", "ray", "--provider", "cuda"], "ray runs on the CPU"),
-        (["{photos}/empty", "--engine", "here"], "no pictures in"),
+        (["{photos}/empty"], "no pictures in"),
         (["{photos}/none.txt"], "none.txt does not exist"),
     ],
 )
@@ -126,30 +130,55 @@ def test_what_cannot_work_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("options", "engine", "count", "threads"),
+    ("options", "few", "many", "count", "threads"),
     [
-        ({}, "process", 8, 1),
-        ({"threads": 2}, "process", 4, 2),
-        ({"workers": 3}, "process", 3, 2),
-        ({"workers": 3, "threads": 5}, "process", 3, 5),
-        ({"threads": 20}, "process", 1, 20),
-        ({"provider": "cuda"}, "here", 1, 8),
-        ({"provider": "cuda", "engine": "process", "workers": 2}, "process", 2, 4),
+        ({}, "here", "process", 8, 1),
+        ({"threads": 2}, "here", "process", 4, 2),
+        ({"workers": 3}, "process", "process", 3, 2),
+        ({"workers": 3, "threads": 5, "engine": "ray"}, "ray", "ray", 3, 5),
+        ({"threads": 20, "engine": "here"}, "here", "here", 1, 20),
+        ({"provider": "cuda"}, "here", "here", 1, 8),
+        ({"provider": "cuda", "workers": 2}, "process", "process", 2, 4),
     ],
 )
-def test_cores_are_shared(
+def test_engines_and_their_share_of_the_cores(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, object],
-    engine: str,
+    few: str,
+    many: str,
     count: int,
     threads: int,
 ) -> None:
     assert usable_cores() >= 1
     monkeypatch.setattr(predict, "usable_cores", lambda: 8)
     asked = Prediction(tmp_path / "m.onnx", (tmp_path,), tmp_path / "out", **options)
-    workers = asked.split()
-    assert (asked.engine_name, workers.count, workers.threads) == (engine, count, threads)
+    assert (asked.engine_for(many=False), asked.engine_for(many=True)) == (few, many)
+    assert (asked.split().count, asked.split().threads) == (count, threads)
+
+
+def test_many_pictures_go_to_a_pool(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def pool(function: Function, pictures: Iterable[Picture], workers: Workers) -> Iterator[Done]:
+        asked.append(workers.count)
+        return map_here(function, pictures, workers)
+
+    monkeypatch.setitem(ENGINES, "process", pool)
+    for number in range(predict.MANY - 5):
+        put(photos / f"{number}.jpg")
+    assert "32 of 32 pictures written" in run(photos)
+    assert "0 of 32 pictures written" in run(photos)
+    assert asked == [usable_cores()]
+
+
+def test_a_picture_that_a_list_repeats_is_written_once(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("photos/a.jpg\nphotos/b.jpg\nphotos/./a.jpg\n")
+    assert "2 of 3 pictures written" in run(tmp_path / "list.txt")
 
 
 def check_deaths(run: Run, photos: Path, tmp_path: Path, *words: object) -> None:
