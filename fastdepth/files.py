@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -62,6 +63,12 @@ def remove_leftovers(folder: str | Path) -> None:
     for path in Path(folder).rglob(".*"):
         if re.fullmatch(r"\..+(\.[^.]+)\.[a-z0-9_]{8}\1", path.name):  # as replacing() names them
             path.unlink(missing_ok=True)
+
+
+def remove_leftovers_of(path: Path) -> None:
+    """Remove what killed processes left of attempts to write this one file."""
+    for left in path.parent.glob(glob.escape(f".{path.name}.") + "????????" + path.suffix):
+        left.unlink(missing_ok=True)
 
 
 def make_folder(path: str | Path) -> Path:

@@ -33,9 +33,25 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: the file is missing, no picture, truncated, too small or too large.
     """
-    pixels = decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    _check_size(path, pixels.shape[1], pixels.shape[0])
-    return cv2.cvtColor(_as_uint8(path, pixels), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return image_from(_read(Path(path)), path)
+
+
+def image_from(content: bytes, name: str | Path) -> NDArray[np.uint8]:
+    """Read a picture as :func:`read_image` does, from a file's bytes.
+
+    Args:
+        content: what the file holds.
+        name: what errors call it.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: the bytes are no picture, truncated, too small or too large.
+    """
+    pixels = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, name)
+    _check_size(name, pixels.shape[1], pixels.shape[0])
+    return cv2.cvtColor(_as_uint8(name, pixels), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def decode(path: str | Path, flags: int) -> NDArray[Any]:
@@ -47,7 +63,13 @@ def decode(path: str | Path, flags: int) -> NDArray[Any]:
     Raises:
         ImageError: the file is missing, no picture or truncated.
     """
-    content = _read(Path(path))
+    return _decode(_read(Path(path)), flags, path)
+
+
+def _decode(content: bytes, flags: int, path: str | Path) -> NDArray[Any]:
+    """Decode a picture file's bytes; ``path`` is what errors call it."""
+    if not content:
+        raise ImageError(f"{path} is empty; copy it again")
     if _is_truncated(content):
         raise ImageError(f"{path} is truncated: the end of the picture is missing; copy it again")
     try:
@@ -87,16 +109,13 @@ def write_png(path: str | Path, array: NDArray[np.uint8] | NDArray[np.uint16]) -
 
 
 def _read(path: Path) -> bytes:
-    """The file's bytes; ImageError where there are none."""
+    """The file's bytes; ImageError where it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist; check the path") from None
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}; check it") from None
-    if not content:
-        raise ImageError(f"{path} is empty; copy it again")
-    return content
 
 
 def _is_truncated(content: bytes) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,17 +14,23 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from fastdepth._session import provider_name
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
-from fastdepth.console import progress, run_command
-from fastdepth.errors import ImageError, UsageError
-from fastdepth.files import replacing
-from fastdepth.images import read_image, write_png
+from fastdepth.console import Advance, progress, run_command
+from fastdepth.engines import ENGINES, Workers, usable_cores
+from fastdepth.errors import ImageError, UsageError, look_up
+from fastdepth.files import remove_leftovers_of, replacing
+from fastdepth.images import write_png
+from fastdepth.pictures import Picture, is_set, open_pictures, unique_names
 from fastdepth.points import to_points, write_ply
 from fastdepth.runtime import DepthModel, load
 from fastdepth.size import Size
 
 PROG = "fastdepth-predict"
+
+MANY = 32
+"""Pictures that are worth the start of a pool, which takes about as long as several of them."""
 
 DESCRIPTION = """Predict the depth of pictures in metres.
 
@@ -38,6 +44,20 @@ Examples:
   fastdepth-predict unet128-dws.onnx photos/*.jpg --output depth --npy --ply --focal 1180
 
   fastdepth-predict unet128-dws.onnx photo.jpg --output depth --compare effb0-256.onnx unet256.onnx
+
+Any number of pictures, one after the other, from a folder, tar shards or a list (.txt, a path a
+line). Files are called as the pictures are: a/b.jpg becomes OUTPUT/a/b_depth.png, and b.jpg in
+shard-0.tar OUTPUT/shard-0.tar/b_depth.png. Only .jpg is dropped from names; b.png becomes
+b.png_depth.png, so that no two pictures meet. Names of several sources begin with each one's own.
+
+  fastdepth-predict unet128-dws.onnx photos --output depth
+
+  fastdepth-predict unet128-dws.onnx shards/*.tar --output depth --workers 8
+
+  fastdepth-predict unet128-dws.onnx list.txt --output depth --engine ray --workers 8
+
+The same command again goes on where it was stopped: pictures of which all files are there are
+skipped. To predict them anew, as with another model, give another folder.
 """
 
 
@@ -49,7 +69,7 @@ class Prediction:
     """Exported model (.onnx)."""
 
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE ...")]
-    """Pictures: JPEG, PNG and what else OpenCV reads."""
+    """Pictures (JPEG, PNG and what else OpenCV reads), folders, tar shards, lists (.txt)."""
 
     output: Path
     """Folder to write to; it is made where it is missing."""
@@ -67,7 +87,14 @@ class Prediction:
     """Where the model runs: cpu, cuda or tensorrt."""
 
     threads: int | None = None
-    """Threads on the CPU; without it all cores."""
+    """Threads on the CPU, of each worker; without it all cores, split among the workers."""
+
+    engine: str | None = None
+    """here (this process), process (a pool of them) or ray. Without it: here for fewer than 32
+    pictures and on a GPU, else process; process as well where workers are given."""
+
+    workers: int | None = None
+    """Processes of the engine; without it one a core, divided by the threads, and one on a GPU."""
 
     size: str | None = None
     """Network input, WIDTHxHEIGHT, of models with several; without it each picture's best."""
@@ -89,11 +116,57 @@ class Prediction:
             check_focal(self.focal)
         if not self.images:
             raise UsageError("no pictures given; name one or more after the model")
+        if self.engine is not None:
+            look_up("engine", self.engine, ENGINES)
+        if self.workers is not None and (self.workers < 1 or self.engine == "here"):
+            raise UsageError(
+                f"--workers {self.workers} does not go with --engine {self.engine or 'process'}; "
+                "give 1 or more with --engine process or --engine ray"
+            )
+        if self.engine == "ray" and provider_name(self.provider) != "cpu":
+            raise UsageError("--engine ray runs on the CPU; use --engine process for a GPU")
 
     @property
     def models(self) -> list[Path]:
         """The model, then those to compare it with."""
         return [self.model, *(path for group in self.compare for path in group)]
+
+    @functools.cached_property
+    def resumes(self) -> bool:
+        """Whether finished pictures are skipped; single ones are predicted anew."""
+        return any(map(is_set, self.images))
+
+    def engine_for(self, many: bool) -> str:
+        """The engine that was asked for, or else the default for many pictures or few."""
+        pool = self.workers or (many and provider_name(self.provider) == "cpu")
+        return self.engine or ("process" if pool else "here")
+
+    def split(self) -> Workers:
+        """Processes and threads that share the cores."""
+        cores = usable_cores()
+        alone = provider_name(self.provider) != "cpu"
+        count = self.workers or (1 if alone else max(1, cores // (self.threads or 1)))
+        return Workers(count, self.threads or max(1, cores // count), self.clean)
+
+    def clean(self, picture: Picture) -> None:
+        """Remove what a process that died left of a picture's files."""
+        for path in self.files(picture).values():
+            remove_leftovers_of(path)
+
+    def files(self, picture: Picture) -> dict[str, Path]:
+        """The files to be written of a picture, by what they hold."""
+        kinds = {"depth": ".png", "colour": ".png"}
+        kinds |= {"npy": ".npy"} if self.npy else {}
+        kinds |= {"points": ".ply"} if self.ply else {}
+        kinds |= {"compare": ".png"} if len(self.models) > 1 else {}
+        return {
+            kind: self.output / f"{picture.stem}_{kind.replace('npy', 'depth')}{suffix}"
+            for kind, suffix in kinds.items()
+        }
+
+    def is_finished(self, picture: Picture) -> bool:
+        """Whether all files of a picture are there and need not be written again."""
+        return self.resumes and all(path.exists() for path in self.files(picture).values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,61 +184,119 @@ def predict(options: Prediction) -> int:
         FastDepthError: a model, a provider, an option or the output folder does not work.
     """
     options.check()
-    paths = options.models
-    titles = unique_names(paths)
+    pictures = open_pictures(options.images, leave_out=options.output)
+    open_models.cache_clear()  # the files may have changed since
+    described = _describe(options, open_models(options)[0])
+    tally = Tally()
+    with progress("predicting", None if options.resumes else len(options.images)) as advance:
+        todo = tally.unfinished(options, pictures, advance)
+        few = list(itertools.islice(todo, MANY))
+        engine, workers = options.engine_for(len(few) == MANY), options.split()
+        if engine != "here":
+            open_models.cache_clear()  # each process opens its own
+            options = replace(options, threads=workers.threads)
+        function = functools.partial(predict_picture, options)
+        for picture, problem in ENGINES[engine](function, itertools.chain(few, todo), workers):
+            tally.add(picture, problem)
+            if problem:
+                print(f"{PROG}: {' '.join(problem.split())}", file=sys.stderr)
+            advance(note=picture.name)
+    if tally.total == 0:
+        raise UsageError(f"no pictures in {' '.join(map(str, options.images))}; check the paths")
+    if tally.failed < tally.total:
+        line = f"{tally.written} of {tally.total} pictures written to {options.output}"
+        line += f", {tally.skipped} skipped, {tally.failed} failed {described}"
+        print(line, file=sys.stderr)
+    return 2 if tally.failed else 0
+
+
+@dataclass
+class Tally:
+    """What became of the pictures."""
+
+    written: int = 0
+    skipped: int = 0
+    failed: int = 0
+    under_way: set[str] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        """Pictures that are settled."""
+        return self.written + self.skipped + self.failed
+
+    def unfinished(
+        self, options: Prediction, pictures: Iterable[Picture], advance: Advance
+    ) -> Iterator[Picture]:
+        """Pictures that are still to be predicted; finished and repeated ones are skipped."""
+        for picture in pictures:
+            if picture.name in self.under_way or options.is_finished(picture):
+                self.skipped += 1
+                advance()
+            else:
+                self.under_way.add(picture.name)
+                yield picture
+
+    def add(self, picture: Picture, problem: str) -> None:
+        """Count a picture that an engine is done with."""
+        self.under_way.remove(picture.name)
+        self.failed += bool(problem)
+        self.written += not problem
+
+
+@functools.lru_cache(maxsize=1)
+def open_models(options: Prediction) -> list[DepthModel]:
+    """The model and those to compare it with; opened once in a process."""
     size = None if options.size is None else Size.parse(options.size)
-    models = [
-        load(path, provider=options.provider, threads=options.threads, size=size) for path in paths
+    return [
+        load(path, provider=options.provider, threads=options.threads, size=size)
+        for path in options.models
     ]
-    names = unique_names(options.images)
-    failed = 0
-    with progress("predicting", len(names)) as advance:
-        for path, name in zip(options.images, names, strict=True):
-            try:
-                predict_one(options, models, titles, path, name)
-            except ImageError as error:
-                print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
-                failed += 1
-            advance(note=path.name)
-    if failed < len(names):
-        print(_summary(options, models[0], len(names) - failed), file=sys.stderr)
-    return 2 if failed else 0
 
 
-def predict_one(
-    options: Prediction, models: Sequence[DepthModel], titles: Sequence[str], path: Path, name: str
-) -> None:
-    """Predict one picture and write all its files.
+def predict_picture(options: Prediction, picture: Picture) -> str:
+    """Predict one picture and write all its files, unless they are there.
 
-    Args:
-        options: what to write and where.
-        models: the model, then those to compare it with.
-        titles: what stands above each model in the sheet.
-        path: the picture.
-        name: start of the names of the files.
+    Returns:
+        What is wrong with the picture; nothing where its files are written.
 
     Raises:
-        ImageError: the picture cannot be read.
         OutputError: a file could not be written; what stood there before is whole.
     """
-    image = read_image(path)
+    if options.is_finished(picture):  # by a process that died before it could say so
+        return ""
+    try:
+        image = picture.read()
+        write_files(options, picture, image)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def write_files(options: Prediction, picture: Picture, image: NDArray[np.uint8]) -> None:
+    """Predict an image (H, W, 3) uint8 RGB and write all files of the picture.
+
+    Raises:
+        ImageError: the image cannot be used.
+        OutputError: a file could not be written; what stood there before is whole.
+    """
+    models, files = open_models(options), options.files(picture)
     depth = models[0](image, focal=options.focal)
-    start = options.output / name
-    picture = colourise(depth, options.vmin, options.vmax)
-    write_png(f"{start}_depth.png", to_millimetres(depth))
-    write_png(f"{start}_colour.png", scale_bar(picture, options.vmin, options.vmax))
+    colours = colourise(depth, options.vmin, options.vmax)
+    write_png(files["depth"], to_millimetres(depth))
+    write_png(files["colour"], scale_bar(colours, options.vmin, options.vmax))
     if options.npy:
-        with replacing(f"{start}_depth.npy") as temporary:
+        with replacing(files["npy"]) as temporary:
             np.save(temporary, depth)
     if options.ply:
         focal = options.focal or models[0].training_focal(Size(*depth.shape))
         camera = Intrinsics.from_focal(focal, Size(*depth.shape))
-        write_ply(f"{start}_points.ply", to_points(depth, camera), image)
+        write_ply(files["points"], to_points(depth, camera), image)
     if len(models) > 1:
         others = (model(image, focal=options.focal) for model in models[1:])
-        columns = [image, picture, *(colourise(d, options.vmin, options.vmax) for d in others)]
+        columns = [image, colours, *(colourise(d, options.vmin, options.vmax) for d in others)]
         columns[-1] = scale_bar(columns[-1], options.vmin, options.vmax)
-        write_png(f"{start}_compare.png", sheet(columns, [name, *titles]))
+        titles = unique_names(options.models)
+        write_png(files["compare"], sheet(columns, [picture.stem, *titles]))
 
 
 def to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -175,38 +306,9 @@ def to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
     return millimetres
 
 
-def unique_names(paths: Sequence[Path]) -> list[str]:
-    """One name for each path: its stem; where stems are the same, with the folder before it.
-
-    ``a/1.jpg b/1.jpg`` become ``a_1 b_1``. More folders follow until the name is free, then
-    numbers.
-    """
-    stems = Counter(path.stem.casefold() for path in paths)  # some disks do not tell A from a
-    taken: set[str] = set()
-    names = []
-    for path in paths:
-        alone = stems[path.stem.casefold()] == 1
-        free = (name for name in _candidates(path, alone) if name.casefold() not in taken)
-        names.append(next(free))
-        taken.add(names[-1].casefold())
-    return names
-
-
-def _candidates(path: Path, alone: bool) -> Iterator[str]:
-    """Names for a path, the best first: stem, folder_stem, folder_folder_stem, ... then numbers."""
-    folders = path.absolute().parent.parts[1:]
-    if alone or not folders:
-        yield path.stem
-    for first in reversed(range(len(folders))):
-        yield "_".join([*folders[first:], path.stem])
-    for number in itertools.count(2):
-        yield f"{'_'.join([*folders[-1:], path.stem])}_{number}"
-
-
-def _summary(options: Prediction, model: DepthModel, written: int) -> str:
-    """The last line: what was done, where and how."""
-    line = f"{written} of {len(options.images)} pictures written to {options.output}"
-    line += f" ({model.metadata.variant} on {model.provider})"
+def _describe(options: Prediction, model: DepthModel) -> str:
+    """End of the last line: by what the depth was predicted."""
+    line = f"({model.metadata.variant} on {model.provider})"
     if not model.metadata.trained:
         line += f"; {options.model} has untrained weights, its depth means nothing"
     return line

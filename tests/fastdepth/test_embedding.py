@@ -35,7 +35,7 @@ for name in sys.argv[1:]:
 print("none")
 """
 
-EMBEDDED = ["", ".variants", ".metrics", ".weights", ".data", ".predict"]
+EMBEDDED = ["", ".variants", ".metrics", ".weights", ".data", ".pictures", ".engines", ".predict"]
 
 
 def run(program: str, *arguments: str) -> str:

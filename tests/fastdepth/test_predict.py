@@ -13,7 +13,7 @@ from tiny_onnx import METADATA, write_model
 
 from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.metadata import UNTRAINED
-from fastdepth.predict import main, to_millimetres, unique_names
+from fastdepth.predict import main, to_millimetres
 from fastdepth.runtime import DepthModel
 
 
@@ -121,22 +121,6 @@ def test_pictures_of_the_same_name_are_kept_apart(
         "b_photo_colour.png",
         "b_photo_depth.png",
     ]
-
-
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        (["/x/1.jpg", "/y/2.jpg"], ["1", "2"]),
-        (["/x/1.jpg", "/y/1.jpg"], ["x_1", "y_1"]),
-        (["/x/1.jpg", "/x/1.png"], ["x_1", "x_1_2"]),
-        (["/x/A.jpg", "/y/a.jpg"], ["x_A", "y_a"]),
-        (["/a/z/1.jpg", "/b/z/1.jpg"], ["z_1", "b_z_1"]),
-        (["/a/1.jpg", "/b/1.jpg", "/c/a_1.jpg"], ["a_1", "b_1", "c_a_1"]),
-        (["/1.jpg", "/1.jpg", "/1.jpg"], ["1", "1_2", "1_3"]),
-    ],
-)
-def test_unique_names(paths: list[str], expected: list[str]) -> None:
-    assert unique_names([Path(path) for path in paths]) == expected
 
 
 def test_millimetres_saturate_and_invalid_is_zero() -> None:

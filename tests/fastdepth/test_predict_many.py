@@ -1,0 +1,216 @@
+"""The command over folders, shards and lists: names, what is skipped, and processes that die."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import fakes_of_engines
+import numpy as np
+import pytest
+
+from fastdepth import predict
+from fastdepth.engines import ENGINES, Done, Function, Workers, map_here, usable_cores
+from fastdepth.pictures import Picture
+from fastdepth.predict import Prediction, main
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tiny_file: Path, tmp_path: Path) -> Run:
+    """Run the command with the tiny model into out, must give the status: what it says."""
+
+    def command(*words: object, status: int = 0) -> str:
+        words = (tiny_file, *words, "--output", tmp_path / "out")
+        assert main([*map(str, words)]) == status
+        return capsys.readouterr().err
+
+    return command
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Five pictures in a folder and one below it, each of another grey."""
+    names = "a.jpg", "a.png", "b.jpg", "c.jpg", "below/a.jpg"
+    for number, name in enumerate(names):
+        put(tmp_path / "photos" / name, 50 + 20 * number)
+    return tmp_path / "photos"
+
+
+def put(path: Path, grey: int = 100) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((20, 30, 3), grey, np.uint8))
+
+
+def files(folder: Path) -> list[str]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def both(*stems: str) -> list[str]:
+    return sorted(f"{stem}_{kind}.png" for stem in stems for kind in ("depth", "colour"))
+
+
+def test_a_folder_is_mirrored_and_finished_pictures_are_skipped(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    said = run(photos)
+    assert said == f"5 of 5 pictures written to {tmp_path}/out, 0 skipped, 0 failed (tiny on cpu)\n"
+    assert files(tmp_path / "out") == both("a", "a.png", "b", "c", "below/a")
+    depth = cv2.imread(str(tmp_path / "out" / "below" / "a_depth.png"), cv2.IMREAD_UNCHANGED)
+    assert depth.mean() == pytest.approx(130 * 40, rel=0.02)
+
+    (tmp_path / "out" / "b_colour.png").unlink()
+    (tmp_path / "out" / ".b_colour.png.abcdefgh.png").write_bytes(b"half, by one that was killed")
+    (tmp_path / "out" / "c_depth.png").write_bytes(b"there")
+    assert "1 of 5 pictures written" in (said := run(photos))
+    assert "4 skipped, 0 failed" in said
+    assert cv2.imread(str(tmp_path / "out" / "b_colour.png")) is not None
+    assert (tmp_path / "out" / "c_depth.png").read_bytes() == b"there"
+
+    assert "5 of 5 pictures" in run(photos, "--npy")  # one more file is asked
+    assert "0 of 5 pictures written" in run(photos)
+
+
+def test_sources_of_several_kinds(run: Run, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("photos/b.jpg\nphotos/none.jpg\n")
+    put(tmp_path / "x" / "one.png")
+    words = photos / "below", tmp_path / "list.txt", tmp_path / "x" / "one.png"
+    said = run(*words, status=2)
+    error, summary = said.splitlines()
+    assert error == f"fastdepth-predict: {photos}/none.jpg does not exist; check the path"
+    assert summary.startswith("3 of 4 pictures written")
+    assert "0 skipped, 1 failed" in summary
+    assert files(tmp_path / "out") == both("below/a", "list/photos/b", "one")
+
+
+def test_pictures_named_one_by_one_are_predicted_anew(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    for grey in 40, 80:
+        put(photos / "b.jpg", grey)
+        assert "1 of 1 pictures written" in run(photos / "b.jpg")
+        depth = cv2.imread(str(tmp_path / "out" / "b_depth.png"), cv2.IMREAD_UNCHANGED)
+        assert depth.mean() == pytest.approx(grey * 40, rel=0.02)
+
+
+def test_output_within_the_pictures_is_not_predicted(run: Run, photos: Path) -> None:
+    said = []
+    for _ in range(2):
+        words = photos, "--output", photos / "depth"
+        said.append(run(*words).partition(" pictures")[0])
+    assert said == ["5 of 5", "0 of 5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{photos}", "--engine", "threads"], "unknown engine 'threads'"),
+        (
+            ["{photos}", "--workers", "2", "--engine", "here"],
+            "give 1 or more with --engine process",
+        ),
+        (["{photos}", "--workers", "0"], "--workers 0 does not go"),
+        (["{photos}", "--engine", "ray", "--provider", "cuda"], "ray runs on the CPU"),
+        (["{photos}/empty"], "no pictures in"),
+        (["{photos}/none.txt"], "none.txt does not exist"),
+    ],
+)
+def test_what_cannot_work_is_one_line(
+    run: Run, photos: Path, words: list[str], message: str
+) -> None:
+    (photos / "empty").mkdir()
+    (line,) = run(*(word.format(photos=photos) for word in words), status=2).splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("options", "few", "many", "count", "threads"),
+    [
+        ({}, "here", "process", 8, 1),
+        ({"threads": 2}, "here", "process", 4, 2),
+        ({"workers": 3}, "process", "process", 3, 2),
+        ({"workers": 3, "threads": 5, "engine": "ray"}, "ray", "ray", 3, 5),
+        ({"threads": 20, "engine": "here"}, "here", "here", 1, 20),
+        ({"provider": "cuda"}, "here", "here", 1, 8),
+        ({"provider": "cuda", "workers": 2}, "process", "process", 2, 4),
+    ],
+)
+def test_engines_and_their_share_of_the_cores(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, object],
+    few: str,
+    many: str,
+    count: int,
+    threads: int,
+) -> None:
+    assert usable_cores() >= 1
+    monkeypatch.setattr(predict, "usable_cores", lambda: 8)
+    asked = Prediction(tmp_path / "m.onnx", (tmp_path,), tmp_path / "out", **options)
+    assert (asked.engine_for(many=False), asked.engine_for(many=True)) == (few, many)
+    assert (asked.split().count, asked.split().threads) == (count, threads)
+
+
+def test_many_pictures_go_to_a_pool(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def pool(function: Function, pictures: Iterable[Picture], workers: Workers) -> Iterator[Done]:
+        asked.append(workers.count)
+        return map_here(function, pictures, workers)
+
+    monkeypatch.setitem(ENGINES, "process", pool)
+    for number in range(predict.MANY - 5):
+        put(photos / f"{number}.jpg")
+    assert "32 of 32 pictures written" in run(photos)
+    assert "0 of 32 pictures written" in run(photos)
+    assert asked == [usable_cores()]
+
+
+def test_a_picture_that_a_list_repeats_is_written_once(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("photos/a.jpg\nphotos/b.jpg\nphotos/./a.jpg\n")
+    assert "2 of 3 pictures written" in run(tmp_path / "list.txt")
+
+
+def check_deaths(run: Run, photos: Path, tmp_path: Path, *words: object) -> None:
+    """Predict with processes that are killed at three pictures: all but one are written once."""
+    for name in ("a1-half", "b1-unsaid", "b2-poison"):
+        shutil.copy(photos / "a.jpg", photos / f"{name}.jpg")
+    error, summary = run(photos, *words, "--workers", "2", status=2).splitlines()
+    assert error.startswith(f"fastdepth-predict: {photos}/b2-poison.jpg ended its process twice")
+    assert summary.startswith("7 of 8 pictures written")
+    assert "0 skipped, 1 failed" in summary
+    whole = ["a", "a.png", "a1-half", "b", "b1-unsaid", "c", "below/a"]
+    assert files(tmp_path / "out") == both(*whole)  # and nothing half or hidden beside them
+    assert fakes_of_engines.written(tmp_path / "out") == sorted(
+        f"{stem.removesuffix('.png')}{'.png' if '.png' in stem else '.jpg'}" for stem in whole
+    )
+
+
+def test_killed_processes_lose_and_repeat_nothing(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "predict_picture", fakes_of_engines.predict_or_die)
+    check_deaths(run, photos, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_processes_of_ray_lose_and_repeat_nothing(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join(sys.path)
+    )  # the tests' folder is none of Ray's
+    monkeypatch.setattr(predict, "predict_picture", fakes_of_engines.predict_or_die)
+    monkeypatch.setattr("fastdepth.engines.RAY_CHUNK", 3)
+    check_deaths(run, photos, tmp_path, "--engine", "ray")
