@@ -35,7 +35,7 @@ def _difference(row: Row) -> str:
 
 def _interval(row: Row) -> str:
     low, high = row.get("fps_interval") or (None, None)
-    return "" if low is None else f"{low:.1f} to {high:.1f}"
+    return "" if low is None else f"{low:.3g} to {high:.3g}"
 
 
 def _against(row: Row) -> str:

@@ -6,7 +6,8 @@ import pytest
 from made_up_results import failed_row, latency, new_row, old_row, report
 
 from fastdepth_bench.cli import main
-from fastdepth_bench.compare import Limits, compare, verdict
+from fastdepth_bench.compare import verdict
+from fastdepth_bench.comparison import Limits, compare
 
 
 def words(old, new, limits=Limits()):

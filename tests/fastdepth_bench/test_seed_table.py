@@ -9,7 +9,8 @@ from made_up_results import METRICS, failed_row, new_row, old_row, report
 from fastdepth.systems import SYSTEMS
 from fastdepth_bench.cli import main
 from fastdepth_bench.reading import committed_results, read_results
-from fastdepth_bench.seed_table import LIGHT, RESIDUAL, seed_tables, seeds_to_markdown
+from fastdepth_bench.seed_rows import LIGHT, RESIDUAL
+from fastdepth_bench.seed_table import seed_tables, seeds_to_markdown
 
 ROOT = Path(__file__).parents[2]
 UNTRAINED = {"untrained": True, "weights": "untrained", "weights_hash": None, "metrics": None}
