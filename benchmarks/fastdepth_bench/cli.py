@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +30,20 @@ Examples:
   fastdepth-bench --weights runs/first/best.safetensors --limit 20 --json - | jq .rows
 
   fastdepth-bench --doctor
+
+Commands that read results files; each has a --help of its own:
+
+  fastdepth-bench report     tables, CSV and plots of them; renews a README
+
+  fastdepth-bench compare    what got faster, slower or less accurate
+
+  fastdepth-bench table      published figures beside those measured here
 """
 
 PROG = "fastdepth-bench"
+
+READERS = {"report": "report", "compare": "compare", "table": "seed_table"}
+"""Modules of the sub-commands, which read results files; each has a ``main(arguments)``."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 where a row failed; 2 for what the user can mend.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0] in READERS:
+        module = importlib.import_module(f"fastdepth_bench.{READERS[words[0]]}")
+        return int(module.main(words[1:]))
     return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 

@@ -1,4 +1,4 @@
-"""Renew what the README shows: ``python -m fastdepth_bench.readme`` in a checkout.
+"""What the README shows: ``fastdepth-bench report`` renews it in a checkout.
 
 Tables come from the committed results, the picture from a prediction of the shipped weights.
 """
@@ -6,7 +6,7 @@ Tables come from the committed results, the picture from a prediction of the shi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,15 @@ from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import table, to_markdown
 from fastdepth_bench.options import DEFAULT_VARIANT
+from fastdepth_bench.reading import committed_results, is_folding, read_results
+from fastdepth_bench.seed_table import seeds_to_markdown
 from fastdepth_bench.systems_table import measured, systems_to_markdown
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
 
 RESULTS, FOLDING, PRECISIONS, SYSTEMS = "results", "folding", "precisions", "systems"
-TARGET_TABLE = "targets"
+TARGET_TABLE, SEEDS = "targets", "seeds"
+SECTIONS = (RESULTS, FOLDING, PRECISIONS, SYSTEMS, SEEDS, TARGET_TABLE)
 """Names of the README's generated sections."""
 
 SUFFIXES = {RESULTS: ".json"} | {s: f".{s}.json" for s in (FOLDING, PRECISIONS, SYSTEMS)}
@@ -59,12 +62,17 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
     for path in results:
         section = _section(path)
         if section in tables:
-            write = folding_to_markdown if section == FOLDING else to_markdown
-            tables[section].append(write(json.loads(path.read_text())))
+            tables[section].append(as_markdown(read_results(path)))
     readme = _between(readme, SYSTEMS, systems_to_markdown(_of_systems(results)))
+    readme = _between(readme, SEEDS, seeds_to_markdown([*map(read_results, results)]))
     for section, parts in tables.items():
         readme = _between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))
     return readme
+
+
+def as_markdown(report: Mapping[str, Any]) -> str:
+    """A parsed results file of either kind as Markdown."""
+    return folding_to_markdown(report) if is_folding(report) else to_markdown(report)
 
 
 def _section(path: Path) -> str:
@@ -75,7 +83,7 @@ def _section(path: Path) -> str:
 def _of_systems(results: Sequence[Path]) -> list[dict[str, Any]]:
     """Parsed results files in which systems are measured."""
     chosen = (path for path in results if _section(path) in (RESULTS, SYSTEMS))
-    return [json.loads(path.read_text()) for path in chosen]
+    return [read_results(path) for path in chosen]
 
 
 def measured_json(results: Sequence[Path]) -> str:
@@ -125,20 +133,61 @@ def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
     return sheet(columns, ["picture", "true depth", model.metadata.variant])
 
 
-def update(checkout: Path) -> None:
-    """Rewrite the README of a checkout, its picture, and what is measured of each system.
+def generated(checkout: Path) -> dict[Path, str]:
+    """Text files of a checkout as its committed results make them: its README and what
+    ``fastdepth-train --list`` shows.
 
     Raises:
-        UsageError: the README has no marks.
+        UsageError: this is no checkout, has no results, or its README lacks a section.
+    """
+    readme, results = checkout / "README.md", committed_results(checkout)
+    if not readme.exists():
+        raise UsageError("no README.md here; run in a checkout, or name results files")
+    return {
+        readme: with_targets(with_results(readme.read_text(), results)),
+        checkout / "fastdepth" / MEASURED.name: measured_json(results),
+    }
+
+
+def differing(checkout: Path) -> list[str]:
+    """Names of the README's sections, and of files, that differ from the committed results.
+
+    Raises:
+        UsageError: as :func:`generated`.
+    """
+    readme, other = generated(checkout).items()
+    old, new = readme[0].read_text(), readme[1]
+    sections = [name for name in SECTIONS if _inside(old, name) != _inside(new, name)]
+    path, content = other
+    same = path.exists() and path.read_text() == content
+    return sections + ([] if same else [path.relative_to(checkout).as_posix()])
+
+
+def _inside(readme: str, section: str) -> str:
+    """What stands between the marks of a section."""
+    begin, end = marks(section)
+    return readme.partition(begin)[2].partition(end)[0]
+
+
+def update(checkout: Path) -> list[str]:
+    """Rewrite the generated text of a checkout; returns what has changed, as :func:`differing`.
+
+    Raises:
+        UsageError: as :func:`generated`.
         OutputError: a file cannot be written.
     """
-    readme = checkout / "README.md"
-    results = sorted((checkout / "benchmarks" / "results").glob("*.json"))
-    write_text(readme, with_targets(with_results(readme.read_text(), results)))
-    write_text(checkout / "fastdepth" / MEASURED.name, measured_json(results))
+    changed = differing(checkout)
+    for path, content in generated(checkout).items():
+        write_text(path, content)
+    return changed
+
+
+def update_picture(checkout: Path) -> None:
+    """Draw the picture of a checkout's README anew, by the weights that ship.
+
+    Raises:
+        MissingExtraError: what exports the network is not installed.
+        OutputError: it cannot be written.
+    """
     model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
-
-
-if __name__ == "__main__":
-    update(Path.cwd())

@@ -9,7 +9,8 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.systems import SYSTEMS, System
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.environment import Environment
-from fastdepth_bench.markdown import Row, number, table
+from fastdepth_bench.markdown import millions, number, table
+from fastdepth_bench.reading import Row, is_learnt
 from fastdepth_bench.targets import REFERENCE
 
 HEADINGS = (
@@ -32,10 +33,6 @@ HEADINGS = (
 )
 
 NOT_MEASURED = "not measured"
-
-LEARNT = " train"
-"""Ends the name of data of the training split: that a network knows them shows that its recipe
-learns, and says nothing of accuracy."""
 
 _DEPLOYED = ("onnxruntime", "fp32")  # what stands for a system that was measured in several
 
@@ -73,7 +70,7 @@ def measured(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for row, _ in _measured(reports, {}, VARIANTS):
-        if row["metrics"] and not row["data"].endswith(LEARNT):
+        if row["metrics"] and not is_learnt(row):
             on = f"{row['data']}, {row['samples']} pictures, protocol {row['protocol']}"
             found.setdefault(row["variant"], {"d1": round(row["metrics"]["d1"], 4), "on": on})
     return found
@@ -142,13 +139,13 @@ def _cells(row: Row, note: str) -> tuple[str, ...]:
     metrics = row["metrics"] or {}
     height, width = row["size"]
     thresholds = _thresholds(tuple(metrics.get(name) for name in ("d1", "d2", "d3")))
-    learnt = "over-fits: " if row["data"].endswith(LEARNT) else ""
+    learnt = "over-fits: " if is_learnt(row) else ""
     return (
         f"{learnt}{thresholds}" if thresholds else NOT_MEASURED,
         number(metrics.get("abs_rel"), 3),
         number(metrics.get("rmse"), 3),
         number(row["fps"], 1),
-        number(row["bytes"] and row["bytes"] / 1e6, 1),
+        millions(row["bytes"], 1),
         f"{width}x{height}",
         UNTRAINED if row["untrained"] else f"`{row['weights']}`",
         note,

@@ -37,6 +37,17 @@ def test_help_needs_neither_torch_nor_onnx(bare_command: Callable[..., Any]) -> 
     assert all(name in done.stdout for name in TARGETS)
 
 
+@pytest.mark.parametrize("command", cli.READERS)
+def test_reading_results_needs_neither_torch_nor_onnx(
+    bare_command: Callable[..., Any], command: str
+) -> None:
+    results = Path(__file__).parents[2] / "benchmarks" / "results" / "amd-epyc-4-cores.nyu.json"
+    files = [str(results)] * (2 if command == "compare" else 1)
+    done = bare_command(command, *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "unet128-dws" in done.stdout
+
+
 def test_a_missing_extra_is_its_pip_line(bare_command: Callable[..., Any]) -> None:
     done = bare_command("--data", "rooms:1")
     assert (done.returncode, done.stdout) == (2, "")

@@ -22,7 +22,7 @@ from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.folding import Command, main, measure, steps
 from fastdepth_bench.folding_report import SCHEMA_FILE
 from fastdepth_bench.folding_table import MARKDOWN, folding_to_markdown
-from fastdepth_bench.readme import SUFFIXES, marks, with_results
+from fastdepth_bench.readme import SECTIONS, marks, with_results
 from fastdepth_bench.result import SCHEMA_FILE as RESULT_SCHEMA_FILE
 from fastdepth_export.cost import GraphCost
 
@@ -204,7 +204,7 @@ def test_committed_results_are_what_their_schemas_say(validate):
 def test_the_readme_takes_the_table(small, tiny, tmp_path):
     path = tmp_path / "machine.folding.json"
     path.write_text(measure(small).to_json())
-    empty = "\n".join(mark for section in SUFFIXES for mark in marks(section))
+    empty = "\n".join(mark for section in SECTIONS for mark in marks(section))
     text = with_results(empty, [path])
     markdown = folding_to_markdown(json.loads(path.read_text()))
     assert markdown in text.partition(marks("folding")[0])[2]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from fastdepth.systems import SYSTEMS
-from fastdepth_bench.readme import SUFFIXES, marks, with_results
+from fastdepth_bench.readme import SECTIONS, marks, with_results
 from fastdepth_bench.systems_table import HEADINGS, measured, systems_to_markdown
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-EMPTY = "".join(f"{mark}\n" for section in SUFFIXES for mark in marks(section))
+EMPTY = "".join(f"{mark}\n" for section in SECTIONS for mark in marks(section))
 
 
 @pytest.fixture
@@ -106,8 +106,9 @@ def test_files_for_this_table_do_not_enter_the_other(report, tmp_path):
     path = tmp_path / "machine.systems.json"
     path.write_text(json.dumps({**report, "rows": [made_up(report, variant="eigen")]}))
     readme = with_results(EMPTY, [path])
-    others, _, systems = readme.partition(marks("systems")[0])
-    assert "eigen" not in others
+    others, _, rest = readme.partition(marks("systems")[0])
+    systems, _, after = rest.partition(marks("systems")[1])
+    assert "| eigen |" not in others + after
     assert lines(systems, "eigen")[0]["on"] == "a"
 
 
