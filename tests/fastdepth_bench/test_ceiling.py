@@ -72,7 +72,7 @@ def test_the_product_is_one():
 def test_rates_are_work_by_time(monkeypatch):
     """Half a second for each; the work is done once, to see that it can be."""
     monkeypatch.setattr(ceiling, "COPIED", 4 * 1001)  # no multiple of the threads
-    monkeypatch.setattr(ceiling, "fastest", lambda work: (work(), 0.5)[1])
+    monkeypatch.setattr(ceiling, "fastest", lambda work, seconds: (work(), 0.5)[1])
     rates = ceiling.measure_rates(2)
     assert rates == Rates(SIDE**3 / 0.5, 2 * 4 * 1001 / 0.5, threads=2)
     assert "2.1 GMAC/s" in rates.describe()
@@ -82,8 +82,8 @@ def test_rates_are_work_by_time(monkeypatch):
 def test_a_copy_is_whole(monkeypatch):
     seen = []
     monkeypatch.setattr(ceiling, "COPIED", 4 * 1001)
-    monkeypatch.setattr(ceiling, "fastest", lambda work: (work(), 1.0)[1])
+    monkeypatch.setattr(ceiling, "fastest", lambda work, seconds: (work(), 1.0)[1])
     monkeypatch.setattr(np, "copyto", lambda target, source: seen.append(len(source)))
-    ceiling._copy_seconds(3)
+    ceiling._copy_seconds(3, 0.1)
     assert sum(seen) == 1001
     assert len(seen) == 3
