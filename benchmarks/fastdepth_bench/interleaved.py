@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from fastdepth.size import Size
 from fastdepth_bench.bootstrap import Interval, ratio_interval
+from fastdepth_bench.inputs import check_inputs, fresh
 from fastdepth_bench.timing import (
     MINIMUM_N,
     Pass,
     Timing,
-    check_batches,
     resized,
     summarise,
     timed,
@@ -67,7 +67,7 @@ def interleave(
         UsageError: the batches are all the same, or of a single value.
         ParityError: an answer is not a depth map.
     """
-    check_batches(batches)
+    check_inputs(batches)
     warm = {name: warm_up(r, itertools.cycle(batches), seconds) for name, r in runners.items()}
     times: dict[str, list[float]] = {name: [] for name in runners}
     end = time.perf_counter() + seconds * len(runners)
@@ -109,8 +109,7 @@ def take_turns(
         UsageError: the frames are all the same, or of a single value.
         ParityError: an answer is not a depth map.
     """
-    check_batches(frames)
-    turns = itertools.cycle(frames)
+    turns = fresh(frames)
     warm_up(other.runner, (resized(frame, other.size) for frame in turns), seconds / 2)
     rounds: list[tuple[Pass, Pass]] = []
     end = time.perf_counter() + seconds

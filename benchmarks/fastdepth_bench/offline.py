@@ -190,6 +190,15 @@ def offline_pictures(
     return Throughput(counted, failures, first_failure, seconds, at_work, batch)
 
 
+def for_a_while(pictures: Iterable[Readable], seconds: float) -> Iterator[Readable]:
+    """The first pictures, as many as are asked for within so many seconds; at least one."""
+    end = time.perf_counter() + seconds
+    for picture in pictures:
+        yield picture
+        if time.perf_counter() >= end:
+            return
+
+
 def _read_ahead(
     pictures: Iterable[Readable], size: Size, threads: int, ahead: int
 ) -> Iterator[NDArray[np.uint8] | ImageError]:

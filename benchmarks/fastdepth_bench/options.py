@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdepth.data import Source, open_source
-from fastdepth.errors import UsageError
+from fastdepth.errors import UsageError, look_up
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
 from fastdepth.size import Size
@@ -15,7 +15,18 @@ from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
 from fastdepth_bench.environment import usable_cores
 from fastdepth_bench.rival import Rival
-from fastdepth_bench.targets import PLAIN, REFERENCE, Case, check_precision, check_target
+from fastdepth_bench.targets import (
+    MULTI_STREAM,
+    OFFLINE,
+    PLAIN,
+    REFERENCE,
+    SCENARIOS,
+    SERVER,
+    SINGLE_STREAM,
+    Case,
+    check_precision,
+    check_target,
+)
 from fastdepth_export.targets import Target, check_runtime, get_target, runtimes_on
 
 DEFAULT_VARIANT = "unet128-dws"
@@ -47,6 +58,12 @@ class Options:
             intervals.
         against: time each row in turns with this variant, or with it as written: NAME:plain; or
             with an ONNX file.
+        scenario: single-stream, multi-stream, server or offline, in MLPerf's words; the first if
+            absent.
+        streams: cameras of multi-stream, whose frames make one batch.
+        rate: queries per second of server; 80 percent of what the row does alone if absent.
+        pictures: offline: read these as well, a folder, tar shards or a list, for as long as it is
+            timed.
         model: ONNX file of any depth network, to measure beside ours. Where it is not fastdepth's
             say --normalise and --output.
         input_size: its input, WIDTHxHEIGHT; needed where the file leaves it open.
@@ -70,6 +87,10 @@ class Options:
     seconds: float = 10.0
     restarts: int = 5
     against: str | None = None
+    scenario: tuple[str, ...] = ()
+    streams: int = 8
+    rate: float | None = None
+    pictures: tuple[Path, ...] = ()
     model: tuple[Path, ...] = ()
     input_size: str | None = None
     normalise: str | None = None
@@ -84,16 +105,41 @@ class Options:
             WeightsError: a weights file cannot be read.
             UsageError: an option that cannot work.
         """
-        models = [self._model_case(path) for path in self.model]
-        if models and not self.variant and not self.weights:
-            return models
-        weights = self._weights_by_variant()
-        return models + [
-            self._case(name, own, runtime, precision)
-            for name in self._names(weights)
-            for own in weights[name.removesuffix(PLAIN)]
-            for runtime, precision in self._runtimes()
-        ]
+        found = [self._model_case(path) for path in self.model]
+        if self.variant or self.weights or not found:
+            weights = self._weights_by_variant()
+            found += [
+                self._case(name, own, runtime, precision)
+                for name in self._names(weights)
+                for own in weights[name.removesuffix(PLAIN)]
+                for runtime, precision in self._runtimes()
+            ]
+        return [self._within(case, name) for case in found for name in self._scenarios()]
+
+    def _scenarios(self) -> Iterable[str]:
+        """Those asked for.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            UsageError: an option for a scenario that was not asked for.
+        """
+        chosen = dict.fromkeys(self.scenario or (SINGLE_STREAM,))
+        for name in chosen:
+            look_up("scenario", name, dict.fromkeys(SCENARIOS))
+        for option, needs in (("rate", SERVER), ("pictures", OFFLINE)):
+            if getattr(self, option) and needs not in chosen:
+                raise UsageError(f"--{option} is for --scenario {needs}; add that")
+        if not 1 <= self.streams <= 1024:
+            raise UsageError(f"streams {self.streams} must be 1 to 1024")
+        if self.rate is not None and not 0 < self.rate < 1e6:
+            raise UsageError(f"rate {self.rate:g} must be positive, in queries per second")
+        return chosen
+
+    def _within(self, case: Case, scenario: str) -> Case:
+        """A case in a scenario."""
+        batch = self.streams if scenario == MULTI_STREAM else 1
+        rate = self.rate if scenario == SERVER else None
+        return replace(case, scenario=scenario, batch=batch, rate=rate)
 
     def against_of(self, case: Case) -> Case | None:
         """What a row is timed in turns with: on the same runtime, in the same precision.
@@ -108,11 +154,16 @@ class Options:
             return None
         if self.against.endswith(".onnx"):
             other = self._model_case(Path(self.against))
-            return None if other == case else other
+            return self._other(case, other)
         name = self.against.removesuffix(PLAIN)
         get_variant(name)
         weights = case.weights if name == case.variant else default_tag(name) or UNTRAINED
         other = self._case(self.against, weights, case.runtime, case.precision)
+        return self._other(case, other)
+
+    def _other(self, case: Case, other: Case) -> Case | None:
+        """What a case is compared with, in the same scenario; None for itself."""
+        other = replace(other, scenario=case.scenario, batch=case.batch, rate=case.rate)
         return None if other == case else other
 
     def _case(self, name: str, weights: str, runtime: str, precision: str) -> Case:

@@ -9,6 +9,8 @@ from itertools import chain
 import numpy as np
 
 from fastdepth_bench.bootstrap import Interval, median_interval, ratio_interval
+from fastdepth_bench.offline import Throughput
+from fastdepth_bench.scenarios import Queries
 from fastdepth_bench.timing import Pass, Timing, WarmUp, summarise
 from fastdepth_bench.trial import Trial
 
@@ -53,11 +55,42 @@ class Versus:
 
 
 @dataclass(frozen=True)
+class Arrivals:
+    """Queries that came in by themselves; their latency is the row's.
+
+    Attributes:
+        rate: at which they came [1/s], mean of the restarts.
+        achieved_rate: at which they were answered [1/s], median of the restarts.
+        overloaded: whether the row could not keep up in one of the restarts.
+    """
+
+    rate: float
+    achieved_rate: float
+    overloaded: bool
+
+
+@dataclass(frozen=True)
+class FromDisk:
+    """Pictures that were read from disk, decoded, resized and inferred.
+
+    Attributes:
+        pictures: how many.
+        failed: how many could not be read.
+        fps: pictures per second by the clock on the wall.
+    """
+
+    pictures: int
+    failed: int
+    fps: float
+
+
+@dataclass(frozen=True)
 class Pooled:
     """Figures of a row over all its restarts.
 
     Attributes:
-        timing: inference: pictures in host memory to depth in host memory.
+        timing: inference: pictures in host memory to depth in host memory; of queries that came in
+            by themselves from their arrival on.
         end_to_end: a camera's frames to depth at their size.
         stages: medians.
         fps: pictures per second at the median inference, with its interval.
@@ -68,6 +101,8 @@ class Pooled:
         peak_gpu: greatest memory on the GPU [bytes]; None without one.
         joules_per_picture: energy [J]; None where it cannot be read.
         versus: comparison with another row; None where there is none.
+        queries: of the scenario ``server``; None in the others.
+        from_disk: of what was read from disk; None where nothing was.
     """
 
     timing: Timing
@@ -81,6 +116,8 @@ class Pooled:
     peak_gpu: int | None = None
     joules_per_picture: float | None = None
     versus: Versus | None = None
+    queries: Arrivals | None = None
+    from_disk: FromDisk | None = None
 
 
 def pool(trials: Sequence[Trial], batch: int) -> Pooled:
@@ -97,12 +134,14 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
         stable=all(trial.warm_up.stable for trial in trials),
     )
     inference = _times(passes, lambda one: one.inference)
+    queries = [trial.queries for trial in trials if trial.queries]
+    latency = [list(found.times) for found in queries] or inference
     whole = _times(passes, lambda one: one.end_to_end)
     pictures = batch * sum(map(len, passes))
     joules = [trial.joules for trial in trials]
     known = [value for value in joules if value is not None]
     return Pooled(
-        timing=summarise(list(chain.from_iterable(inference)), batch=batch, warm=warm),
+        timing=summarise(list(chain.from_iterable(latency)), batch=batch, warm=warm),
         end_to_end=summarise(list(chain.from_iterable(whole)), batch=batch, warm=warm),
         stages=_stages(trials),
         fps=median_interval(inference).inverse(batch),
@@ -113,6 +152,8 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
         peak_gpu=_greatest([trial.peak_gpu for trial in trials]),
         joules_per_picture=sum(known) / pictures if len(known) == len(joules) else None,
         versus=_versus(trials),
+        queries=_arrivals(queries),
+        from_disk=_from_disk([trial.from_disk for trial in trials if trial.from_disk]),
     )
 
 
@@ -158,6 +199,24 @@ def _versus(trials: Sequence[Trial]) -> Versus | None:
         p50=1000 * float(np.median(times)),
         rounds=len(times),
     )
+
+
+def _arrivals(queries: Sequence[Queries]) -> Arrivals | None:
+    if not queries:
+        return None
+    return Arrivals(
+        rate=float(np.mean([found.rate for found in queries if found.rate])),
+        achieved_rate=float(np.median([found.achieved_rate for found in queries])),
+        overloaded=any(found.overloaded for found in queries),
+    )
+
+
+def _from_disk(found: Sequence[Throughput]) -> FromDisk | None:
+    if not found:
+        return None
+    pictures = sum(one.pictures for one in found)
+    failed = sum(one.failed for one in found)
+    return FromDisk(pictures, failed, pictures / sum(one.seconds for one in found))
 
 
 def _greatest(values: Sequence[int | None]) -> int | None:

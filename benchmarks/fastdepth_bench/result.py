@@ -20,8 +20,8 @@ from fastdepth.variants import get_variant
 from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.ceiling import Ceiling, Rates
 from fastdepth_bench.environment import Environment
-from fastdepth_bench.pooling import Pooled
-from fastdepth_bench.targets import REFERENCE, Case
+from fastdepth_bench.pooling import FromDisk, Pooled
+from fastdepth_bench.targets import REFERENCE, SINGLE_STREAM, Case
 from fastdepth_bench.timing import Timing
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Result:
             "checkpoint_bytes": None if case.model else get_variant(case.variant).checkpoint_bytes,
             **timing_keys(self.timing),
             **_pooled_keys(self.pooled),
-            "queries": None,
+            "queries": self._queries_keys(),
+            "from_disk": _as_dict(self.pooled.from_disk if self.pooled else None),
             "frame_size": self.frame_size and list(self.frame_size),
             "ceiling": self._ceiling_keys(),
             "against": self._against_keys(),
@@ -143,6 +144,22 @@ class Result:
             return None
         return self.ceiling.to_row(self.timing.p50, self.rates)
 
+    def _queries_keys(self) -> dict[str, Any] | None:
+        """Of every scenario but single-stream."""
+        pooled = self.pooled
+        if pooled is None or self.case.scenario == SINGLE_STREAM:
+            return None
+        arrivals, timing = pooled.queries, pooled.timing
+        achieved = pooled.fps.value / timing.batch
+        return {
+            "n": timing.n,
+            "samples": timing.batch,
+            "rate": arrivals and arrivals.rate,
+            "achieved_rate": arrivals.achieved_rate if arrivals else achieved,
+            "p99_ms": timing.p99,
+            "overloaded": arrivals and arrivals.overloaded,
+        }
+
     def _against_keys(self) -> dict[str, Any] | None:
         versus = self.pooled and self.pooled.versus
         if self.against is None or not versus:
@@ -173,6 +190,10 @@ def timing_keys(timing: Timing | None) -> dict[str, Any]:
         "cv": timing.cv,
         "warm_up": {"n": warm.n, "seconds": warm.seconds, "stable": warm.stable},
     }
+
+
+def _as_dict(entry: FromDisk | None) -> dict[str, Any] | None:
+    return None if entry is None else asdict(entry)
 
 
 def _latency(timing: Timing) -> dict[str, float]:

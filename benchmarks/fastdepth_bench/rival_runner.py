@@ -84,7 +84,7 @@ class RivalRunner:
         if graph.batch not in (None, len(batch)):
             raise UsageError(
                 f"input {graph.input!r} of {self._rival.path} takes {graph.batch} picture(s) at "
-                f"once, not {len(batch)}; use --batch {graph.batch}"
+                f"once, not {len(batch)}; export it with an open batch"
             )
         if graph.dtype == np.uint8:
             return np.ascontiguousarray(

@@ -15,9 +15,9 @@ from fastdepth_bench.options import Options
 from fastdepth_bench.own_process import Say, in_own_process, one_line
 from fastdepth_bench.pooling import pool
 from fastdepth_bench.result import Report, Result, compare_with_torch
-from fastdepth_bench.targets import Case
+from fastdepth_bench.targets import OFFLINE, Case
 from fastdepth_bench.timing import MINIMUM_N
-from fastdepth_bench.trial import Examined, Trial, attempt, examine, open_alone
+from fastdepth_bench.trial import Examined, Trial, attempt, examine, find_batch, open_alone
 
 Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
@@ -58,14 +58,14 @@ def run(
         source, lambda index: advance(0, f"reading {options.data} {index + 1}/{total}")
     )
     advance()
-    rows = [_Row(case, options.against_of(case), isolated, advance) for case in options.cases()]
+    rows = [_Row(case, options, advance, isolated=isolated) for case in options.cases()]
     for row in rows:
         row.examine(samples, yardstick)
     rates = _measure_rates(options, advance, isolated=isolated)
     advance()
     for _ in range(options.restarts):
         for row in rows:
-            row.attempt(options.seconds / options.restarts, -(-MINIMUM_N // options.restarts))
+            row.attempt()
     results = [row.result(rates) for row in rows]
     return Report(recorder.finish(), compare_with_torch(results))
 
@@ -99,9 +99,9 @@ def rates_alone(say: Say, threads: int, seconds: float) -> Rates:
 class _Row:
     """A row while it is measured; once something fails it keeps the reason and does no more."""
 
-    def __init__(self, case: Case, against: Case | None, isolated: bool, advance: Advance) -> None:
-        self.case, self.against = case, against
-        self._isolated, self._advance = isolated, advance
+    def __init__(self, case: Case, options: Options, advance: Advance, *, isolated: bool) -> None:
+        self.case, self.against = case, options.against_of(case)
+        self._options, self._advance, self._isolated = options, advance, isolated
         self._examined: Examined | None = None
         self._trials: list[Trial] = []
         self._error = ""
@@ -113,6 +113,11 @@ class _Row:
         self._yardstick = replace(yardstick, aligned=aligned)
 
         def work() -> None:
+            if self.case.scenario == OFFLINE:
+                found = self._do(find_batch, self.case, samples, seconds=self._options.seconds / 5)
+                self.case = replace(self.case, batch=found)
+                if self.against is not None:
+                    self.against = replace(self.against, batch=found)
             self._frames = timing_frames(samples, self.case.batch)
             self._examined = self._do(examine, self.case, self._frames, samples, self._yardstick)
             if self.against is not None:
@@ -120,14 +125,24 @@ class _Row:
 
         self._step(work)
 
-    def attempt(self, seconds: float, minimum_n: int) -> None:
-        """Time once more."""
+    def attempt(self) -> None:
+        """Time once more, for the share of one restart."""
+        restarts = self._options.restarts
 
         def work() -> None:
             trial = self._do(
-                attempt, self.case, self._frames, self.against, seconds=seconds, minimum_n=minimum_n
+                attempt,
+                self.case,
+                self._frames,
+                self.against,
+                seconds=self._options.seconds / restarts,
+                minimum_n=-(-MINIMUM_N // restarts),
+                pictures=self._options.pictures if self.case.scenario == OFFLINE else (),
+                other_first=len(self._trials) % 2 == 1,
             )
             self._trials.append(trial)
+            if trial.queries:  # which every restart is asked at the same rate
+                self.case = replace(self.case, rate=trial.queries.rate)
 
         self._step(work)
 

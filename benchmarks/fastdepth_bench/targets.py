@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from fastdepth_export import ExportRecipe
 
 
+SINGLE_STREAM, MULTI_STREAM, SERVER, OFFLINE = "single-stream", "multi-stream", "server", "offline"
+SCENARIOS = (SINGLE_STREAM, MULTI_STREAM, SERVER, OFFLINE)
+"""How pictures come in, in MLPerf's words; see :mod:`fastdepth_bench.scenarios`."""
+
 PLAIN = ":plain"
 """Follows the name of a variant that is to be exported as written, not folded."""
 
@@ -39,7 +43,8 @@ class Case:
         threads: CPU threads of the runtime.
         batch: pictures per inference.
         fold: whether the exported file is compressed without changing its function.
-        scenario: a name of :data:`SCENARIOS`.
+        scenario: one of :data:`SCENARIOS`.
+        rate: queries per second of the scenario ``server``; None takes a share of the row's speed.
         model: an ONNX file that takes part as it is; ``variant`` is then its name, and weights and
             precision are what it holds.
     """
@@ -53,7 +58,8 @@ class Case:
     threads: int = 1
     batch: int = 1
     fold: bool = True
-    scenario: str = "single-stream"
+    scenario: str = SINGLE_STREAM
+    rate: float | None = None
     model: Rival | None = None
 
     @classmethod
@@ -99,7 +105,8 @@ class Case:
         return replace(recipe, format=form, precision=self.precision) if form else recipe
 
     def __str__(self) -> str:
-        return f"{self.name} {self.runtime} {self.precision} {self.size}"
+        words = [self.name, self.runtime, self.precision, str(self.size)]
+        return " ".join(words if self.scenario == SINGLE_STREAM else [*words, self.scenario])
 
 
 def check_target(target: Target, device: str) -> None:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from fastdepth.errors import ParityError, UsageError
+from fastdepth.errors import ParityError
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
+from fastdepth_bench.inputs import fresh
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners import Batch, DepthBatch, Infers, OnDevice
@@ -151,8 +152,7 @@ def measure(
         UsageError: the frames are all the same, or of a single value.
         ParityError: an answer is not a depth map: NaN, infinite, or of another shape or type.
     """
-    check_batches(frames)
-    turns = itertools.cycle(frames)
+    turns = fresh(frames)
     warm = warm_up(runner, (resized(frame, size) for frame in turns), seconds)
     passes: list[Pass] = []
     start = time.perf_counter()
@@ -273,17 +273,6 @@ def _stands_still(times: Sequence[float]) -> bool:
     before = float(np.median(times[-2 * WINDOW : -WINDOW]))
     now = float(np.median(times[-WINDOW:]))
     return abs(now - before) <= STABLE * before
-
-
-def check_batches(batches: Sequence[Batch]) -> None:
-    """Refuse inputs that a cache or a shortcut for constants could answer faster.
-
-    Raises:
-        UsageError: the batches are all the same, or one is of a single value.
-    """
-    alike = all(np.array_equal(batches[0], other) for other in batches[1:])
-    if alike or any(batch.min() == batch.max() for batch in batches):
-        raise UsageError("timing needs at least two different pictures, none of a single colour")
 
 
 def check_depth(depth: DepthBatch, batch: Batch) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.metrics import Scores
-from fastdepth_bench.accuracy import Samples, Yardstick, measure_accuracy
+from fastdepth.pictures import open_pictures
+from fastdepth_bench.accuracy import Samples, Yardstick, measure_accuracy, timing_batches
 from fastdepth_bench.energy import EnergyMeter
+from fastdepth_bench.guards import check_complete
 from fastdepth_bench.interleaved import Contestant, take_turns
 from fastdepth_bench.memory import GpuMemory, peak_resident_bytes
+from fastdepth_bench.offline import Opened, Throughput, for_a_while, offline, offline_pictures
 from fastdepth_bench.own_process import Say
-from fastdepth_bench.targets import Case, open_runner
+from fastdepth_bench.scenarios import Queries, server
+from fastdepth_bench.targets import SERVER, Case, open_runner
 from fastdepth_bench.timing import (
     Pass,
     WarmUp,
@@ -76,6 +82,8 @@ class Trial:
         peak_gpu: greatest memory of the process on its GPU [bytes]; None without one.
         joules: energy of the measurement [J]; None where it cannot be read.
         rounds: passes of this row and of the one that it is compared with, in turns.
+        queries: what came in by itself; None but in the scenario ``server``.
+        from_disk: what was read from disk; None where nothing was.
     """
 
     passes: tuple[Pass, ...]
@@ -86,12 +94,14 @@ class Trial:
     peak_gpu: int | None = None
     joules: float | None = None
     rounds: tuple[tuple[Pass, Pass], ...] = ()
+    queries: Queries | None = None
+    from_disk: Throughput | None = None
 
 
 def examine(
     say: Say, case: Case, frames: Sequence[Batch], samples: Samples, yardstick: Yardstick
 ) -> Examined:
-    """Export the file unless it is there, then count its cost and measure its accuracy.
+    """Export the file unless it is there; count its cost, test its honesty, score its depth.
 
     Args:
         say: told what is done.
@@ -106,7 +116,9 @@ def examine(
     say(f"{case}: loading")
     with open_runner(case) as runner:
         cost = runner.cost()
-        depth = runner.infer(resized(frames[0], case.size))
+        batches = [resized(frame, case.size) for frame in frames]
+        depth = runner.infer(batches[0])
+        check_complete(runner, batches, synchronise=_synchronise(case.device))
         scores = None
         if case.trained:
             scores = measure_accuracy(
@@ -117,6 +129,15 @@ def examine(
                 lambda index: say(f"{case}: accuracy {index + 1}/{len(samples)}"),
             )
     return Examined(cost, depth, scores)
+
+
+def _synchronise(device: str) -> Callable[[], object] | None:
+    """What waits for all work of a device; None on the CPU."""
+    if device == "cpu":
+        return None
+    import torch
+
+    return partial(torch.cuda.synchronize, device)
 
 
 def open_alone(say: Say, case: Case) -> None:
@@ -134,10 +155,10 @@ def attempt(
     *,
     seconds: float,
     minimum_n: int,
+    pictures: Sequence[Path] = (),
+    other_first: bool = False,
 ) -> Trial:
     """Time a row, then in turns with the one that it is compared with.
-
-    Memory is read before the other is opened.
 
     Args:
         say: told what is done.
@@ -146,6 +167,9 @@ def attempt(
         against: what it is compared with.
         seconds: least length of each of the two measurements [s].
         minimum_n: least number of passes, and of rounds.
+        pictures: read these from disk as well, for so many seconds.
+        other_first: open the other before the row: which comes first can decide what memory it
+            gets, and by that a per cent or two. The row's own memory is then not read.
 
     Raises:
         FastDepthError: one of the two cannot be loaded or run, or answers with something else than
@@ -153,28 +177,60 @@ def attempt(
     """
     say(f"{case}: timing")
     with ExitStack() as stack:
+        if other_first and against is not None:
+            other = stack.enter_context(open_runner(against))
         with GpuMemory(case.device) as gpu:
             runner = stack.enter_context(open_runner(case))
             runner.infer(resized(frames[0], case.size))
         with EnergyMeter(case.device) as energy:
             measured = measure(runner, frames, case.size, seconds=seconds, minimum_n=minimum_n)
-        peak = peak_resident_bytes()
+        alone = not (other_first and against is not None)
+        peak = peak_resident_bytes() if alone else None
         device = runner.on_device()
         batches = [resized(frame, case.size) for frame in frames]
         parts = Parts(measure_decoding(frames), *(measure_parts(device, batches) if device else ()))
+        queries = from_disk = None
+        if case.scenario == SERVER:
+            say(f"{case}: queries")
+            queries = server(runner, batches, case.rate, seconds=seconds, minimum_n=minimum_n)
+        if pictures:
+            say(f"{case}: from disk")
+            some = for_a_while(open_pictures(pictures), seconds)
+            from_disk = offline_pictures(
+                runner, some, case.batch, size=case.size, threads=case.threads
+            )
         rounds: tuple[tuple[Pass, Pass], ...] = ()
         if against is not None:
             say(f"{case}: in turns with {against.name}")
-            with open_runner(against) as other:
-                pair = Contestant(runner, case.size), Contestant(other, against.size)
-                rounds = take_turns(*pair, frames, seconds=2 * seconds, minimum_n=minimum_n)
+            if alone:
+                other = stack.enter_context(open_runner(against))
+            pair = Contestant(runner, case.size), Contestant(other, against.size)
+            rounds = take_turns(*pair, frames, seconds=2 * seconds, minimum_n=minimum_n)
     return Trial(
         measured.passes,
         measured.warm_up,
         measured.seconds,
         parts,
         peak_resident=peak,
-        peak_gpu=gpu.peak_bytes,
+        peak_gpu=gpu.peak_bytes if alone else None,
         joules=energy.joules,
         rounds=rounds,
+        queries=queries,
+        from_disk=from_disk,
     )
+
+
+def find_batch(say: Say, case: Case, samples: Samples, *, seconds: float) -> int:
+    """The batch of the greatest throughput, for the scenario ``offline``.
+
+    Raises:
+        FastDepthError: not even single pictures can be inferred.
+    """
+    say(f"{case}: searching the best batch")
+
+    @contextmanager
+    def opened(batch: int) -> Iterator[Opened]:
+        with open_runner(replace(case, batch=batch)) as runner:
+            yield runner, timing_batches(samples, case.size, batch)
+
+    return offline(opened, seconds=seconds).batch

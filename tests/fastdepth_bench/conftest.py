@@ -90,15 +90,15 @@ class FakeRunner:
         return GraphCost(params=1_000_000, macs=2_000_000_000, bytes=4_000_000)
 
 
-def flat(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Two metres everywhere."""
-    return np.full((len(batch), 1, *batch.shape[1:3]), 2, np.float32)
+def bright(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """One to two metres, the brighter the farther."""
+    return 1 + batch.mean(axis=3, dtype=np.float32)[:, None] / 255
 
 
 @pytest.fixture
 def fake_runner() -> Callable[..., FakeRunner]:
-    """Makes a runner; two metres everywhere if no function is given."""
-    return lambda depth=flat, busy=0.0: FakeRunner(depth, busy)
+    """Makes a runner; the brighter the farther if no function is given."""
+    return lambda depth=bright, busy=0.0: FakeRunner(depth, busy)
 
 
 class FakeClock:

