@@ -58,6 +58,7 @@ class Options:
             intervals.
         against: time each row in turns with this variant, or with it as written: NAME:plain; or
             with an ONNX file.
+        training: time steps of training in PyTorch as well, by each variant's own recipe.
         scenario: single-stream, multi-stream, server or offline, in MLPerf's words; the first if
             absent.
         streams: cameras of multi-stream, whose frames make one batch.
@@ -87,6 +88,7 @@ class Options:
     seconds: float = 10.0
     restarts: int = 5
     against: str | None = None
+    training: bool = False
     scenario: tuple[str, ...] = ()
     streams: int = 8
     rate: float | None = None

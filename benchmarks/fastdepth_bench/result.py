@@ -55,6 +55,7 @@ class Result:
         metrics_minus_torch: every metric less PyTorch's, by name, like d1.
         against: what the row was timed in turns with; None where with nothing.
         frame_size: of the frames that were timed; None where none was.
+        training_images_per_second: of training steps; None where they were not timed.
         rates: what the machine does at best, for the ceiling; None where it was not measured.
     """
 
@@ -71,6 +72,7 @@ class Result:
     against: Case | None = None
     frame_size: Size | None = None
     rates: Rates | None = None
+    training_images_per_second: float | None = None
 
     @property
     def timing(self) -> Timing | None:
@@ -104,6 +106,7 @@ class Result:
             **_pooled_keys(self.pooled),
             "queries": self._queries_keys(),
             "from_disk": _as_dict(self.pooled.from_disk if self.pooled else None),
+            "training_images_per_second": self.training_images_per_second,
             "frame_size": self.frame_size and list(self.frame_size),
             "ceiling": self._ceiling_keys(),
             "against": self._against_keys(),

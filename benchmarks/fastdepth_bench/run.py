@@ -17,6 +17,7 @@ from fastdepth_bench.pooling import pool
 from fastdepth_bench.result import Report, Result, compare_with_torch
 from fastdepth_bench.targets import OFFLINE, Case
 from fastdepth_bench.timing import MINIMUM_N
+from fastdepth_bench.training_speed import training_images_per_second
 from fastdepth_bench.trial import Examined, Trial, attempt, examine, find_batch, open_alone
 
 Answer = TypeVar("Answer")
@@ -104,6 +105,7 @@ class _Row:
         self._options, self._advance, self._isolated = options, advance, isolated
         self._examined: Examined | None = None
         self._trials: list[Trial] = []
+        self._training: float | None = None
         self._error = ""
 
     def examine(self, samples: Samples, yardstick: Yardstick) -> None:
@@ -120,6 +122,14 @@ class _Row:
                     self.against = replace(self.against, batch=found)
             self._frames = timing_frames(samples, self.case.batch)
             self._examined = self._do(examine, self.case, self._frames, samples, self._yardstick)
+            if self._options.training and self.case.model is None:
+                self._training = self._do(
+                    training_images_per_second,
+                    self.case.variant,
+                    self.case.device,
+                    self.case.threads,
+                    seconds=self._options.seconds,
+                )
             if self.against is not None:
                 self._do(open_alone, self.against)
 
@@ -161,6 +171,7 @@ class _Row:
             against=self.against,
             frame_size=Size(*self._frames[0].shape[1:3]),
             rates=rates,
+            training_images_per_second=self._training,
         )
 
     def _step(self, work: Callable[[], None]) -> None:
