@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastdepth.console import progress, run_command
 from fastdepth.files import replacing
@@ -25,7 +25,13 @@ Examples:
 
   fastdepth-bench --variant unet128-dws --variant effb0-256 --data nyu:PATH --json results.json
 
+  fastdepth-bench --variant unet128-dws --variant unet128 --against unet128-dws:plain
+
+  fastdepth-bench --model rival.onnx --normalise imagenet --output metres --data nyu:PATH
+
   fastdepth-bench --runtime onnxruntime --threads 1 --size 416x320 --seconds 30
+
+  fastdepth-bench --scenario server --rate 10 --scenario offline --pictures photos
 
   fastdepth-bench --weights runs/first/best.safetensors --limit 20 --json - | jq .rows
 
@@ -52,10 +58,14 @@ class Command(Options):
 
     Attributes:
         json: file for the results; - for stdout.
+        markdown: file for them as tables in Markdown; - for stdout.
+        csv: file for them as CSV, one line a row; - for stdout.
         doctor: say what is installed and what works here, and leave.
     """
 
     json: str | None = None
+    markdown: str | None = None
+    csv: str | None = None
     doctor: bool = False
 
 
@@ -78,29 +88,41 @@ def _body(command: Command) -> int:
 
         sys.stdout.write(doctor_report())
         return 0
-    with json_output(command.json) as output:
+    names = (command.json, command.markdown, command.csv)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(output(name)) for name in names]
         with progress(PROG, steps(command)) as advance:
             report = run(command, advance)
-        if output is not None:
-            output.write_text(report.to_json())
-    if command.json == "-":
-        sys.stdout.write(report.to_json())
+        for write, text in zip(writers, _texts(report), strict=True):
+            write(text)
     _print_table(report)
     return int(report.failed)
 
 
+def _texts(report: Report) -> tuple[str, str, str]:
+    """A report as JSON, Markdown and CSV."""
+    from fastdepth_bench.flat import to_csv
+    from fastdepth_bench.markdown import to_markdown
+
+    text = report.to_json()
+    content = json.loads(text)
+    return text, to_markdown(content), to_csv({"": content})
+
+
 @contextmanager
-def json_output(name: str | None) -> Iterator[Path | None]:
-    """A file that takes the place of ``name`` at the end, made now so that it fails now.
+def output(name: str | None) -> Iterator[Callable[[str], object]]:
+    """What writes a text where it was asked to: a file that takes the place of ``name`` at the end.
+
+    The file is made now, so that it fails now; ``-`` is stdout, and None is nowhere.
 
     Raises:
         OutputError: there can be no such file.
     """
     if name is None or name == "-":
-        yield None
+        yield sys.stdout.write if name else len
         return
     with replacing(name) as temporary:
-        yield temporary
+        yield temporary.write_text
 
 
 def _print_table(report: Report) -> None:

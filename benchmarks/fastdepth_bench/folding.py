@@ -21,7 +21,7 @@ from fastdepth.console import Advance, progress, run_command
 from fastdepth_bench.accuracy import Samples, load_samples, timing_batches
 from fastdepth_bench.cache import exported
 from fastdepth_bench.ceiling import Ceiling, Rates, measure_rates
-from fastdepth_bench.cli import json_output
+from fastdepth_bench.cli import output
 from fastdepth_bench.environment import EnvironmentRecorder
 from fastdepth_bench.exactness import measure_exactness
 from fastdepth_bench.folding_report import FoldedVariant, FoldingReport, Form, Pictures
@@ -227,13 +227,10 @@ def _body(command: Command) -> None:
     console = Console(stderr=True)
     options = command.options()
     options.check()
-    with json_output(command.json) as output:
+    with output(command.json) as write:
         with progress("folding", steps(options)) as advance:
             report = measure(options, lambda line: print_lines(console, [line]), advance)
-        if output is not None:
-            output.write_text(report.to_json())
-    if command.json == "-":
-        sys.stdout.write(report.to_json())
+        write(report.to_json())
     print_report(report, console)
 
 

@@ -114,9 +114,20 @@ def _work(
     """What the process does."""
     sys.stderr = _Piped(sys.stderr.buffer, line_buffering=True)
     try:
+        _answer(connection, work, arguments, options)
+    except (KeyboardInterrupt, BrokenPipeError):  # the parent was interrupted, which tells, or died
+        sys.exit(130)
+
+
+def _answer(
+    connection: Connection,
+    work: Callable[..., object],
+    arguments: tuple[object, ...],
+    options: dict[str, object],
+) -> None:
+    """Send what the work says and answers, or why it failed."""
+    try:
         answer = work(lambda text: connection.send(("said", text)), *arguments, **options)
         connection.send(("answer", answer))
     except Exception as error:  # whatever a runtime throws is told in one line
         connection.send(("error", one_line(error)))
-    except KeyboardInterrupt:  # the parent was interrupted too, and tells
-        sys.exit(130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,17 @@ def test_json_goes_to_a_file(measured: list[Options], report: Report, tmp_path: 
     assert main(["--json", str(path)]) == 0
     assert json.loads(path.read_text()) == json.loads(report.to_json())
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_markdown_and_csv_go_to_files_of_their_own(
+    measured: list[Options], report: Report, tmp_path: Path
+) -> None:
+    files = tmp_path / "a.md", tmp_path / "a.csv"
+    assert main(["--markdown", str(files[0]), "--csv", str(files[1])]) == 0
+    markdown, table = (path.read_text() for path in files)
+    for row in report.rows:
+        assert f"| {row.case.variant} | {row.case.runtime} |" in markdown
+    assert len(list(csv.DictReader(table.splitlines()))) == len(report.rows)
 
 
 def test_a_failed_row_gives_status_1(
