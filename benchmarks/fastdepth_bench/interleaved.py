@@ -17,6 +17,7 @@ from fastdepth.size import Size
 from fastdepth_bench.bootstrap import Interval, ratio_interval
 from fastdepth_bench.inputs import check_inputs, fresh
 from fastdepth_bench.timing import (
+    LEAST_WARM_UP,
     MINIMUM_N,
     Pass,
     Timing,
@@ -95,6 +96,7 @@ def take_turns(
     *,
     seconds: float,
     minimum_n: int = MINIMUM_N,
+    warm_up_limit: float | None = None,
 ) -> tuple[tuple[Pass, Pass], ...]:
     """Passes of two runners in rounds, both of the same frames, each at its own input size.
 
@@ -102,15 +104,17 @@ def take_turns(
         one: has the first turn of every round; warm already.
         other: is warmed up here.
         frames: at least two that differ, each (B, H, W, 3) uint8 of a camera; one a round.
-        seconds: least length of all rounds together, and greatest of the warm-up [s].
+        seconds: least length of all rounds together [s].
         minimum_n: least number of rounds.
+        warm_up_limit: greatest length of the warm-up [s]; half the rounds' if absent.
 
     Raises:
         UsageError: the frames are all the same, or of a single value.
         ParityError: an answer is not a depth map.
     """
     turns = fresh(frames)
-    warm_up(other.runner, (resized(frame, other.size) for frame in turns), seconds / 2)
+    batches = (resized(frame, other.size) for frame in turns)
+    warm_up(other.runner, batches, warm_up_limit or seconds / 2, least=LEAST_WARM_UP * seconds / 2)
     rounds: list[tuple[Pass, Pass]] = []
     end = time.perf_counter() + seconds
     while len(rounds) < minimum_n or time.perf_counter() < end:

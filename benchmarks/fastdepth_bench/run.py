@@ -147,6 +147,7 @@ class _Row:
                 self.against,
                 seconds=self._options.seconds / restarts,
                 minimum_n=-(-MINIMUM_N // restarts),
+                warm_up_limit=self._options.seconds,
                 pictures=self._options.pictures if self.case.scenario == OFFLINE else (),
                 other_first=len(self._trials) % 2 == 1,
             )

@@ -138,6 +138,7 @@ def measure(
     *,
     seconds: float,
     minimum_n: int = MINIMUM_N,
+    warm_up_limit: float | None = None,
 ) -> Measured:
     """Warm up, then time passes for at least so many seconds and at least so many of them.
 
@@ -145,15 +146,17 @@ def measure(
         runner: entered already.
         frames: at least two that differ, each (B, H, W, 3) uint8 of a camera; taken in turns.
         size: network input.
-        seconds: least length of the measurement, and greatest of the warm-up [s].
+        seconds: least length of the measurement [s].
         minimum_n: least number of passes.
+        warm_up_limit: greatest length of the warm-up [s]; as long as the measurement if absent.
 
     Raises:
         UsageError: the frames are all the same, or of a single value.
         ParityError: an answer is not a depth map: NaN, infinite, or of another shape or type.
     """
     turns = fresh(frames)
-    warm = warm_up(runner, (resized(frame, size) for frame in turns), seconds)
+    batches = (resized(frame, size) for frame in turns)
+    warm = warm_up(runner, batches, warm_up_limit or seconds, least=LEAST_WARM_UP * seconds)
     passes: list[Pass] = []
     start = time.perf_counter()
     while len(passes) < minimum_n or time.perf_counter() < start + seconds:
@@ -233,15 +236,25 @@ def timed(runner: Infers, batch: Batch) -> float:
     return seconds
 
 
-def warm_up(runner: Infers, turns: Iterable[Batch], limit: float) -> WarmUp:
-    """Run until the median stands still, at most about ``limit`` seconds, at least twice."""
+def warm_up(
+    runner: Infers, turns: Iterable[Batch], limit: float, *, least: float | None = None
+) -> WarmUp:
+    """Run until the median stands still, at least twice.
+
+    Args:
+        runner: entered already.
+        turns: pictures, one after the other.
+        limit: about the greatest length [s].
+        least: least length [s]; ``LEAST_WARM_UP`` of the limit if absent.
+    """
+    least = LEAST_WARM_UP * limit if least is None else least
     times: list[float] = []
     start = time.perf_counter()
     stable = False
     for batch in turns:
         times.append(timed(runner, batch))
         elapsed = time.perf_counter() - start
-        stable = elapsed >= LEAST_WARM_UP * limit and _stands_still(times)
+        stable = elapsed >= least and _stands_still(times)
         if stable or (elapsed >= limit and len(times) > 1):
             break
     return WarmUp(len(times), time.perf_counter() - start, stable)

@@ -155,6 +155,7 @@ def attempt(
     *,
     seconds: float,
     minimum_n: int,
+    warm_up_limit: float | None = None,
     pictures: Sequence[Path] = (),
     other_first: bool = False,
 ) -> Trial:
@@ -167,6 +168,7 @@ def attempt(
         against: what it is compared with.
         seconds: least length of each of the two measurements [s].
         minimum_n: least number of passes, and of rounds.
+        warm_up_limit: greatest length of a warm-up [s]; as long as the measurement if absent.
         pictures: read these from disk as well, for so many seconds.
         other_first: open the other before the row: which comes first can decide what memory it
             gets, and by that a per cent or two. The row's own memory is then not read.
@@ -183,7 +185,14 @@ def attempt(
             runner = stack.enter_context(open_runner(case))
             runner.infer(resized(frames[0], case.size))
         with EnergyMeter(case.device) as energy:
-            measured = measure(runner, frames, case.size, seconds=seconds, minimum_n=minimum_n)
+            measured = measure(
+                runner,
+                frames,
+                case.size,
+                seconds=seconds,
+                minimum_n=minimum_n,
+                warm_up_limit=warm_up_limit,
+            )
         alone = not (other_first and against is not None)
         peak = peak_resident_bytes() if alone else None
         device = runner.on_device()
@@ -205,7 +214,13 @@ def attempt(
             if alone:
                 other = stack.enter_context(open_runner(against))
             pair = Contestant(runner, case.size), Contestant(other, against.size)
-            rounds = take_turns(*pair, frames, seconds=2 * seconds, minimum_n=minimum_n)
+            rounds = take_turns(
+                *pair,
+                frames,
+                seconds=2 * seconds,
+                minimum_n=minimum_n,
+                warm_up_limit=warm_up_limit,
+            )
     return Trial(
         measured.passes,
         measured.warm_up,
