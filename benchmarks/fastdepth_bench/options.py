@@ -116,7 +116,8 @@ class Options:
                 for own in weights[name.removesuffix(PLAIN)]
                 for runtime, precision in self._runtimes()
             ]
-        return [self._within(case, name) for case in found for name in self._scenarios()]
+        cases = [self._within(case, name) for case in found for name in self._scenarios()]
+        return list(dict.fromkeys(cases))
 
     def _scenarios(self) -> Iterable[str]:
         """Those asked for.
@@ -169,10 +170,13 @@ class Options:
         return None if other == case else other
 
     def _case(self, name: str, weights: str, runtime: str, precision: str) -> Case:
-        """A row of a variant, which is not folded where ``:plain`` ends its name."""
+        """A row of a variant, which is not folded where ``:plain`` ends its name.
+
+        What runs in PyTorch is always the network as written, and is so under either name.
+        """
         variant = name.removesuffix(PLAIN)
         size, threads = self._size(variant), self._threads()
-        fold = variant == name
+        fold = variant == name or not get_target(runtime).format
         return Case(variant, weights, runtime, precision, size, self.device, threads, fold=fold)
 
     def check(self) -> None:

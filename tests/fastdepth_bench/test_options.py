@@ -102,6 +102,13 @@ def test_plain_is_the_same_network_not_folded() -> None:
         Options(variant=("unet128-dsw:plain",)).cases()
 
 
+def test_in_pytorch_a_network_runs_as_written_under_either_name() -> None:
+    names = ("unet128-dws", "unet128-dws:plain")
+    (case,) = Options(variant=names, runtime=("torch",)).cases()
+    assert case.name == "unet128-dws"
+    assert Options(runtime=("torch",), against="unet128-dws:plain").against_of(case) is None
+
+
 def test_each_row_is_compared_on_its_own_runtime_and_never_with_itself() -> None:
     chosen = Options(variant=("unet128", "unet128-dws"), against="unet128-dws", threads=1)
     for case in chosen.cases():

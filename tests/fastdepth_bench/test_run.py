@@ -155,7 +155,8 @@ def test_a_row_takes_turns_with_the_one_it_is_compared_with(
 
     opening(make)
     plain = quick(variant=("unet128-dws", "unet128-dws:plain"), against="unet128-dws:plain")
-    folded, itself = run(replace(plain, restarts=2), isolated=False).rows
+    plain = replace(plain, runtime=("onnxruntime",), restarts=2)
+    folded, itself = run(plain, isolated=False).rows
     assert folded.pooled is not None
     versus = folded.pooled.versus
     assert versus is not None
