@@ -56,12 +56,10 @@ def _scenario(row: Row) -> str:
     queries = row.get("queries")
     if not queries:
         return scenario(row)
-    said = [f"{queries[key]:g}{unit}" for key, unit in _QUERY_UNITS.items() if queries.get(key)]
+    rate = f" {queries['rate']:.3g}/s" if queries.get("rate") else ""
     late = " overloaded" if queries.get("overloaded") else ""
-    return f"{' '.join([scenario(row), *said])}, p99 {number(queries['p99_ms'], 0)} ms{late}"
+    return f"{scenario(row)}{rate}, p99 {number(queries['p99_ms'], 0)} ms{late}"
 
-
-_QUERY_UNITS = {"rate": "/s", "samples": " pictures"}
 
 COLUMNS: Mapping[str, Cell] = {
     "variant": network,

@@ -93,7 +93,8 @@ class Pooled:
             by themselves from their arrival on.
         end_to_end: a camera's frames to depth at their size.
         stages: medians.
-        fps: pictures per second at the median inference, with its interval.
+        fps: pictures per second at the median inference, or answered of those that came in by
+            themselves, with its interval.
         end_to_end_fps: the same from frame to depth.
         fps_wall: pictures by all time of the measurement, checks of the answers included.
         restarts: processes.
@@ -144,7 +145,7 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
         timing=summarise(list(chain.from_iterable(latency)), batch=batch, warm=warm),
         end_to_end=summarise(list(chain.from_iterable(whole)), batch=batch, warm=warm),
         stages=_stages(trials),
-        fps=median_interval(inference).inverse(batch),
+        fps=_speed(inference, queries, batch),
         end_to_end_fps=median_interval(whole).inverse(batch),
         fps_wall=pictures / sum(trial.seconds for trial in trials),
         restarts=len(trials),
@@ -155,6 +156,14 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
         queries=_arrivals(queries),
         from_disk=_from_disk([trial.from_disk for trial in trials if trial.from_disk]),
     )
+
+
+def _speed(
+    inference: Sequence[Sequence[float]], queries: Sequence[Queries], batch: int
+) -> Interval:
+    if queries:
+        return median_interval([[found.fps] for found in queries])
+    return median_interval(inference).inverse(batch)
 
 
 def _times(passes: Sequence[Sequence[Pass]], of: Callable[[Pass], float]) -> list[list[float]]:

@@ -143,9 +143,9 @@ class Result:
         }
 
     def _ceiling_keys(self) -> dict[str, Any] | None:
-        if self.ceiling is None or self.rates is None or self.timing is None:
+        if self.ceiling is None or self.rates is None or self.pooled is None:
             return None
-        return self.ceiling.to_row(self.timing.p50, self.rates)
+        return self.ceiling.to_row(self.pooled.stages.inference, self.rates)
 
     def _queries_keys(self) -> dict[str, Any] | None:
         """Of every scenario but single-stream."""
@@ -212,6 +212,7 @@ def _latency(timing: Timing) -> dict[str, float]:
 
 
 _POOLED = (
+    "fps",
     "noisy",
     "restarts",
     "fps_interval",
@@ -236,6 +237,7 @@ def _pooled_keys(pooled: Pooled | None) -> dict[str, Any]:
     if stages.copy_in is not None and stages.copy_out is not None:
         copies = stages.copy_in + stages.copy_out
     values = (
+        fps.value,
         pooled.timing.noisy,
         pooled.restarts,
         [fps.low, fps.high],

@@ -12,6 +12,7 @@ from fastdepth_bench.bootstrap import Interval
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.pooling import Pooled, Versus
 from fastdepth_bench.result import Report, Result
+from fastdepth_bench.targets import SERVER, SINGLE_STREAM
 from fastdepth_bench.timing import NOISY
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def _tables(rows: Sequence[Numbered], yardstick: Yardstick, console: Console) -> list[Table]:
     """One table where the terminal is wide enough, else as few as it takes, one below the other."""
-    identity = _identity_columns()
+    identity = _identity_columns(row for _, row in rows)
     versus = _versus_columns(row for _, row in rows)
     parts: list[list[Column]] = []
     for group in (_SPEED, [*_END_TO_END, *versus], _COST, _accuracy_columns(yardstick)):
@@ -94,13 +95,25 @@ def _table(rows: Sequence[Numbered], columns: Sequence[Column]) -> Table:
     return table
 
 
-def _identity_columns() -> list[Column]:
-    return [
+def _identity_columns(rows: Iterable[Result]) -> list[Column]:
+    """What a row is; its scenario where not all are of the usual one."""
+    columns = [
         Column("variant", lambda row: row.case.name, "left"),
         Column("runtime", lambda row: row.case.runtime, "left"),
         Column("precision", lambda row: row.case.precision, "left"),
         Column("size", lambda row: str(row.case.size), "left"),
     ]
+    if any(row.case.scenario != SINGLE_STREAM for row in rows):
+        columns.append(Column("scenario", _scenario, "left"))
+    return columns
+
+
+def _scenario(row: Result) -> str:
+    """The scenario, and the pictures of a query or the queries per second that decide it."""
+    case, rate = row.case, row.case.rate
+    if case.scenario == SERVER:
+        return case.scenario if rate is None else f"{case.scenario} {_short(rate)}/s"
+    return case.scenario if case.batch == 1 else f"{case.scenario} x{case.batch}"
 
 
 def _latency(name: str) -> Callable[[Result], str]:
@@ -144,9 +157,9 @@ def _memory(row: Result) -> str:
 
 
 def _share(row: Result) -> str:
-    if row.ceiling is None or row.timing is None:
+    if row.ceiling is None or row.pooled is None:
         return ""
-    return f"{100 * row.ceiling.share(row.timing.p50):.0f} %"
+    return f"{100 * row.ceiling.share(row.pooled.stages.inference):.0f} %"
 
 
 def _versus_columns(rows: Iterable[Result]) -> list[Column]:
@@ -219,6 +232,14 @@ def _remarks(row: Result) -> Iterator[str]:
         yield "unsteady: the median still moved when warm-up ended"
     if row.timing and row.timing.noisy:
         yield f"noisy: times vary by more than {NOISY:.0%} of their mean"
+    if row.pooled and row.pooled.queries and row.pooled.queries.overloaded:
+        yield "overloaded: queries came faster than they can be answered, so the queue only grew"
+    if row.pooled and row.pooled.from_disk:
+        disk = row.pooled.from_disk
+        yield (
+            f"from disk, decoded and resized too: {_short(disk.fps)} pictures/s over "
+            f"{disk.pictures} pictures, {disk.failed} of them unreadable"
+        )
     if row.scores and row.scores.nonfinite:
         yield f"NaN or infinite at {row.scores.nonfinite} of {row.scores.pixels} pixels"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,35 @@ def test_an_onnx_file_is_a_row_as_it_is(tiny_file: Path) -> None:
 def test_restarts_are_some(restarts: int) -> None:
     with pytest.raises(UsageError, match="must be 1 to 100"):
         Options(restarts=restarts).check()
+
+
+def test_scenarios_are_rows_of_their_own() -> None:
+    names = ("single-stream", "multi-stream", "server", "offline")
+    chosen = Options(runtime=("onnxruntime",), scenario=names, streams=4, rate=3.0)
+    found = [(case.scenario, case.batch, case.rate) for case in chosen.cases()]
+    assert found == [
+        ("single-stream", 1, None),
+        ("multi-stream", 4, None),
+        ("server", 1, 3.0),
+        ("offline", 1, None),
+    ]
+    against = replace(chosen, against="unet-dws")
+    for case in against.cases():
+        other = against.against_of(case)
+        assert other is not None
+        assert (other.scenario, other.batch) == (case.scenario, case.batch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scenario": ("sever",)}, "did you mean 'server'"),
+        ({"rate": 3.0}, "--rate is for --scenario server; add that"),
+        ({"pictures": (Path("photos"),)}, "--pictures is for --scenario offline; add that"),
+        ({"rate": -1.0, "scenario": ("server",)}, "must be positive"),
+        ({"streams": 0}, "must be 1 to 1024"),
+    ],
+)
+def test_scenarios_that_cannot_be(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Options(**changes).check()

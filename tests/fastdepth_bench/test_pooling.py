@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from fastdepth_bench.offline import Throughput
 from fastdepth_bench.pooling import pool
-from fastdepth_bench.timing import Pass, WarmUp
+from fastdepth_bench.scenarios import Queries
+from fastdepth_bench.timing import Pass, WarmUp, summarise
 from fastdepth_bench.trial import Parts, Trial
 
 
@@ -64,3 +66,29 @@ def test_rounds_tell_how_many_times_faster():
     assert (versus.inference.value, versus.p50, versus.rounds) == (pytest.approx(3), 300, 24)
     assert versus.end_to_end.value == pytest.approx(0.402 / 0.102)
     assert pool([trial(0.1)], batch=1).versus is None
+
+
+def test_queries_that_came_in_by_themselves_count_from_their_arrival():
+    def served(times, achieved, overloaded=False):
+        warm = WarmUp(3, 0.5, stable=True)
+        timing = summarise(times, batch=1, warm=warm)
+        return trial(0.1, queries=Queries(timing, tuple(times), achieved, 7.0, overloaded))
+
+    pooled = pool([served([0.1, 0.3], 6.5), served([0.2, 0.6], 6.9, overloaded=True)], batch=1)
+    assert pooled.timing.n == 4
+    assert pooled.timing.p50 == pytest.approx(250)
+    assert pooled.timing.maximum == pytest.approx(600)
+    assert (pooled.fps.low, pooled.fps.high) == (6.5, 6.9)  # those answered
+    assert pooled.stages.inference == pytest.approx(100)  # without waiting
+    assert pooled.queries is not None
+    assert (pooled.queries.rate, pooled.queries.overloaded) == (7, True)
+
+
+def test_what_was_read_from_disk_is_pooled():
+    found = [
+        Throughput(30, 1, "broken.jpg", 2.0, 1.0, 4),
+        Throughput(50, 1, "broken.jpg", 2.0, 1.5, 4),
+    ]
+    pooled = pool([trial(0.1, from_disk=one) for one in found], batch=4)
+    assert pooled.from_disk is not None
+    assert (pooled.from_disk.pictures, pooled.from_disk.failed, pooled.from_disk.fps) == (80, 2, 20)

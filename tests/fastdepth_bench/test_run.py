@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
 from tiny_onnx import write_model
 
 from fastdepth.data import open_source
+from fastdepth.images import write_png
 from fastdepth.metrics import Evaluation
 from fastdepth.models.inference import predict_pictures
 from fastdepth.preprocess import resize
@@ -23,12 +26,14 @@ from fastdepth.size import Size
 from fastdepth_bench import run as run_function
 from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.options import Options
-from fastdepth_bench.result import Report
+from fastdepth_bench.result import SCHEMA_FILE, Report
 from fastdepth_bench.run import run, steps
 from fastdepth_bench.targets import Case
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cost import graph_cost
 from fastdepth_export.network import build_network
+
+ROW_SCHEMA = json.loads(SCHEMA_FILE.read_text())["properties"]["rows"]["items"]
 
 Open = Callable[[Callable[[Case], Any]], None]
 
@@ -194,6 +199,30 @@ def test_a_foreign_file_is_measured_beside_ours(
         assert (content["variant"], content["model"]["output"]) == ("rival", output)
         assert content["params"] is content["checkpoint_bytes"] is None
         assert ("fitted to the truth" in content["protocol_description"]) == row.yardstick.aligned
+
+
+def test_every_scenario_has_its_row(
+    opening: Open, fake_runner: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number in range(3):
+        write_png(tmp_path / f"{number}.png", np.full((32, 48, 3), 60 * number, np.uint8))
+    opening(lambda case: fake_runner(busy=0.001))
+    names = ("single-stream", "multi-stream", "server", "offline")
+    options = quick(
+        scenario=names, streams=2, pictures=(tmp_path,), size="128x96", restarts=2, seconds=0.2
+    )
+    options = replace(options, variant=("unet-dws",))
+    single, streams, served, offline = (row.to_row() for row in run(options, isolated=False).rows)
+    assert [row["error"] for row in (single, streams, served, offline)] == [None] * 4
+    assert (single["queries"], single["from_disk"], single["batch"]) == (None, None, 1)
+    assert (streams["batch"], streams["queries"]["samples"]) == (2, 2)
+    assert served["queries"]["rate"] > 0
+    assert served["fps"] == served["queries"]["achieved_rate"]
+    assert served["latency_ms"]["p50"] >= served["stages_ms"]["inference"]
+    assert offline["batch"] == offline["queries"]["samples"] >= 2  # for the fake larger is faster
+    assert offline["from_disk"]["pictures"] == 6  # of three pictures, each restart all
+    for row in (single, streams, served, offline):
+        jsonschema.validate(row, ROW_SCHEMA)
 
 
 def test_rows_are_measured_in_processes_of_their_own(

@@ -13,7 +13,7 @@ from fastdepth_bench.accuracy import Yardstick
 from fastdepth_bench.bootstrap import Interval
 from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.environment import Environment
-from fastdepth_bench.pooling import Pooled, Versus
+from fastdepth_bench.pooling import Arrivals, FromDisk, Pooled, Versus
 from fastdepth_bench.result import Report, Result, compare_with_torch
 from fastdepth_bench.table import print_report, signed
 from fastdepth_bench.targets import Case
@@ -150,3 +150,26 @@ def test_a_row_without_figures_is_dashes(
 
 def test_no_minus_before_nothing() -> None:
     assert [signed(value) for value in (-1e-6, 0.00012, -0.01)] == ["+0.0000", "+0.0001", "-0.0100"]
+
+
+def test_scenarios_are_told_apart(
+    rows: list[Result], environment: Environment, pooled: Pooled
+) -> None:
+    assert "scenario" not in show(rows, environment, 250)
+    overloaded = replace(pooled, queries=Arrivals(9.0, 2.4, overloaded=True))
+    read = replace(pooled, from_disk=FromDisk(400, 2, 31.0))
+    case = rows[0].case
+    many = [
+        replace(rows[0], case=replace(case, scenario="multi-stream", batch=8)),
+        replace(rows[0], case=replace(case, scenario="server", rate=9.0), pooled=overloaded),
+        replace(rows[0], case=replace(case, scenario="offline", batch=16), pooled=read),
+    ]
+    text = " ".join(show(many, environment, 250).split())
+    for part in (
+        "multi-stream x8",
+        "server 9.00/s",
+        "offline x16",
+        "#2 overloaded",
+        "#3 from disk, decoded and resized too: 31.0 pictures/s over 400 pictures, 2 of them",
+    ):
+        assert part in text
