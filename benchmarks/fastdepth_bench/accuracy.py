@@ -14,6 +14,7 @@ from fastdepth.metrics import Evaluation, Scores, get_protocol
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.disparity import align_disparity
+from fastdepth_bench.inputs import stack_frames
 from fastdepth_bench.rival import OUTPUTS
 from fastdepth_bench.timing import resized
 
@@ -138,7 +139,8 @@ def timing_frames(samples: Samples, batch: int = 1) -> list[Batch]:
         batch: pictures per inference.
 
     Returns:
-        Arrays (batch, H, W, 3) uint8 at the size of the pictures; each begins with another one.
+        Arrays (batch, H, W, 3) uint8 at the size of the pictures; as few as show all of them, at
+        least two, and each begins with another one.
 
     Raises:
         UsageError: pictures of several sizes, which share no batch.
@@ -149,8 +151,7 @@ def timing_frames(samples: Samples, batch: int = 1) -> list[Batch]:
     pictures += [picture[:, ::-1] for picture in pictures]
     if batch > 1 and len({picture.shape for picture in pictures}) > 1:
         raise UsageError("pictures of several sizes share no batch; take other --data")
-    rolled = (np.roll(range(len(pictures)), -first) for first in range(len(pictures)))
-    return [np.stack([pictures[k] for k in np.resize(turn, batch)]) for turn in rolled]
+    return stack_frames(pictures, batch)
 
 
 def timing_batches(samples: Samples, size: Size, batch: int = 1) -> list[Batch]:
