@@ -35,7 +35,7 @@ TARGET_TABLE, SEEDS = "targets", "seeds"
 SECTIONS = (RESULTS, FOLDING, PRECISIONS, SYSTEMS, SEEDS, TARGET_TABLE)
 """Names of the README's generated sections."""
 
-SUFFIXES = {RESULTS: ".json"} | {s: f".{s}.json" for s in (FOLDING, PRECISIONS, SYSTEMS)}
+SUFFIXES = {RESULTS: ".json"} | {s: f".{s}.json" for s in (FOLDING, PRECISIONS, SYSTEMS, SEEDS)}
 """Ends of the names of results files by the section that they are for."""
 
 NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"

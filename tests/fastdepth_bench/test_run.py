@@ -171,6 +171,17 @@ def test_a_row_takes_turns_with_the_one_it_is_compared_with(
     assert (itself.against, itself.to_row()["against"]) == (None, None)
 
 
+def test_the_ceiling_is_the_best_that_the_machine_did_in_the_whole_run(
+    opening: Open, fake_runner: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening(lambda case: fake_runner())
+    found = iter([Rates(1e11, 3e10, 1), Rates(3e11, 1e10, 1), Rates(2e11, 2e10, 1)])
+    module = sys.modules["fastdepth_bench.run"]
+    monkeypatch.setattr(module, "measure_rates", lambda *_: next(found))
+    (row,) = run(quick(restarts=3), isolated=False).rows
+    assert row.rates == Rates(3e11, 3e10, 1)
+
+
 def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]) -> None:
     opening(lambda case: fake_runner())
     moved, notes = [], []
@@ -181,7 +192,7 @@ def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]
 
     options = quick(restarts=2)
     run(options, advance, isolated=False)
-    assert sum(moved) == steps(options) == 2 + 3 * len(options.cases())
+    assert sum(moved) == steps(options) == 1 + 3 * len(options.cases())
     assert "reading rooms:2 2/2" in notes
 
 

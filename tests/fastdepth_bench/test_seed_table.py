@@ -76,6 +76,18 @@ def test_each_at_its_own_size_makes_a_ratio():
     assert gain["here faster"] == "8.0x"
 
 
+def test_passes_in_turns_count_before_speeds_that_were_taken_apart():
+    turns = {"name": "effb5-256", "ratio": 7.0, "low": 6.5, "high": 7.25}
+    both = report(new_row("effb5-256", p50=400.0), new_row("unet128-dws", p50=50.0, against=turns))
+    gain = cells([both], "Against effb5-256: how", "unet128-dws")
+    assert gain["here faster"] == "7.0x [6.5, 7.2]"
+    other = report(
+        new_row("effb5-256", p50=400.0),
+        new_row("unet128-dws", p50=50.0, against=turns | {"name": "unet128"}),
+    )
+    assert cells([other], "Against effb5-256: how", "unet128-dws")["here faster"] == "8.0x"
+
+
 def test_scores_are_of_trained_networks_on_the_same_real_pictures():
     heavy = old_row("effb5-256", metrics={"d1": 0.8})
     title = "Against effb5-256: d1"
