@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shlex
 import shutil
 from pathlib import Path
 
 import cv2
+import made_up_results
 import numpy as np
 import pytest
 import tyro
+from made_up_results import new_row
+from onnx import TensorProto
+from tiny_onnx import write_model
 
 from fastdepth import predict
 from fastdepth.data.rooms import render_room
@@ -27,7 +32,10 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 COMMANDS = {
-    "fastdepth-bench": (bench.main, "--size 416x320 --limit 2 --seconds 0.1 --threads 1"),
+    "fastdepth-bench": (
+        bench.main,
+        "--size 416x320 --limit 2 --seconds 0.1 --restarts 1 --threads 1",
+    ),
     "fastdepth-export": (
         export.main,
         "--size 416x320 --data rooms:2 --calibration rooms:2 --force",
@@ -49,9 +57,12 @@ def commands():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a photo, in which the commands run one after the other."""
+    """A folder with what the commands read, in which they run one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     cv2.imwrite(str(folder / "photo.jpg"), render_room(1, Size(120, 160)).image[..., ::-1])
+    write_model(folder / "rival.onnx", metadata=None, input_type=TensorProto.FLOAT)
+    for name in ("results", "old", "new"):
+        (folder / f"{name}.json").write_text(json.dumps(made_up_results.report(new_row())))
     return folder
 
 
@@ -70,12 +81,12 @@ def test_every_command_is_shown():
 def test_command(line, here, folder, capsys):
     name, *words = shlex.split(line.replace("PATH", str(folder)))
     main, tiny = COMMANDS[name]
-    if {"--list", "--doctor"} & set(words):
+    if {"--list", "--doctor"} & set(words) or words[0] in bench.READERS:
         tiny = ""
     shutil.rmtree(here / "runs", ignore_errors=True)
     assert main([*words, *tiny.split()]) == 0, capsys.readouterr().err
     for option, value in itertools.pairwise(words):
-        if option in ("--output", "--json"):
+        if option in ("--output", "--json", "--plot"):
             assert Path(value).exists()
 
 
