@@ -1,6 +1,6 @@
 """Where a function is mapped over pictures: in this process, in a pool of processes, or with Ray.
 
-All three take the pictures as they come, keep but a few under way, and yield each when it is done.
+All three take the pictures as they come, never many ahead, and yield each when it is done.
 Where a process dies, what was under way is tried again; a picture that ends its process twice is
 named, and the rest go on. So a function that renames its files into place and leaves finished ones
 as they are writes each file exactly once.
@@ -43,8 +43,8 @@ Submit = Callable[[Picture], "Future[str]"]
 
 TRIES = 2  # deaths of a process after which the picture that it had under way is given up
 
-RAY_CHUNK = 16  # pictures a task, for Ray Data spends milliseconds on each
-RAY_WINDOW = 64  # tasks a process in one dataset, of which all pictures are named beforehand
+RAY_CHUNK = 16  # pictures a task, for Ray Data spends milliseconds on each task
+RAY_WINDOW = 64  # tasks a process in one dataset, for its pictures must all be named beforehand
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def map_ray(function: Function, pictures: Iterable[Picture], workers: Workers) -
         MissingExtraError: Ray is not installed, or not with what Ray Data needs.
     """
     ray = require("ray", "ray")
-    require("pyarrow", "ray")
+    for needed in "pyarrow", "pandas":
+        require(needed, "ray")
     data = require("ray.data", "ray")
     ours = not ray.is_initialized()
     if ours:
