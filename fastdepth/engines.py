@@ -13,6 +13,7 @@ import logging
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import Counter, deque
@@ -55,6 +56,7 @@ class Workers:
         count: how many.
         threads: CPU threads of each.
         died: called with each picture that was under way when a process died, before another try.
+            Ray calls it in the process that tries next.
     """
 
     count: int = 1
@@ -111,7 +113,8 @@ def map_ray(function: Function, pictures: Iterable[Picture], workers: Workers) -
     try:
         while window := list(itertools.islice(taken, RAY_CHUNK * RAY_WINDOW * workers.count)):
             blocks = math.ceil(len(window) / RAY_CHUNK)
-            done = data.from_items(window, override_num_blocks=blocks).map_batches(
+            rows = [pickle.dumps(picture) for picture in window]  # its tables hold no other objects
+            done = data.from_items(rows, override_num_blocks=blocks).map_batches(
                 _answer_ray,
                 batch_size=None,
                 compute=data.TaskPoolStrategy(workers.count),
@@ -119,7 +122,7 @@ def map_ray(function: Function, pictures: Iterable[Picture], workers: Workers) -
                 fn_args=given,
             )
             for row in done.iter_rows():
-                picture, answer = row["done"]
+                picture, answer = pickle.loads(row["done"])
                 if isinstance(answer, FastDepthError):
                     raise answer
                 yield picture, answer
@@ -235,7 +238,7 @@ class _Tries:
 
 def _answer_ray(
     batch: dict[str, Any], function: Function, workers: Workers, folder: str, tries: Any
-) -> dict[str, list[tuple[Picture, str | FastDepthError]]]:
+) -> dict[str, list[bytes]]:
     """What a process of Ray's does with some pictures, from their beginning after each death.
 
     Paths are relative to the folder of the process that asked.
@@ -244,16 +247,17 @@ def _answer_ray(
     os.chdir(folder)
     cv2.setNumThreads(workers.threads)
     done: list[tuple[Picture, str | FastDepthError]] = []
-    for picture in batch["item"]:
+    for picture in map(pickle.loads, batch["item"]):
         begun = ray.get(tries.begin.remote(picture.name))
         if begun > 1:
             workers.died(picture)
         try:
             done.append((picture, _ended(picture) if begun > TRIES else function(picture)))
         except FastDepthError as error:  # raised it would come wrapped
-            return {"done": [*done, (picture, error)]}
+            done.append((picture, error))
+            break
         tries.end.remote(picture.name)
-    return {"done": done}
+    return {"done": [pickle.dumps(pair) for pair in done]}
 
 
 def _check_start(executor: ProcessPoolExecutor) -> None:
