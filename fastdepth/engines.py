@@ -1,25 +1,29 @@
 """Where a function is mapped over pictures: in this process, in a pool of processes, or with Ray.
 
-All three take the pictures as they come, keep but a few under way, and yield each when it is done.
-Where a process dies, what was under way is tried again, each picture alone; one that then ends its
-process twice is named, and the rest go on. So a function that renames its files into place and
-leaves finished ones as they are writes each file exactly once.
+All three take the pictures as they come, never many ahead, and yield each when it is done.
+Where a process dies, what was under way is tried again; a picture that ends its process twice is
+named, and the rest go on. So a function that renames its files into place and leaves finished ones
+as they are writes each file exactly once.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -36,11 +40,12 @@ Done = tuple[Picture, str]
 Engine = Callable[[Function, Iterable[Picture], "Workers"], Iterator[Done]]
 """``engine(function, pictures, workers)``; a FastDepthError that the function raises ends it."""
 
-Chunk = list[Picture]
-Answers = list[str] | FastDepthError
-Submit = Callable[[Chunk], "Future[Answers]"]
+Submit = Callable[[Picture], "Future[str]"]
 
-RAY_CHUNK = 16  # pictures a task, for Ray spends about a millisecond on each task
+TRIES = 2  # deaths of a process after which the picture that it had under way is given up
+
+RAY_CHUNK = 16  # pictures a task, for Ray Data spends milliseconds on each task
+RAY_WINDOW = 64  # tasks a process in one dataset, for its pictures must all be named beforehand
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Workers:
         count: how many.
         threads: CPU threads of each.
         died: called with each picture that was under way when a process died, before another try.
+            Ray calls it in the process that tries next.
     """
 
     count: int = 1
@@ -76,41 +82,50 @@ def map_processes(
         try:
             if count == 1:  # as it is after a death: was it the picture, or can none be started?
                 _check_start(executor)
-            yield lambda chunk: executor.submit(_answer, function, chunk)
+            yield lambda picture: executor.submit(function, picture)
         finally:
             executor.shutdown(cancel_futures=True)
 
-    yield from _map(pool, (BrokenProcessPool,), _chunks(pictures, 1), 2 * workers.count, workers)
+    yield from _map(pool, iter(pictures), workers)
 
 
 def map_ray(function: Function, pictures: Iterable[Picture], workers: Workers) -> Iterator[Done]:
-    """Map with Ray, in tasks of a few pictures.
+    """Map with Ray Data, which tries again what a process that died leaves.
 
     The cluster is that of ``$RAY_ADDRESS``, whose machines must see the same files; without it Ray
     is started on this machine, and ended.
 
     Raises:
-        MissingExtraError: Ray is not installed.
+        MissingExtraError: Ray is not installed, or not with what Ray Data needs.
     """
     ray = require("ray", "ray")
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
+    for needed in "pyarrow", "pandas":
+        require(needed, "ray")
+    data = require("ray.data", "ray")
     ours = not ray.is_initialized()
-    if ours and os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level="ERROR")
-    elif ours:
-        ray.init("local", num_cpus=workers.count * workers.threads, **quiet)
-    task = ray.remote(num_cpus=workers.threads, max_retries=0)(_answer_ray)
-
-    def submit(chunk: Chunk) -> Future[Answers]:
-        asked = task.remote(function, workers.threads, str(Path.cwd()), chunk)
-        future: Future[Answers] = asked.future()
-        return future
-
-    errors = ray.exceptions
-    lost = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError)
-    chunks = _chunks(pictures, RAY_CHUNK)
+    if ours:
+        _start_ray(ray, workers)
+        data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tries).remote()
+    given = function, workers, str(Path.cwd()), tries
+    taken = iter(pictures)
     try:
-        yield from _map(lambda _: nullcontext(submit), lost, chunks, workers.count, workers)
+        while window := list(itertools.islice(taken, RAY_CHUNK * RAY_WINDOW * workers.count)):
+            blocks = math.ceil(len(window) / RAY_CHUNK)
+            rows = [pickle.dumps(picture) for picture in window]  # its tables hold no other objects
+            done = data.from_items(rows, override_num_blocks=blocks).map_batches(
+                _answer_ray,
+                batch_size=None,
+                compute=data.TaskPoolStrategy(workers.count),
+                num_cpus=workers.threads,
+                fn_args=given,
+            )
+            for row in done.iter_rows():
+                picture, answer = pickle.loads(row["done"])
+                if isinstance(answer, FastDepthError):
+                    raise answer
+                yield picture, answer
     finally:
         if ours:
             ray.shutdown()
@@ -127,97 +142,122 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _chunks(pictures: Iterable[Picture], count: int) -> Iterator[Chunk]:
-    """Pictures in lists of ``count``, the last one shorter; taken only when asked for."""
-    taken = iter(pictures)
-    return iter(lambda: list(itertools.islice(taken, count)), [])
-
-
 def _map(
     pool: Callable[[int], AbstractContextManager[Submit]],
-    lost: tuple[type[Exception], ...],
-    chunks: Iterator[Chunk],
-    under_way: int,
+    pictures: Iterator[Picture],
     workers: Workers,
 ) -> Iterator[Done]:
-    """Map all chunks; those that a dead process left are tried again picture by picture.
+    """Map all pictures; those that a dead process left are tried again one by one.
 
     Args:
-        pool: opens a pool of so many processes, to which chunks are submitted.
-        lost: what a future raises whose process died.
-        chunks: the pictures.
-        under_way: most chunks submitted and not yet done.
+        pool: opens a pool of so many processes, to which pictures are submitted.
+        pictures: what is mapped; at most two a process are under way.
         workers: the processes.
     """
-    while unsure := (yield from _until_death(pool(workers.count), lost, chunks, under_way)):
+    while unsure := (yield from _until_death(pool(workers.count), pictures, 2 * workers.count)):
         for picture in unsure:
             workers.died(picture)
-        alone, tried = deque(unsure), set()
-        while killers := (yield from _until_death(pool(1), lost, _popped(alone), 1)):
+        alone, died = deque(unsure), Counter[Picture]()
+        while killers := (yield from _until_death(pool(1), _popped(alone), 1)):
             (picture,) = killers
             workers.died(picture)
-            if picture in tried:
-                yield picture, f"{picture} ended its process twice; does the memory suffice?"
+            died[picture] += 1
+            if died[picture] == TRIES:
+                yield picture, _ended(picture)
             else:
-                tried.add(picture)
                 alone.appendleft(picture)
 
 
-def _popped(pictures: deque[Picture]) -> Iterator[Chunk]:
-    """Pictures one by one, from the left, until there are none."""
+def _popped(pictures: deque[Picture]) -> Iterator[Picture]:
+    """Pictures from the left, until there are none."""
     while pictures:
-        yield [pictures.popleft()]
+        yield pictures.popleft()
 
 
 def _until_death(
-    pool: AbstractContextManager[Submit],
-    lost: tuple[type[Exception], ...],
-    chunks: Iterator[Chunk],
-    under_way: int,
+    pool: AbstractContextManager[Submit], pictures: Iterator[Picture], under_way: int
 ) -> Generator[Done, None, list[Picture]]:
-    """Map chunks until there are no more, or until a process dies.
+    """Map pictures until there are no more, or until a process dies.
 
     Returns:
-        The pictures that were under way in a process that died; any may have been the cause.
+        The pictures that were under way when a process died; any may have been the cause.
     """
     unsure: list[Picture] = []
-    waiting: dict[Future[Answers], Chunk] = {}
+    waiting: dict[Future[str], Picture] = {}
     with pool as submit:
         while True:
             room = 0 if unsure else under_way - len(waiting)
-            for chunk in itertools.islice(chunks, room):
+            for picture in itertools.islice(pictures, room):
                 try:
-                    waiting[submit(chunk)] = chunk
-                except lost:  # a pool takes nothing more once a process of it died
-                    unsure += chunk
+                    waiting[submit(picture)] = picture
+                except BrokenProcessPool:  # it takes nothing more once a process of it died
+                    unsure.append(picture)
                     break
             if not waiting:
                 return unsure
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                chunk = waiting.pop(future)
+                picture = waiting.pop(future)
                 try:
-                    answers = future.result()
-                except lost:
-                    unsure += chunk
+                    answer = future.result()
+                except BrokenProcessPool:
+                    unsure.append(picture)
                     continue
-                if isinstance(answers, FastDepthError):
-                    raise answers
-                yield from zip(chunk, answers, strict=True)
+                yield picture, answer
 
 
-def _answer(function: Function, chunk: Chunk) -> Answers:
-    """What a process does with a chunk. Errors are returned: Ray would wrap those raised."""
-    try:
-        return [function(picture) for picture in chunk]
-    except FastDepthError as error:
-        return error
+def _ended(picture: Picture) -> str:
+    """What is wrong with a picture of which no process survives."""
+    return f"{picture} ended its process twice; does the memory suffice?"
 
 
-def _answer_ray(function: Function, threads: int, folder: str, chunk: Chunk) -> Answers:
-    """The same in a process of Ray's: paths are relative to the folder of the one that asked."""
+def _start_ray(ray: Any, workers: Workers) -> None:
+    """Connect to the cluster that the user named, else start Ray here."""
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    else:
+        cores = workers.count * workers.threads
+        quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
+        ray.init("local", num_cpus=cores, **quiet)
+
+
+class _Tries:
+    """An actor of Ray's: how often pictures were begun that are not yet done."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[str] = Counter()
+
+    def begin(self, name: str) -> int:
+        """Count one more try of the picture; returns how many there are now."""
+        self.begun[name] += 1
+        return self.begun[name]
+
+    def end(self, name: str) -> None:
+        """Forget a picture that is done."""
+        self.begun.pop(name, None)
+
+
+def _answer_ray(
+    batch: dict[str, Any], function: Function, workers: Workers, folder: str, tries: Any
+) -> dict[str, list[bytes]]:
+    """What a process of Ray's does with some pictures, from their beginning after each death.
+
+    Paths are relative to the folder of the process that asked.
+    """
+    ray = require("ray", "ray")
     os.chdir(folder)
-    cv2.setNumThreads(threads)
-    return _answer(function, chunk)
+    cv2.setNumThreads(workers.threads)
+    done: list[tuple[Picture, str | FastDepthError]] = []
+    for picture in map(pickle.loads, batch["item"]):
+        begun = ray.get(tries.begin.remote(picture.name))
+        if begun > 1:
+            workers.died(picture)
+        try:
+            done.append((picture, _ended(picture) if begun > TRIES else function(picture)))
+        except FastDepthError as error:  # raised it would come wrapped
+            done.append((picture, error))
+            break
+        tries.end.remote(picture.name)
+    return {"done": [pickle.dumps(pair) for pair in done]}
 
 
 def _check_start(executor: ProcessPoolExecutor) -> None:

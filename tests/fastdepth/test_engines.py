@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import fakes_of_engines as fakes
 import pytest
 
+from fastdepth import engines
 from fastdepth.console import Stopwatch
 from fastdepth.engines import ENGINES, Workers, map_here, map_processes
 from fastdepth.errors import MissingExtraError, OutputError
@@ -111,7 +113,35 @@ def is_running(process: int) -> bool:
     return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def test_without_ray_its_pip_line_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fastdepth\[ray\]'"):
+@pytest.mark.parametrize("missing", ["ray", "pyarrow", "pandas"])
+def test_without_ray_its_pip_line_is_printed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for module in "ray", "pyarrow", "pandas":
+        monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtraError, match=rf"{missing} .* pip install 'fastdepth\[ray\]'"):
         list(ENGINES["ray"](str, pictures(1), Workers()))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # Ray Data warns of its own options
+def test_ray_answers_for_all_window_after_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setattr(engines, "RAY_CHUNK", 3)
+    monkeypatch.setattr(engines, "RAY_WINDOW", 2)
+    taken, done, most = 0, [], 0
+
+    def lazily() -> Iterator[Picture]:
+        nonlocal taken
+        for picture in pictures(40):
+            taken += 1
+            yield picture
+
+    for picture, answer in ENGINES["ray"](str, lazily(), Workers(2)):
+        assert answer == picture.name
+        most = max(most, taken - len(done))
+        done.append(picture.name)
+    assert sorted(done) == sorted(picture.name for picture in pictures(40))
+    assert most <= 3 * 2 * 2
+    with pytest.raises(OutputError, match=r"cannot write \d\.jpg"):
+        list(ENGINES["ray"](fakes.refuse, pictures(9), Workers(2)))

@@ -204,6 +204,7 @@ def test_killed_processes_lose_and_repeat_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # Ray Data warns of its own options
 def test_killed_processes_of_ray_lose_and_repeat_nothing(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
