@@ -262,11 +262,12 @@ def _legend(rows: Sequence[Result]) -> Iterator[str]:
     measured = next((row for row in rows if row.pooled), None)
     if measured is None or measured.pooled is None:
         return
+    restarts = measured.pooled.restarts
     frame = f", a frame of {measured.frame_size}" if measured.frame_size else ""
     yield (
         "inference: picture in host memory to depth in host memory; end to end: from the camera's "
         f"frame to depth at its size{frame}; frames/s at the median; 95 %: the interval in which "
-        f"the median lies over {measured.pooled.restarts} restarts of the process"
+        f"the median lies over {restarts} restart{'s' * (restarts > 1)} of the process"
     )
     if any(row.pooled and row.pooled.versus for row in rows):
         yield (
