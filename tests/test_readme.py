@@ -34,7 +34,7 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = {
     "fastdepth-bench": (
         bench.main,
-        "--size 416x320 --limit 2 --seconds 0.1 --restarts 1 --threads 1",
+        "--runtime onnxruntime --size 416x320 --limit 2 --seconds 0.1 --restarts 1 --threads 1",
     ),
     "fastdepth-export": (
         export.main,

@@ -16,7 +16,7 @@ EMPTY = "".join(f"{mark}\n" for section in SECTIONS for mark in marks(section))
 @pytest.fixture
 def report():
     """A committed report, of which tests make up rows."""
-    return json.loads((RESULTS / "amd-epyc-4-cores.nyu.json").read_text())
+    return json.loads((RESULTS / "amd-epyc-2-of-4-cores.nyu.json").read_text())
 
 
 def made_up(report, **changes):
@@ -80,7 +80,7 @@ def test_what_it_was_measured_on_is_named(report):
     (first,) = [line for line in markdown.splitlines() if line.startswith("On a: ")]
     (second,) = [line for line in markdown.splitlines() if line.startswith("On b: ")]
     assert "nyu (in-painted), 498 samples, hash 903e649ece66; protocol eigen; crop" in first
-    assert "thread(s), batch 1; AMD EPYC; 4 of 4 cores" in first
+    assert "thread(s), batch 1; AMD EPYC; 2 of 4 cores" in first
     assert "71 samples, hash abc" in second
 
 
