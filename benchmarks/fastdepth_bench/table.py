@@ -228,6 +228,8 @@ def _remarks(row: Result) -> Iterator[str]:
         yield f"weights {row.case.weights_name}, hash {row.case.weights_hash}"
     else:
         yield "untrained: random weights, so accuracy is left empty"
+    if row.ceiling and row.pooled:
+        yield f"ceiling: {row.ceiling.binds} bind"
     if row.timing and not row.timing.warm_up.stable:
         yield "unsteady: the median still moved when warm-up ended"
     if row.timing and row.timing.noisy:

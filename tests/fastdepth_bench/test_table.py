@@ -85,6 +85,7 @@ def test_the_ceiling_is_named_with_the_rates_that_it_comes_from(
     text = " ".join(show(rows, environment, 250).split())
     assert "31 %" in text  # 12.3 GMAC need 123 of 400 ms
     assert "100.0 GMAC/s" in text
+    assert "#1 ceiling: multiply-adds bind" in text
 
 
 def test_data_sets_and_protocols_never_share_a_table(
