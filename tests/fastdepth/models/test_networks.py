@@ -15,7 +15,7 @@ from fastdepth.variants import VARIANTS
 
 SMALL = {variant.name: variant.sizes.nearest(Size(64, 64))[0] for variant in VARIANTS.values()}
 HEAVY = {"fcrn-fc"}  # a gigabyte
-FULL_SIZE = {"densenet201-unet", "densenet201-fast", "fastdepth-mnv1"}
+FULL_SIZE = {"densenet201-unet", "densenet201-fast", "fastdepth-mnv1", "mnv2-nnconv5"}
 FCRN = {name for name in VARIANTS if name.startswith("fcrn-")} - HEAVY
 
 
