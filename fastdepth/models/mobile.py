@@ -11,14 +11,16 @@ from __future__ import annotations
 import itertools
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastdepth.models.adabins import bin_centres, mix_bins
+from fastdepth.models.adabins import bin_centres
 from fastdepth.models.mobilenet import mobile_encoder, separable, stage_widths, stages
 from fastdepth.models.network import DepthNetwork, Prediction
 
 FEWEST = 0.1  # width of the least bin by that of equal ones
+BOUND = 10.0  # of a logit: the exponentials of two differ by a factor of 5e8 at most
 
 
 class Level(nn.Module):
@@ -75,7 +77,19 @@ class LogBins(nn.Module):
         shares = self.widths(deepest.mean(dim=(2, 3))).float().softmax(dim=1)
         widths = (shares + FEWEST / shares.shape[1]) / (1 + FEWEST)
         centres = bin_centres(widths, *self.log_range)
-        return mix_bins(self.logits(features), centres).exp(), centres.exp()
+        return _mix(self.logits(features).to(centres.dtype), centres).exp(), centres.exp()
+
+
+def _mix(logits: Tensor, centres: Tensor) -> Tensor:
+    """:func:`fastdepth.models.adabins.mix_bins` of bounded logits, where bins stay channels.
+
+    A softmax over channels moves them last and back again in most runtimes, which costs as much as
+    the encoder; a product with the centres and with ones needs no such thing. Without the greatest
+    logit taken off there is no overflow as long as they are bounded.
+    """
+    shares = logits.clamp(-BOUND, BOUND).exp().flatten(2)
+    total, weighted = (torch.stack([torch.ones_like(centres), centres], 1) @ shares).chunk(2, 1)
+    return (weighted / total).reshape(-1, 1, *logits.shape[2:])
 
 
 class MobileBins(DepthNetwork):
