@@ -205,7 +205,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             ),
             _mobile(
                 "mnv2-64-dws",
-                2_143_584,
+                2_137_952,
                 "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
                 Size(240, 320),
                 "mobile",
@@ -215,7 +215,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             ),
             _mobile(
                 "mnv2-64-dws-70",
-                1_979_096,
+                1_976_152,
                 "the same, narrower, on 70 % of the input's sides",
                 Size(168, 224),
                 "mobile-70",

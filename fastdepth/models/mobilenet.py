@@ -41,10 +41,10 @@ def stage_widths(encoder: Any) -> list[int]:
     return [stage["num_chs"] for stage in encoder.feature_info]
 
 
-def separable(inputs: int, outputs: int) -> nn.Sequential:
-    """5x5 depthwise and pointwise convolution, each with batch norm and ReLU."""
+def separable(inputs: int, outputs: int, kernel: int = 5) -> nn.Sequential:
+    """Depthwise and pointwise convolution, each with batch norm and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, inputs, 5, padding=2, groups=inputs, bias=False),
+        nn.Conv2d(inputs, inputs, kernel, padding=kernel // 2, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
         nn.Conv2d(inputs, outputs, 1, bias=False),
