@@ -7,6 +7,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fastdepth.models.network import DepthNetwork
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 class AveragedNetwork:
     """The network that is validated and shipped: the average, or the trained network itself.
@@ -26,8 +28,8 @@ class AveragedNetwork:
         self._model: AveragedModel | None = None
         if decay:
 
-            def mix(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-                # Early on a shorter memory: else the weights from before training linger.
+            def mix(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+                # A shorter memory at first: else the weights from before training linger.
                 own = min(decay, (1 + int(count)) / (10 + int(count)))
                 get_ema_multi_avg_fn(own)(averaged, current, count)  # type: ignore[no-untyped-call]
 

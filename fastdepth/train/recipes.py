@@ -117,7 +117,7 @@ class TrainingRecipe:
         fall_patience: plateau: validations without a lesser loss before it falls.
         clip: greatest norm of the gradient; infinity for any.
         ema: decay of an exponential moving average of the weights, which is what is validated and
-            shipped; 0 for none.
+            shipped; less in the first steps; 0 for none.
         monitor: ``loss`` or a metric of :class:`fastdepth.metrics.Scores`, measured on validation
             scenes; its best decides which weights are kept, and when training stops early.
         patience: validations without a better one until a stage ends early; None for never.
