@@ -76,6 +76,22 @@ def _fcrn(name: str, params: int, decoder: str, summary: str, sizes: SizeRule) -
     return Variant(name, "fcrn:FCRN", params, summary, size, sizes, options, recipe="laina")
 
 
+def _mobile(
+    name: str, params: int, summary: str, size: Size, recipe: str, **options: Any
+) -> Variant:
+    return Variant(
+        name,
+        "mobile:MobileBins",
+        params,
+        summary,
+        size,
+        SizeRule(),
+        options,
+        depth_range=(0.1, 10.0),
+        recipe=recipe,
+    )
+
+
 # Counts and names of the first six: Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021), built on
 # AdaBins (Bhat, Alhashim, Wonka, 2020).
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -176,6 +192,36 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 Size(224, 224),
                 SizeRule(multiple=32),
                 recipe="regression-224",
+            ),
+            Variant(
+                "mnv2-nnconv5",
+                "mobilenet:FastDepth",
+                2_198_945,
+                "FastDepth's decoder on MobileNetV2",
+                Size(224, 224),
+                SizeRule(multiple=32),
+                {"encoder": "mobilenetv2_100"},
+                recipe="mobile-224",
+            ),
+            _mobile(
+                "mnv2-64-dws",
+                2_137_952,
+                "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
+                Size(240, 320),
+                "mobile",
+                bins=64,
+                widths=(192, 128, 64, 32),
+                blocks=(2, 2, 2, 1),
+            ),
+            _mobile(
+                "mnv2-64-dws-70",
+                1_976_152,
+                "the same, narrower, on 70 % of the input's sides",
+                Size(168, 224),
+                "mobile-70",
+                bins=64,
+                widths=(128, 64, 48, 24),
+                blocks=(1, 1, 1, 1),
             ),
         )
     }

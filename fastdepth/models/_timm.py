@@ -55,10 +55,21 @@ def import_timm() -> ModuleType:
     return require("timm", "train")
 
 
-def create_encoder(name: str) -> Any:
+def create_encoder(name: str, unused: tuple[str, ...] = ()) -> Any:
     """A network of timm's without its classifier, with random weights.
+
+    Args:
+        name: under which timm knows it.
+        unused: modules that are left out like the classifier, and passed over in pretrained
+            weights: what stands between the last features and the classifier.
 
     Raises:
         MissingExtraError: timm is not installed.
     """
-    return import_timm().create_model(name, pretrained=False, num_classes=0)
+    encoder = import_timm().create_model(name, pretrained=False, num_classes=0)
+    for part in unused:
+        setattr(encoder, part, torch.nn.Identity())
+    if unused:
+        known = encoder.pretrained_cfg
+        encoder.pretrained_cfg = known | {"classifier": (known["classifier"], *unused)}
+    return encoder

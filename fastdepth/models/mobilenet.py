@@ -7,6 +7,7 @@ ICRA 2019: MobileNet-NNConv5 with depthwise decomposition and skip connections b
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,13 +15,36 @@ from torch.nn import functional as F
 from fastdepth.models._timm import create_encoder
 from fastdepth.models.network import DepthNetwork, Prediction
 
-WIDTHS = (1024, 512, 256, 128, 64, 32)
+WIDTHS = (512, 256, 128, 64, 32)
+# What stands between the last features and the classifier is left out.
+UNUSED = {"mobilenetv1_100": (), "mobilenetv2_100": ("conv_head", "bn2")}
 
 
-def _separable(inputs: int, outputs: int) -> nn.Sequential:
-    """5x5 depthwise and pointwise convolution, each with batch norm and ReLU."""
+def mobile_encoder(name: str) -> Any:
+    """MobileNetV1 or V2 of timm's, whose features :func:`stages` answers with."""
+    return create_encoder(name, UNUSED[name])
+
+
+def stages(encoder: Any, normalised: Tensor) -> list[Tensor]:
+    """Its features at 1/2, 1/4, 1/8, 1/16 and 1/32 of a normalised picture's resolution."""
+    kept = {stage["module"] for stage in encoder.feature_info}
+    level, levels = encoder.bn1(encoder.conv_stem(normalised)), []
+    for number, block in enumerate(encoder.blocks):
+        level = block(level)
+        if f"blocks.{number}" in kept:
+            levels.append(level)
+    return levels
+
+
+def stage_widths(encoder: Any) -> list[int]:
+    """Channels of what :func:`stages` answers with."""
+    return [stage["num_chs"] for stage in encoder.feature_info]
+
+
+def separable(inputs: int, outputs: int, kernel: int = 5) -> nn.Sequential:
+    """Depthwise and pointwise convolution, each with batch norm and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, inputs, 5, padding=2, groups=inputs, bias=False),
+        nn.Conv2d(inputs, inputs, kernel, padding=kernel // 2, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
         nn.Conv2d(inputs, outputs, 1, bias=False),
@@ -37,25 +61,34 @@ class FastDepth(DepthNetwork):
     ReLU; here a sigmoid spans the depth range, because the loss of its recipe needs depth above 0.
 
     Args:
+        encoder: timm's name; with MobileNetV2, whose stages are narrower than the decoder, a 1x1
+            convolution widens what is added.
         depth_range: least and greatest depth [m].
     """
 
     encoder_path = "encoder"
 
-    def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
+    def __init__(
+        self,
+        encoder: str = "mobilenetv1_100",
+        depth_range: tuple[float, float] = (1e-3, 10.0),
+    ) -> None:
         super().__init__(depth_range)
-        self.encoder = create_encoder("mobilenetv1_100")
-        self.decoder = nn.ModuleList(_separable(a, b) for a, b in itertools.pairwise(WIDTHS))
+        self.encoder = mobile_encoder(encoder)
+        *added, _, deepest = stage_widths(self.encoder)
+        widths = deepest, *WIDTHS
+        self.decoder = nn.ModuleList(separable(a, b) for a, b in itertools.pairwise(widths))
+        self.skips = nn.ModuleList(
+            nn.Identity() if own == width else nn.Conv2d(own, width, 1)
+            for own, width in zip(added[::-1], WIDTHS[1:], strict=False)
+        )
         self.head = nn.Conv2d(WIDTHS[-1], 1, 1)
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W), H and W multiples of 32."""
-        level = self.encoder.bn1(self.encoder.conv_stem(normalised))
-        stages = []
-        for stage in self.encoder.blocks:
-            level = stage(level)
-            stages.append(level)
-        skips = (None, *stages[2::-1], None)  # nothing is added at 1/16 and at full resolution
+        *added, _, level = stages(self.encoder, normalised)
+        widened = (widen(own) for widen, own in zip(self.skips, added[::-1], strict=True))
+        skips = (None, *widened, None)  # nothing is added at 1/16 and at full resolution
         for layer, skip in zip(self.decoder, skips, strict=True):
             level = F.interpolate(layer(level), scale_factor=2.0, mode="nearest")
             if skip is not None:

@@ -61,7 +61,7 @@ def load_encoder(network: DepthNetwork, weights: str | None) -> str:
             f"{RANDOM}, the encoder too: pretrained {name} could not be downloaded ({reason}); "
             f"give --encoder-weights FILE{SUFFIX}"
         )
-    encoder.load_state_dict(pretrained.state_dict())
+    encoder.load_state_dict(_without_classifier(pretrained.state_dict(), encoder))
     return f"encoder {name} pretrained, by timm; the rest random"
 
 
@@ -85,12 +85,15 @@ def _read(path: Path, encoder: nn.Module, name: str) -> dict[str, Tensor]:
         )
     read_header(path)
     tensors: dict[str, Tensor] = require("safetensors.torch", "train").load_file(str(path))
+    counters = {k: v for k, v in encoder.state_dict().items() if k.endswith(COUNTERS)}
+    tensors = counters | _without_classifier(tensors, encoder)
+    check_tensors(tensors, encoder, path, name)
+    return tensors
+
+
+def _without_classifier(tensors: dict[str, Tensor], encoder: nn.Module) -> dict[str, Tensor]:
+    """The tensors less those of the classifier and of what the encoder left out with it."""
     known: Any = encoder.pretrained_cfg
     classifiers = known["classifier"]
     names = (classifiers,) if isinstance(classifiers, str) else classifiers
-    counters = {k: v for k, v in encoder.state_dict().items() if k.endswith(COUNTERS)}
-    tensors = counters | {
-        key: value for key, value in tensors.items() if key.rpartition(".")[0] not in names
-    }
-    check_tensors(tensors, encoder, path, name)
-    return tensors
+    return {key: value for key, value in tensors.items() if key.rpartition(".")[0] not in names}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fastdepth.models.network import DepthNetwork
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class AveragedNetwork:
@@ -17,11 +20,19 @@ class AveragedNetwork:
     """
 
     def __init__(self, trained: DepthNetwork, decay: float) -> None:
-        """Begin with the weights as they are; a decay of 0 averages nothing."""
+        """Begin with the weights as they are; a decay of 0 averages nothing.
+
+        The n-th update decays by (1 + n) / (10 + n) where that is less (as TensorFlow's average).
+        """
         self.network, self._trained = trained, trained
         self._model: AveragedModel | None = None
         if decay:
-            mix = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+            def mix(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+                # A shorter memory at first: else the weights from before training linger.
+                own = min(decay, (1 + int(count)) / (10 + int(count)))
+                get_ema_multi_avg_fn(own)(averaged, current, count)  # type: ignore[no-untyped-call]
+
             self._model = AveragedModel(trained, multi_avg_fn=mix)
             self.network = self._model.module  # type: ignore[assignment]
 

@@ -117,7 +117,7 @@ class TrainingRecipe:
         fall_patience: plateau: validations without a lesser loss before it falls.
         clip: greatest norm of the gradient; infinity for any.
         ema: decay of an exponential moving average of the weights, which is what is validated and
-            shipped; 0 for none.
+            shipped; less in the first steps; 0 for none.
         monitor: ``loss`` or a metric of :class:`fastdepth.metrics.Scores`, measured on validation
             scenes; its best decides which weights are kept, and when training stops early.
         patience: validations without a better one until a stage ends early; None for never.
@@ -197,6 +197,27 @@ _TRUNK_HALF = TrainingRecipe(
     augmentation=replace(_STRONG, scale=0.5, crop=Size(224, 288)),
 )
 
+_MOBILE = TrainingRecipe(
+    source="fastdepth: networks of a pretrained MobileNet",
+    loss="silog-gradient",
+    epochs=60,
+    batch=16,
+    learning_rate=1.5e-3,
+    rates=(("encoder.", 0.2),),
+    weight_decay=0.02,
+    warm_up=0.15,
+    ema=0.999,
+    augmentation=replace(
+        _STRONG,
+        border=(0, 0, 640, 480),
+        scale=0.5,
+        zoom=(1.0, 1.5),
+        turn=4.0,
+        rotation=4.0,
+        crop=Size(240, 320),
+    ),
+)
+
 # Whole pictures, halved.
 _WHOLE_HALF = Augmentation.whole(Size(240, 320))
 _EIGEN_ZOOM = 20 / 19
@@ -240,6 +261,19 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             source="fastdepth: trunk-half for networks that see a whole picture as 224x224",
             augmentation=replace(
                 _STRONG, scale=0.35, stretch=4 / 3, zoom=(1.05, 1.6), crop=Size(224, 224)
+            ),
+        ),
+        "mobile": _MOBILE,
+        "mobile-70": replace(
+            _MOBILE,
+            source="fastdepth: mobile on 70 % of its sides",
+            augmentation=replace(_MOBILE.augmentation, scale=0.35, crop=Size(168, 224)),
+        ),
+        "mobile-224": replace(
+            _MOBILE,
+            source="fastdepth: mobile for networks that see a whole picture as 224x224",
+            augmentation=replace(
+                _MOBILE.augmentation, scale=0.35, stretch=4 / 3, crop=Size(224, 224)
             ),
         ),
         "eigen": TrainingRecipe(

@@ -16,7 +16,7 @@ from fastdepth_export.network import build_network
 from fastdepth_export.stages import compare_stages
 
 PLAIN = [name for name, variant in VARIANTS.items() if not variant.recipe.startswith("adabins")]
-LIGHT = {"fastdepth-mnv1"}
+LIGHT = {"fastdepth-mnv1", "mnv2-64-dws"}
 
 
 @pytest.mark.parametrize(

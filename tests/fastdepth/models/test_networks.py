@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from fastdepth.models import count_parameters, create_model, upsample
+from fastdepth.models.adabins import mix_bins
 from fastdepth.models.fcrn import UpProjection, unpool
+from fastdepth.models.mobile import LogBins
 from fastdepth.models.pretrained import encoder_name
 from fastdepth.size import Size
 from fastdepth.train.freezing import freeze
@@ -15,7 +17,7 @@ from fastdepth.variants import VARIANTS
 
 SMALL = {variant.name: variant.sizes.nearest(Size(64, 64))[0] for variant in VARIANTS.values()}
 HEAVY = {"fcrn-fc"}  # a gigabyte
-FULL_SIZE = {"densenet201-unet", "densenet201-fast", "fastdepth-mnv1"}
+FULL_SIZE = {"densenet201-unet", "densenet201-fast", "fastdepth-mnv1", "mnv2-nnconv5"}
 FCRN = {name for name in VARIANTS if name.startswith("fcrn-")} - HEAVY
 
 
@@ -138,9 +140,12 @@ def test_depth_beyond_the_range_keeps_its_gradient_in_training_and_is_clamped_in
         assert (built(picture).depth == 1e-3).all()
 
 
-def test_the_first_step_reaches_every_layer_of_fastdepth():
+@pytest.mark.parametrize(
+    "name", ["fastdepth-mnv1", "mnv2-nnconv5", "mnv2-64-dws", "mnv2-64-dws-70"]
+)
+def test_the_first_step_reaches_every_layer_of_mobile_networks(name):
     torch.manual_seed(0)
-    built = create_model("fastdepth-mnv1")
+    built = create_model(name)
     built(torch.rand(2, 3, 64, 64)).depth.mean().backward()
     assert all(p.grad is not None and p.grad.any() for p in built.parameters())
 
@@ -185,6 +190,8 @@ def test_parts_have_the_counts_that_the_seeds_report(name, part, params):
         ("fcrn-res50", "resnet50", 23_508_032),
         ("densenet201-unet", "densenet201", 18_092_928),
         ("fastdepth-mnv1", "mobilenetv1_100", 3_206_976),
+        ("mnv2-nnconv5", "mobilenetv2_100", 1_811_712),
+        ("mnv2-64-dws", "mobilenetv2_100", 1_811_712),
     ],
 )
 def test_encoders_are_networks_of_timm(name, encoder, params):
@@ -196,3 +203,20 @@ def test_encoders_are_networks_of_timm(name, encoder, params):
 @pytest.mark.parametrize("name", ["unet128", "eigen"])
 def test_a_network_without_an_encoder_of_timm(name):
     assert on_meta(name).timm_encoder() is None
+
+
+def test_log_bins_are_a_softmax_over_the_bins_of_the_whole_range():
+    torch.manual_seed(0)
+    head = LogBins(8, 5, 6, (0.1, 10.0))
+    features, deepest = torch.randn(2, 6, 3, 4), torch.randn(2, 5, 2, 2)
+    with torch.inference_mode():
+        depth, centres = head(features, deepest)
+        expected = mix_bins(head.logits(features), centres.log()).exp()
+    torch.testing.assert_close(depth, expected)
+    assert (centres[0] != centres[1]).all()  # each picture has its own
+
+
+def test_log_bins_of_any_features_are_finite_and_within_the_range():
+    head = LogBins(8, 5, 6, (0.1, 10.0))
+    depth, _ = head(1e6 * torch.randn(1, 6, 3, 4), 1e6 * torch.randn(1, 5, 2, 2))
+    assert ((depth > 0.1) & (depth < 10)).all()

@@ -117,6 +117,20 @@ def test_a_missing_or_truncated_file_is_refused(network, tmp_path, file):
         load_encoder(network, str(file))
 
 
+@pytest.mark.parametrize("from_file", [True, False])
+def test_what_an_encoder_left_out_with_the_classifier_is_passed_over(
+    from_file, tmp_path, donor, monkeypatch
+):
+    whole = donor.state_dict()
+    save_file(whole, tmp_path / "whole.safetensors")
+    network = Small()
+    network.encoder = create_encoder("mobilenetv2_035", ("conv_head", "bn2"))
+    hub(monkeypatch, lambda *_, **__: donor)
+    load_encoder(network, str(tmp_path / "whole.safetensors") if from_file else None)
+    assert same(network.encoder, donor)
+    assert not any(name.startswith("conv_head") for name in network.encoder.state_dict())
+
+
 def test_without_a_file_timm_is_asked_for_its_pretrained_weights(network, donor, monkeypatch):
     asked = []
 
@@ -164,6 +178,7 @@ def test_a_network_without_an_encoder_takes_no_file(file):
         ("fcrn-res50", "resnet50.a1_in1k"),
         ("densenet201-unet", "densenet201.tv_in1k"),
         ("fastdepth-mnv1", "mobilenetv1_100.ra4_e3600_r224_in1k"),
+        ("mnv2-64-dws", "mobilenetv2_100.ra_in1k"),
     ],
 )
 def test_encoders_know_the_weights_that_timm_has_for_them(variant, name):
