@@ -12,7 +12,7 @@ from fastdepth_bench.bootstrap import Interval
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.pooling import Pooled, Versus
 from fastdepth_bench.result import Report, Result
-from fastdepth_bench.targets import SERVER, SINGLE_STREAM
+from fastdepth_bench.targets import PLAIN, SERVER, SINGLE_STREAM
 from fastdepth_bench.timing import NOISY
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ def _share(row: Result) -> str:
 
 def _versus_columns(rows: Iterable[Result]) -> list[Column]:
     """How many times faster than the other; none where no row was compared."""
-    names = list(dict.fromkeys(row.against.name for row in rows if row.against))
+    found = dict.fromkeys(row.against.name for row in rows if row.against)
+    names = [name for name in found if f"{name}{PLAIN}" not in found]  # in PyTorch always plain
     if not names:
         return []
 

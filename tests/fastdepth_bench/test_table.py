@@ -76,6 +76,9 @@ def test_how_many_times_as_fast_stands_beside_the_speed(
     for part in ("unet128-dws-75:plain", "4.50 [4.20, 4.90]", "4.25 [4.00, 4.75]"):
         assert part in text
     assert "times as fast: both timed in turns" in " ".join(text.split())
+    torch = replace(rows[0], against=rows[0].case)  # which PyTorch runs as written anyway
+    (heading,) = [x for x in show([*rows, torch], environment, 250).splitlines() if ":plain" in x]
+    assert heading.count("unet128-dws-75") == 1
 
 
 def test_the_ceiling_is_named_with_the_rates_that_it_comes_from(
