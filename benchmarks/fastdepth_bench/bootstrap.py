@@ -33,10 +33,6 @@ class Interval:
     low: float
     high: float
 
-    def scaled(self, factor: float) -> Interval:
-        """The same in another unit."""
-        return Interval(self.value * factor, self.low * factor, self.high * factor)
-
     def inverse(self, factor: float = 1.0) -> Interval:
         """``factor`` by the figure: frames/s of a latency."""
         return Interval(factor / self.value, factor / self.high, factor / self.low)

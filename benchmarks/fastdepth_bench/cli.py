@@ -93,20 +93,27 @@ def _body(command: Command) -> int:
         writers = [stack.enter_context(output(name)) for name in names]
         with progress(PROG, steps(command)) as advance:
             report = run(command, advance)
-        for write, text in zip(writers, _texts(report), strict=True):
-            write(text)
+        for name, write, text in zip(names, writers, _TEXTS, strict=True):
+            if name:
+                write(text(report))
     _print_table(report)
     return int(report.failed)
 
 
-def _texts(report: Report) -> tuple[str, str, str]:
-    """A report as JSON, Markdown and CSV."""
-    from fastdepth_bench.flat import to_csv
+def _markdown(report: Report) -> str:
     from fastdepth_bench.markdown import to_markdown
 
-    text = report.to_json()
-    content = json.loads(text)
-    return text, to_markdown(content), to_csv({"": content})
+    return to_markdown(json.loads(report.to_json()))
+
+
+def _csv(report: Report) -> str:
+    from fastdepth_bench.flat import to_csv
+
+    return to_csv({"": json.loads(report.to_json())})
+
+
+_TEXTS = (Report.to_json, _markdown, _csv)
+"""What each of the files is of a report: JSON, Markdown, CSV."""
 
 
 @contextmanager

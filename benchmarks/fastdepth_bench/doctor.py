@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import fastdepth
+from fastdepth.engines import usable_cores
 from fastdepth.extras import require
 from fastdepth.files import cache_folder
 from fastdepth_bench.environment import (
@@ -13,7 +14,6 @@ from fastdepth_bench.environment import (
     git_commit,
     gpus,
     package_version,
-    usable_cores,
 )
 from fastdepth_bench.providers import probe
 from fastdepth_bench.targets import refusal

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import fastdepth
+from fastdepth.engines import usable_cores
 
 PACKAGES = (
     "torch",
@@ -208,11 +209,6 @@ def _busy_seconds() -> float | None:
     # user nice system idle iowait irq softirq steal; guest time is counted in user already
     worked = sum(int(value) for core in cores for value in (*core[1:4], *core[6:9]))
     return worked / tick if cores else None
-
-
-def usable_cores() -> int:
-    """Logical cores that this process may use."""
-    return len(affinity()) or os.cpu_count() or 1
 
 
 def affinity() -> tuple[int, ...]:

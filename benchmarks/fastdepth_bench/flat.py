@@ -48,13 +48,17 @@ def to_csv(reports: Mapping[str, Mapping[str, Any]]) -> str:
     """All rows of results files: the file's path, the row's figures, then the machine's.
 
     Args:
-        reports: parsed results files by their paths.
+        reports: parsed results files by their paths; "" for one that is not yet a file.
 
     Returns:
         CSV with a line of headings, ``latency_ms.p50 [ms]``; a figure that a row lacks is empty.
     """
     lines = [
-        {"file": name, **_flat(row), **_flat(report["environment"], "environment.")}
+        {
+            **({"file": name} if name else {}),
+            **_flat(row),
+            **_flat(report["environment"], "environment."),
+        }
         for name, report in reports.items()
         for row in report["rows"]
     ]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdepth.data import Source, open_source
+from fastdepth.engines import usable_cores
 from fastdepth.errors import UsageError, look_up
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
-from fastdepth_bench.environment import usable_cores
 from fastdepth_bench.rival import Rival
 from fastdepth_bench.targets import (
     MULTI_STREAM,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from fastdepth.engines import usable_cores
 from fastdepth.errors import DataError, SizeError, UnknownNameError, UsageError
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
 from fastdepth_bench import options as module
-from fastdepth_bench.environment import usable_cores
 from fastdepth_bench.options import Options
 from fastdepth_export.targets import TARGETS, Target
 
