@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_onnx import write_foreign, write_model
-from tiny_training import per_image, register, tensors_differ
+from tiny_training import per_image, register, tensors_differ, train_together
 
 from fastdepth.errors import FastDepthError, UsageError, WeightsError
 from fastdepth.files import file_hash
@@ -168,13 +168,8 @@ def test_truth_and_teacher_share_the_loss(run):
     assert line["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"teacher_size": "16x12", **GIVEN}], ids=["own", "foreign"]
-)
-def test_a_resumed_run_is_the_same_bit_for_bit(run, tmp_path, monkeypatch, options):
-    if options:
-        options["teacher"] = (write_foreign(tmp_path / "relative.onnx"),)
-    whole = train(run("whole", **options))
+def test_a_resumed_run_is_the_same_bit_for_bit(run, monkeypatch):
+    whole = train(run("whole"))
     original, done = Trainer._step, []
 
     def stop(self, batches):
@@ -184,11 +179,24 @@ def test_a_resumed_run_is_the_same_bit_for_bit(run, tmp_path, monkeypatch, optio
         return original(self, batches)
 
     monkeypatch.setattr(Trainer, "_step", stop)
-    assert train(run("parted", **options)).interrupted
+    assert train(run("parted")).interrupted
     monkeypatch.setattr(Trainer, "_step", original)
-    parted = train(run("parted", resume=True, **options))
+    parted = train(run("parted", resume=True))
     assert parted.finished
     assert tensors_differ(whole.checkpoint, parted.checkpoint) == []
+
+
+@pytest.mark.slow
+def test_two_processes_are_taught_what_one_is(run):
+    alone, together = run("alone", epochs=1), run("together", epochs=1)
+    train(alone)
+    train_together(2, together)
+    one, two = (
+        [line["teacher_loss"] for line in read_log(done.log) if "loss" in line]
+        for done in (alone, together)
+    )
+    assert len(one) == 6
+    assert two == pytest.approx(one, abs=1e-4)
 
 
 def test_a_run_goes_on_with_its_own_teacher_alone(run):
