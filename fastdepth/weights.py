@@ -30,6 +30,7 @@ class WeightsCard:
         licence: SPDX identifier or a sentence.
         data: what they were trained on.
         initialisation: what training began from.
+        teacher: what it was distilled from, and with what weight; empty for nothing.
         protocol: evaluation protocol of ``scores``.
         scores: metrics by name under that protocol.
         evaluated_on: data of ``scores``.
@@ -41,6 +42,7 @@ class WeightsCard:
     licence: str = ""
     data: str = ""
     initialisation: str = "random"
+    teacher: str = ""
     protocol: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     evaluated_on: str = ""

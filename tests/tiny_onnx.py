@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.size import Size
@@ -23,6 +25,9 @@ METADATA = ModelMetadata(
     parity=0.0,
     version="0.1.0",
 )
+
+NCHW, NHWC = ("B", 3, "H", "W"), ("B", "H", "W", 3)
+Shape = Sequence[str | int | None]
 
 
 def write_model(
@@ -71,4 +76,54 @@ def write_model(
         text = replace(metadata, sizes=(size, *others)).to_json()
         helper.set_model_props(model, {METADATA_KEY: text})
     onnx.save(model, str(path))
+    return path
+
+
+def write_foreign(
+    path: Path,
+    shape: Shape = NCHW,
+    kind: int = TensorProto.FLOAT,
+    answer: Shape = ("B", 1, "h", "w"),
+    *,
+    answer_kind: int = TensorProto.FLOAT,
+    outputs: Sequence[str] = ("depth",),
+    extra_input: bool = False,
+    stride: int = 1,
+) -> Path:
+    """A network whose depth is twice red plus three times green plus five times blue.
+
+    It looks at every ``stride``th pixel of every ``stride``th row.
+    """
+    weight = np.array([2, 3, 5], np.float32).reshape(1, 3, 1, 1)
+    last = shape[-1] == 3
+    steps = [
+        ("Transpose", ["x"], {"perm": [0, 3, 1, 2]}) if last else ("Identity", ["x"], {}),
+        ("Cast", ["0"], {"to": TensorProto.FLOAT}),
+        ("Conv", ["1", "weight"], {"strides": [stride, stride]}),
+    ]
+    if len(answer) == 3:
+        steps.append(("Squeeze", ["2", "axis"], {}))
+    elif answer[-1] == 1:
+        steps.append(("Transpose", ["2"], {"perm": [0, 2, 3, 1]}))
+    nodes = [
+        helper.make_node(operator, inputs, [str(index)], **attributes)
+        for index, (operator, inputs, attributes) in enumerate(steps)
+    ]
+    for name in outputs:
+        nodes.append(helper.make_node("Cast", [str(len(steps) - 1)], [name], to=answer_kind))
+    inputs = [helper.make_tensor_value_info("x", kind, shape)]
+    if extra_input:
+        inputs.append(helper.make_tensor_value_info("focal", TensorProto.FLOAT, [1]))
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        inputs,
+        [helper.make_tensor_value_info(name, answer_kind, answer) for name in outputs],
+        [
+            numpy_helper.from_array(weight, "weight"),
+            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
     return path

@@ -15,7 +15,7 @@ from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.disparity import align_disparity
 from fastdepth_bench.inputs import stack_frames
-from fastdepth_bench.rival import OUTPUTS
+from fastdepth_bench.rival_runner import FITTED
 from fastdepth_bench.timing import resized
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Yardstick:
     def rules(self) -> str:
         """Protocol, and what else decides the figures, in one line."""
         rules = get_protocol(self.protocol).describe(self.flip)
-        return f"{rules}; {OUTPUTS['disparity']}" if self.aligned else rules
+        return f"{rules}; {FITTED}" if self.aligned else rules
 
 
 def measure_accuracy(

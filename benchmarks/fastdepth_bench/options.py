@@ -14,7 +14,7 @@ from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
-from fastdepth_bench.rival import Rival
+from fastdepth_bench.rival_runner import Rival
 from fastdepth_bench.targets import (
     MULTI_STREAM,
     OFFLINE,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fastdepth.errors import FastDepthError, UnknownNameError
 from fastdepth.extras import require
 from fastdepth.files import file_hash
+from fastdepth.foreign import inspect
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, weights_hash
-from fastdepth_bench.rival import Rival, inspect
+from fastdepth_bench.rival_runner import Rival, RivalRunner
 from fastdepth_export.targets import TARGETS, Target, check_runtime, get_target
 
 if TYPE_CHECKING:
@@ -145,8 +146,6 @@ def open_runner(case: Case) -> Runner:
         FastDepthError: the network cannot be built, exported, loaded or run there.
     """
     if case.model:
-        from fastdepth_bench.rival_runner import RivalRunner
-
         return RivalRunner(case.model, case.device, case.threads)
     return runner_class(get_target(case.runtime))(case)
 

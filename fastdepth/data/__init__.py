@@ -1,5 +1,7 @@
 """Depth data by name: ``nyu:PATH`` on the disk, or ``rooms`` drawn on the fly.
 
+``pictures:PATH`` has none, and is for training with a teacher.
+
 Every source is a sequence of :class:`~fastdepth.data.sample.Sample`.
 """
 
@@ -15,7 +17,16 @@ from fastdepth.data.sample import Sample
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.size import Size
 
-__all__ = ["ROOMS", "ROOM_SIZE", "Sample", "Source", "Subset", "open_source", "sample_list_hash"]
+__all__ = [
+    "ROOMS",
+    "ROOM_SIZE",
+    "Sample",
+    "Source",
+    "Subset",
+    "has_depth",
+    "open_source",
+    "sample_list_hash",
+]
 
 ROOMS = {"test": (0, 50), "validation": (10_000, 50), "train": (100_000, 2000)}
 """First seed and default count of the drawn rooms, so that no two splits share a room."""
@@ -96,7 +107,7 @@ def open_source(
     """Open depth data by name.
 
     Args:
-        spec: ``nyu:PATH``, ``rooms`` or ``rooms:COUNT``.
+        spec: ``nyu:PATH``, ``rooms``, ``rooms:COUNT`` or ``pictures:PATH``.
         split: ``train``, ``validation``, ``test`` or ``all-train``.
         limit: take so many samples, evenly spread and the same at every call; None for all.
         size: size of drawn pictures; pictures from the disk keep their own.
@@ -105,7 +116,8 @@ def open_source(
 
     Raises:
         UnknownNameError: there is no such source or split.
-        UsageError: the count or the limit cannot be.
+        UsageError: the count or the limit cannot be, or pictures without depth are asked for
+            anything but training.
         DataError: the data at PATH cannot be used.
     """
     scheme, colon, argument = spec.partition(":")
@@ -116,9 +128,21 @@ def open_source(
         source = open_nyu(argument, split, look=look)
     elif scheme == "rooms" and bool(colon) == bool(argument):
         source = _open_rooms(argument, split, size)
+    elif scheme == "pictures" and argument:
+        from fastdepth.data.unlabelled import Unlabelled
+
+        if "train" not in split:
+            raise UsageError(f"{spec} has no depth to compare with; give nyu:PATH or rooms")
+        source = Unlabelled(argument)
     else:
-        raise UnknownNameError("data source", spec, ["nyu:PATH", "rooms", "rooms:COUNT"])
+        known = ["nyu:PATH", "rooms", "rooms:COUNT", "pictures:PATH"]
+        raise UnknownNameError("data source", spec, known)
     return source if limit is None else Subset(source, limit)
+
+
+def has_depth(spec: str) -> bool:
+    """Whether the samples of a source, named as for :func:`open_source`, have depth."""
+    return not spec.startswith("pictures:")
 
 
 def sample_list_hash(source: Source) -> str:

@@ -103,7 +103,7 @@ class Checkpoint:
             WeightsError: no checkpoint, or one of a run of another length.
         """
         self._path = path
-        self._tensors, _ = read_tensors(path)
+        self._tensors, self._card = read_tensors(path)
         if _PROGRESS not in self._tensors:
             raise WeightsError(f"{path} holds no training state; start from it with --weights")
         self.progress: dict[str, Any] = json.loads(bytes(self._tensors[_PROGRESS].tolist()))
@@ -119,14 +119,19 @@ class Checkpoint:
         shipped: DepthNetwork,
         trained: DepthNetwork,
         optimiser: torch.optim.Optimizer,
-        variant: str,
+        card: WeightsCard,
     ) -> None:
         """Put networks and optimiser, changed in place, where they were.
 
         Raises:
-            WeightsError: the checkpoint is of another variant or recipe.
+            WeightsError: the checkpoint is of another variant, recipe or teacher.
         """
-        load_weights(shipped, self._path, variant)
+        if self._card.teacher != card.teacher:
+            raise WeightsError(
+                f"{self._path} was taught by {self._card.teacher or 'nobody'}, not by "
+                f"{card.teacher or 'nobody'}; resume with the same --teacher"
+            )
+        load_weights(shipped, self._path, card.variant)
         if trained is not shipped:
             own = self._below(_TRAINED)
             if not own:

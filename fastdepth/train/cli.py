@@ -25,6 +25,9 @@ Examples:
 
   fastdepth-train --variant unet128-dws --data nyu:PATH --output runs/first --resume
 
+  fastdepth-train --variant unet128-dws --data nyu:PATH --data pictures:FOLDER --output runs/taught
+      --teacher large.onnx
+
   torchrun --nproc-per-node 2 --no-python fastdepth-train --variant unet128-dws --data nyu:PATH
       --output runs/two-gpus --device cuda
 """
@@ -39,8 +42,8 @@ class Command(TrainingRun):
 
     Attributes:
         variant: network to train; --list shows all.
-        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT; with =N after it, N
-            passes through it per epoch.
+        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT, or without for a
+            teacher: pictures:PATH; with =N after it, N passes through it per epoch.
         output: folder for checkpoints, log and pictures.
         list: print a line per variant and leave: its recipe, what was reported of it, measured
             here with the weights that it ships with.

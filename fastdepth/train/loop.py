@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.console import Advance, Stopwatch, progress, tell
-from fastdepth.data import open_source
+from fastdepth.data import has_depth, open_source
 from fastdepth.errors import DataError, DivergenceError, ImageError
 from fastdepth.files import make_folder, remove_leftovers
 from fastdepth.models import DepthNetwork, create_model
@@ -22,6 +22,7 @@ from fastdepth.models.pretrained import RANDOM, load_encoder
 from fastdepth.size import Size
 from fastdepth.train.averaging import AveragedNetwork
 from fastdepth.train.checkpoint import Checkpoint, save_checkpoint, save_weights
+from fastdepth.train.distillation import describe, make_objective, open_teacher
 from fastdepth.train.freezing import freeze, set_training
 from fastdepth.train.improvement import Improvement
 from fastdepth.train.log import TrainingLog
@@ -84,7 +85,7 @@ class Trainer:
         if run.threads:
             torch.set_num_threads(run.threads)
         torch.manual_seed(run.seed)
-        first, _ = split_weight(run.data[0])
+        first, _ = split_weight(next(filter(has_depth, run.data)))
         by_heart = run.overfit is not None
         self.validation = open_source(
             first,
@@ -103,12 +104,22 @@ class Trainer:
             rank=self.processes.rank,
         )
         network = create_model(self.variant)
+        self.teacher = open_teacher(
+            run.teachers(),
+            self.recipe.augmentation,
+            network.depth_range,
+            self.device.type,
+            run.threads,
+        )
         initialisation = self._initialise(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
         self.card = WeightsCard(
-            run.variant, data=", ".join(run.data), initialisation=initialisation
+            run.variant,
+            data=", ".join(run.data),
+            initialisation=initialisation,
+            teacher=describe(run.teachers(), run.teacher_weight),
         )
         self.step, self.stages = 0, self.recipe.plan()
         self.unreadable: dict[str, str] = {}
@@ -148,6 +159,7 @@ class Trainer:
         self.schedule = Schedule(self.optimiser, self.recipe, steps, per_epoch)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.run.precision == "fp16")
         self.loss = LOSSES[self.stage.loss]
+        self.objective = make_objective(self.loss, self.teacher, self.run.teacher_weight)
         self.improvement = Improvement(self.recipe.monitor, self.recipe.patience)
 
     def begin(self) -> None:
@@ -164,6 +176,7 @@ class Trainer:
             recipe=self.run.recipe or self.variant.recipe,
             source=self.recipe.source,
             initialisation=self.card.initialisation,
+            teacher=self.card.teacher,
             images_per_epoch=sum(self.sampler.lengths),
         )
 
@@ -267,7 +280,7 @@ class Trainer:
         kind = MIXED.get(self.run.precision)
         with torch.autocast(self.device.type, kind, enabled=kind is not None):
             prediction = self.wrapped(image)
-        loss = self.loss(prediction, depth)
+        loss = self.objective(prediction, batch.image, depth)
         if not torch.isfinite(loss):
             names = ", ".join(batch.names)
             message = f"the loss is {loss.item()} at step {self.step + 1}, on {names}"
@@ -298,11 +311,13 @@ class Trainer:
         """Log what happened since the last time."""
         for unreadable in self.processes.gather(self.unreadable):
             self._skip(unreadable)
-        loss = float(self.processes.mean(torch.stack(list(losses)).mean()))
+        mean = self.processes.mean
+        loss = float(mean(torch.stack(list(losses)).mean()))
         rate, waiting = pace.images_per_second, pace.waiting()
         loader, step = pace.loader_images_per_second, pace.step_images_per_second
         self._log(
             loss=loss,
+            **{name: float(mean(value)) for name, value in self.objective.means().items()},
             images_per_second=round(rate, 2),
             loader_images_per_second=round(loader, 2),
             step_images_per_second=round(step, 2),
@@ -386,7 +401,7 @@ class Trainer:
         checkpoint = Checkpoint(self.run.checkpoint, self.sampler.total_steps)
         progress = checkpoint.progress
         self._enter(progress["stage"])
-        checkpoint.restore(self.average.network, self.network, self.optimiser, self.variant.name)
+        checkpoint.restore(self.average.network, self.network, self.optimiser, self.card)
         self.step = progress["step"]
         self.improvement.best, self.improvement.stale = progress["best"], progress["stale"]
         self.average.updates = progress["averaged"]

@@ -232,6 +232,29 @@ def _ssim(depth: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return brightness * (2 * shared + c2) / (spread + c2)
 
 
+def disparity(prediction: Prediction, answer: Tensor) -> Tensor:
+    """Difference of two disparities, each freed of scale and shift; for a teacher's answer.
+
+    Mean ``|n(1 / depth) - n(answer)|`` over the pixels of each image, then over the images, with
+    ``n(x) = (x - median) / mean |x - median|`` (Ranftl et al., "Towards robust monocular depth
+    estimation", TPAMI 2020, section 5: the scale- and shift-invariant mean absolute error).
+
+    Args:
+        prediction: its depth is upsampled.
+        answer: (B, 1, H, W) float, larger is nearer, of any scale and shift.
+    """
+    inverse = 1 / _full_size(prediction, answer).clamp(min=VALID_DEPTH)
+    return (_unscaled(inverse) - _unscaled(answer)).abs().mean()
+
+
+def _unscaled(values: Tensor) -> Tensor:
+    """Values (B, 1, H, W) of each image less their median, by their mean distance from it."""
+    flat = values.flatten(1)
+    centred = flat - flat.median(dim=1, keepdim=True).values
+    spread = centred.abs().mean(dim=1, keepdim=True)
+    return centred / spread.clamp(min=torch.finfo(spread.dtype).tiny)
+
+
 def _with_gradient(loss: Loss) -> Loss:
     """The loss plus gradient matching of the upsampled depth."""
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fastdepth.data import has_depth
 from fastdepth.errors import UnknownNameError, UsageError
+from fastdepth.foreign import ForeignFile, OptionNames
 from fastdepth.size import Size
 from fastdepth.train.recipes import Augmentation, TrainingRecipe, get_recipe
 from fastdepth.variants import get_variant
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+TEACHER_OPTIONS = OptionNames("--teacher-size", "--teacher-normalise", "--teacher-output")
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class TrainingRun:
 
     Attributes:
         variant: network to train.
-        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT; with =N after it, N
-            passes through it per epoch.
+        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT, or without for a
+            teacher: pictures:PATH; with =N after it, N passes through it per epoch.
         output: folder for checkpoints, log and loss.png.
         resume: continue the run in the output folder.
         recipe: train by this recipe instead of the variant's own.
@@ -29,6 +32,14 @@ class TrainingRun:
         initial: start from those tensors of this file, of any variant, whose names and shapes fit.
         encoder_weights: safetensors file with a pretrained encoder under timm's names, or random;
             timm's own, which it downloads, if absent.
+        teacher: ONNX file of any depth model, whose answers join the truth; of several, which all
+            answer in metres, the mean of ln depth.
+        teacher_weight: share of the teacher in the loss, the rest is the truth's.
+        teacher_size: WIDTHxHEIGHT that the teacher sees pictures at; needed where the file leaves
+            it open.
+        teacher_normalise: what a teacher that is not fastdepth's wants of pixels: imagenet, half
+            (mean and deviation 0.5), unit (0 to 1) or raw (0 to 255).
+        teacher_output: what it answers with: metres or disparity.
         epochs: passes through the data; the recipe's number if absent.
         batch: pictures per pass through the network, of all processes together; the recipe's if
             absent.
@@ -65,6 +76,11 @@ class TrainingRun:
     weights: str | None = None
     initial: str | None = None
     encoder_weights: str | None = None
+    teacher: tuple[Path, ...] = ()
+    teacher_weight: float = 0.5
+    teacher_size: str | None = None
+    teacher_normalise: str | None = None
+    teacher_output: str | None = None
     epochs: int | None = None
     batch: int | None = None
     accumulation: int | None = None
@@ -127,12 +143,42 @@ class TrainingRun:
             raise UsageError(f"{names} exclude each other; give one")
         if not self.data:
             raise UsageError("no training data; give --data nyu:PATH or --data rooms")
+        self._check_teachers()
         if self.checkpoint.exists() and not self.resume:
             raise UsageError(
                 f"{self.output} holds a run; continue it with --resume or give another --output"
             )
         if self.resume and not self.checkpoint.exists():
             raise UsageError(f"{self.checkpoint} does not exist; start without --resume")
+
+    def _check_teachers(self) -> None:
+        """Refuse teachers that cannot work, and pictures that need one."""
+        files = self.teachers()
+        given = self._given("teacher_size", "teacher_normalise", "teacher_output")
+        if given and not files:
+            option = next(iter(given)).replace("_", "-")
+            raise UsageError(f"--{option} is for --teacher FILE.onnx; add that")
+        if not 0 < self.teacher_weight <= 1:
+            raise UsageError(f"teacher-weight {self.teacher_weight:g} must be above 0, at most 1")
+        if len(files) > 1 and not files[0].in_metres:
+            raise UsageError("disparities have no common scale to be averaged on; give one teacher")
+        bare = [spec for spec in self.data if not has_depth(spec)]
+        if bare and not files:
+            raise UsageError(f"{bare[0]} has no depth; add --teacher FILE.onnx")
+        if len(bare) == len(self.data):
+            raise UsageError(
+                f"{bare[0]} has no depth to validate with; add data that have: --data rooms:50"
+            )
+
+    def teachers(self) -> tuple[ForeignFile, ...]:
+        """The teachers' files, with what was said of them.
+
+        Raises:
+            UsageError: something was said that cannot be.
+        """
+        size = Size.parse(self.teacher_size) if self.teacher_size else None
+        said = self.teacher_normalise or "", self.teacher_output or ""
+        return tuple(ForeignFile(path, size, *said, TEACHER_OPTIONS) for path in self.teacher)
 
     def changed_recipe(self) -> TrainingRecipe:
         """The recipe with this run's changes."""

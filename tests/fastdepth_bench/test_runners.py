@@ -17,8 +17,7 @@ from fastdepth_bench.cache import cache_path, cached_files
 from fastdepth_bench.options import Options
 from fastdepth_bench.providers import DEVICE_PROVIDERS
 from fastdepth_bench.result import Report
-from fastdepth_bench.rival import Rival
-from fastdepth_bench.rival_runner import RivalRunner
+from fastdepth_bench.rival_runner import Rival, RivalRunner
 from fastdepth_bench.runners import Batch, BoundModel, OnnxRuntimeRunner, TorchRunner
 from fastdepth_bench.targets import Case, open_runner
 

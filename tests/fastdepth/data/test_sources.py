@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastdepth.data import ROOMS, Source, Subset, open_source, sample_list_hash
+from fastdepth.data import ROOMS, Source, Subset, has_depth, open_source, sample_list_hash
 from fastdepth.data.sample import Sample
 from fastdepth.errors import DataError, UnknownNameError, UsageError
 from fastdepth.size import Size
@@ -140,3 +140,28 @@ def test_rooms_beyond_their_split() -> None:
 def test_rooms_of_an_unknown_split() -> None:
     with pytest.raises(UnknownNameError, match="unknown split"):
         open_source("rooms", "tests")
+
+
+def test_pictures_without_depth(nyu: Path) -> None:
+    source = open_source(f"pictures:{nyu}", "train")
+    assert has_depth(f"nyu:{nyu}") and not has_depth(f"pictures:{nyu}")
+    assert (source.name, len(source)) == ("pictures", 10)  # depth files are pictures, too
+    assert source.names[-1] == "sync_depth_4.png"
+    sample = pickle.loads(pickle.dumps(source))[0]
+    assert (sample.name, sample.image.shape, sample.depth.shape) == (
+        "rgb_0.jpg",
+        (16, 16, 3),
+        (16, 16),
+    )
+    assert not sample.depth.any()
+    assert open_source(f"pictures:{nyu}", "all-train", limit=3).names[0] == "rgb_0.jpg"
+
+
+def test_pictures_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        open_source(f"pictures:{tmp_path / 'nowhere'}", "train")
+    with pytest.raises(DataError, match="holds no picture"):
+        open_source(f"pictures:{tmp_path}", "train")
+    for split in ("test", "validation"):
+        with pytest.raises(UsageError, match="has no depth to compare with"):
+            open_source(f"pictures:{tmp_path}", split)

@@ -123,12 +123,12 @@ def test_an_overflow_changes_nothing(run):
     trainer = Trainer(run())
     trainer.network.train()
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
-    loss = trainer.loss
+    objective = trainer.objective
 
-    def overflowing(prediction, truth):  # finite itself, its gradient is not
-        return loss(prediction, truth) + (prediction.depth.mean() * 0).sqrt()
+    def overflowing(prediction, image, truth):  # finite itself, its gradient is not
+        return objective(prediction, image, truth) + (prediction.depth.mean() * 0).sqrt()
 
-    trainer.loss = overflowing
+    trainer.objective = overflowing
     trainer._step([batch()])
     after = dict(trainer.network.named_parameters())
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -13,6 +13,7 @@ from fastdepth.train.losses import (
     LOSSES,
     adabins,
     chamfer,
+    disparity,
     gradient,
     l1,
     silog,
@@ -244,3 +245,48 @@ def test_predictions_are_upsampled_to_the_truth(name):
     large = torch.tensor([1.0, 2.0, 3.0]).expand(1, 1, 3, 3).contiguous()
     truth = 1 + torch.rand(1, 1, 3, 3)
     torch.testing.assert_close(loss_of(name, small, truth), loss_of(name, large, truth))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_batch_without_truth_has_no_loss(name):
+    depth = torch.rand(2, 1, 8, 8).add(0.5).requires_grad_()
+    centres = torch.tensor([[1.0, 4.0], [1.0, 4.0]], requires_grad=True)
+    prediction = Prediction(None, depth, centres=centres, coarse=depth)
+    loss = LOSSES[name](prediction, torch.zeros(2, 1, 16, 16))
+    loss.backward()
+    assert loss.item() == 0
+    assert not depth.grad.any()
+
+
+def disparity_of(depth, answer):
+    return disparity(Prediction(None, depth), answer).item()
+
+
+def test_disparity_by_hand():
+    # 1 / depth is 1, .5, .25 about .5 by .25; the answer 1, 2, 6 about 2 by 5/3
+    loss = disparity_of(row(1.0, 2.0, 4.0), row(1.0, 2.0, 6.0))
+    assert loss == pytest.approx((abs(2 + 0.6) + 0 + abs(-1 - 2.4)) / 3, rel=1e-5)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.01, 100), st.floats(-10, 10), st.integers(0, 99))
+def test_disparity_knows_neither_scale_nor_shift(scale, shift, seed):
+    generator = torch.Generator().manual_seed(seed)
+    depth, answer = torch.rand(2, 2, 1, 6, 8, generator=generator, dtype=torch.float64) + 0.1
+    loss = disparity_of(depth, answer)
+    assert disparity_of(depth, scale * answer + shift) == pytest.approx(loss, rel=1e-6)
+    assert disparity_of(depth, scale / depth + shift) == pytest.approx(0, abs=1e-6)
+    assert disparity_of(depth, -scale / depth + shift) == pytest.approx(2)  # far is not near
+
+
+def test_each_picture_has_a_scale_and_shift_of_its_own():
+    depth = torch.rand(2, 1, 6, 8) + 0.1
+    scales = torch.tensor([3.0, 0.2]).reshape(2, 1, 1, 1)
+    assert disparity_of(depth, scales / depth + scales) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_flat_answer_is_finite():
+    depth = torch.full((1, 1, 4, 4), 2.0, requires_grad=True)
+    loss = disparity(Prediction(None, depth), torch.zeros(1, 1, 4, 4))
+    loss.backward()
+    assert loss.item() == 0 and depth.grad.isfinite().all()

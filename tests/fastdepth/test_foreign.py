@@ -2,77 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny_onnx import METADATA, write_model
+from tiny_onnx import METADATA, NCHW, NHWC, Shape, write_foreign, write_model
 
 from fastdepth.errors import ModelFileError, UnknownNameError, UsageError
-from fastdepth.files import file_hash
+from fastdepth.foreign import NORMALISE, ForeignFile, OptionNames, inspect
+from fastdepth.foreign_model import ForeignModel
 from fastdepth.runtime import load
 from fastdepth.size import Size
-from fastdepth_bench.providers import CPU
-from fastdepth_bench.rival import NORMALISE, OUTPUTS, Rival, inspect
-from fastdepth_bench.rival_runner import BoundSession, RivalRunner
-from fastdepth_bench.timing import measure
 
 SIZE = Size(12, 16)
-NCHW, NHWC = ("B", 3, "H", "W"), ("B", "H", "W", 3)
-Shape = Sequence[str | int | None]
-
-
-def write_rival(
-    path: Path,
-    shape: Shape = NCHW,
-    kind: int = TensorProto.FLOAT,
-    answer: Shape = ("B", 1, "h", "w"),
-    *,
-    answer_kind: int = TensorProto.FLOAT,
-    outputs: Sequence[str] = ("depth",),
-    extra_input: bool = False,
-    stride: int = 1,
-) -> Path:
-    """A network whose depth is twice red plus three times green plus five times blue.
-
-    It looks at every ``stride``th pixel of every ``stride``th row.
-    """
-    weight = np.array([2, 3, 5], np.float32).reshape(1, 3, 1, 1)
-    last = shape[-1] == 3
-    steps = [
-        ("Transpose", ["x"], {"perm": [0, 3, 1, 2]}) if last else ("Identity", ["x"], {}),
-        ("Cast", ["0"], {"to": TensorProto.FLOAT}),
-        ("Conv", ["1", "weight"], {"strides": [stride, stride]}),
-    ]
-    if len(answer) == 3:
-        steps.append(("Squeeze", ["2", "axis"], {}))
-    elif answer[-1] == 1:
-        steps.append(("Transpose", ["2"], {"perm": [0, 2, 3, 1]}))
-    nodes = [
-        helper.make_node(operator, inputs, [str(index)], **attributes)
-        for index, (operator, inputs, attributes) in enumerate(steps)
-    ]
-    for name in outputs:
-        nodes.append(helper.make_node("Cast", [str(len(steps) - 1)], [name], to=answer_kind))
-    inputs = [helper.make_tensor_value_info("x", kind, shape)]
-    if extra_input:
-        inputs.append(helper.make_tensor_value_info("focal", TensorProto.FLOAT, [1]))
-    graph = helper.make_graph(
-        nodes,
-        "rival",
-        inputs,
-        [helper.make_tensor_value_info(name, answer_kind, answer) for name in outputs],
-        [
-            numpy_helper.from_array(weight, "weight"),
-            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
-        ],
-    )
-    opsets = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-    return path
 
 
 @pytest.fixture
@@ -101,8 +45,8 @@ def depth_of(pictures: np.ndarray) -> np.ndarray:
 def test_pictures_are_normalised(
     tmp_path: Path, batch: np.ndarray, normalise: str, shape: Shape
 ) -> None:
-    path = write_rival(tmp_path / "m.onnx", shape)
-    runner = RivalRunner(Rival(path, SIZE, normalise, "metres"))
+    path = write_foreign(tmp_path / "m.onnx", shape)
+    runner = ForeignModel(ForeignFile(path, SIZE, normalise, "metres"))
     expected = normalised(batch, normalise)
     given = runner.preprocess(batch)
     assert given.dtype == np.float32 and given.flags.c_contiguous
@@ -118,16 +62,16 @@ def test_pictures_are_normalised(
 def test_uint8_goes_in_as_it_is(
     tmp_path: Path, batch: np.ndarray, shape: Shape, normalise: str
 ) -> None:
-    path = write_rival(tmp_path / "m.onnx", shape, TensorProto.UINT8)
-    runner = RivalRunner(Rival(path, SIZE, normalise, "metres"))
+    path = write_foreign(tmp_path / "m.onnx", shape, TensorProto.UINT8)
+    runner = ForeignModel(ForeignFile(path, SIZE, normalise, "metres"))
     assert runner.preprocess(batch).dtype == np.uint8
     np.testing.assert_allclose(runner.infer(batch), depth_of(batch), rtol=1e-6)
 
 
 def test_half_precision_in_and_out(tmp_path: Path, batch: np.ndarray) -> None:
     half = TensorProto.FLOAT16
-    path = write_rival(tmp_path / "m.onnx", NCHW, half, answer_kind=half)
-    runner = RivalRunner(Rival(path, SIZE, "unit", "disparity"))
+    path = write_foreign(tmp_path / "m.onnx", NCHW, half, answer_kind=half)
+    runner = ForeignModel(ForeignFile(path, SIZE, "unit", "disparity"))
     assert runner.preprocess(batch).dtype == np.float16
     depth = runner.infer(batch)
     assert depth.dtype == np.float32
@@ -137,9 +81,9 @@ def test_half_precision_in_and_out(tmp_path: Path, batch: np.ndarray) -> None:
 @pytest.mark.parametrize("answer", [("B", 1, "h", "w"), ("B", "h", "w"), ("B", "h", "w", 1)])
 @pytest.mark.parametrize("stride", [1, 4])
 def test_answers_of_any_shape_and_size(tmp_path: Path, answer: Shape, stride: int) -> None:
-    path = write_rival(tmp_path / "m.onnx", NCHW, answer=answer, stride=stride)
+    path = write_foreign(tmp_path / "m.onnx", NCHW, answer=answer, stride=stride)
     batch = np.full((2, *SIZE, 3), [[[[1, 2, 3]]], [[[4, 5, 6]]]], np.uint8)
-    depth = RivalRunner(Rival(path, SIZE, "raw", "metres")).infer(batch)
+    depth = ForeignModel(ForeignFile(path, SIZE, "raw", "metres")).infer(batch)
     assert depth.shape == (2, 1, *SIZE)
     np.testing.assert_allclose(depth, depth_of(batch), rtol=1e-6)
 
@@ -159,9 +103,9 @@ def test_answers_of_any_shape_and_size(tmp_path: Path, answer: Shape, stride: in
 def test_shapes_are_read_from_the_graph(
     tmp_path: Path, shape: Shape, size: tuple[int, int], first: bool
 ) -> None:
-    path = write_rival(tmp_path / "m.onnx", shape)
+    path = write_foreign(tmp_path / "m.onnx", shape)
     given = None if all(isinstance(side, int) for side in shape) else Size(*size)
-    graph = inspect(Rival(path, given, "unit", "metres"))
+    graph = inspect(ForeignFile(path, given, "unit", "metres"))
     assert (graph.input, graph.output) == ("x", "depth")
     assert (graph.size, graph.channels_first) == (size, first)
     assert graph.batch == (1 if shape[0] == 1 else None)
@@ -176,7 +120,7 @@ def test_shapes_are_read_from_the_graph(
         ({}, None, "'x' of .* leaves its size open; say --input-size"),
         ({"shape": ("B", 3, 12, 16)}, Size(12, 20), "'x' of .* takes 16x12, not 20x12"),
         ({"shape": ("B", 3, "H", 16)}, Size(12, 20), "'x' of .* takes 16xany, not 20x12"),
-        ({"extra_input": True}, SIZE, "takes 'x', 'focal', and a rival is given one picture"),
+        ({"extra_input": True}, SIZE, "takes 'x', 'focal', but is given one picture"),
         ({"outputs": ("a", "b")}, SIZE, "answers with 'a', 'b', .*extract_model"),
         ({"outputs": ("depth", "inv_depth")}, SIZE, "answers with 'depth', 'inv_depth'"),
         ({"answer": ("B", 2, "h", "w", "k")}, SIZE, r"'depth' of .* \(open, 2, open, open, open\)"),
@@ -184,46 +128,58 @@ def test_shapes_are_read_from_the_graph(
         ({"answer_kind": TensorProto.INT32}, SIZE, "'depth' of .* INT32"),
     ],
 )
-def test_what_cannot_be_a_rival(
+def test_what_cannot_be_run(
     tmp_path: Path, graph: dict[str, object], size: Size | None, said: str
 ) -> None:
-    path = write_rival(tmp_path / "m.onnx", **graph)  # type: ignore[arg-type]
+    path = write_foreign(tmp_path / "m.onnx", **graph)  # type: ignore[arg-type]
     with pytest.raises((ModelFileError, UsageError), match=said) as error:
-        RivalRunner(Rival(path, size, "imagenet", "metres"))
+        ForeignModel(ForeignFile(path, size, "imagenet", "metres"))
     assert "\n" not in str(error.value)
 
 
 def test_the_depth_among_several_outputs_is_known_by_its_name(tmp_path: Path) -> None:
-    path = write_rival(tmp_path / "m.onnx", outputs=("normals", "predicted_depth"))
-    assert inspect(Rival(path, SIZE, "unit", "metres")).output == "predicted_depth"
+    path = write_foreign(tmp_path / "m.onnx", outputs=("normals", "predicted_depth"))
+    assert inspect(ForeignFile(path, SIZE, "unit", "metres")).output == "predicted_depth"
 
 
 def test_nothing_is_guessed(tmp_path: Path) -> None:
-    path = write_rival(tmp_path / "m.onnx")
+    path = write_foreign(tmp_path / "m.onnx")
     with pytest.raises(UsageError, match="say --normalise imagenet, half, unit, raw"):
-        inspect(Rival(path, SIZE, "", "metres"))
+        inspect(ForeignFile(path, SIZE, "", "metres"))
     with pytest.raises(UsageError, match="say --output metres or disparity"):
-        inspect(Rival(path, SIZE, "unit", ""))
+        inspect(ForeignFile(path, SIZE, "unit", ""))
     with pytest.raises(UnknownNameError, match="unknown normalisation 'imagnet'.*'imagenet'"):
-        Rival(path, SIZE, "imagnet", "metres")
+        ForeignFile(path, SIZE, "imagnet", "metres")
     with pytest.raises(UnknownNameError, match="unknown output 'depth'"):
-        Rival(path, SIZE, "unit", "depth")
-    path = write_rival(tmp_path / "bytes.onnx", kind=TensorProto.UINT8)
+        ForeignFile(path, SIZE, "unit", "depth")
+    path = write_foreign(tmp_path / "bytes.onnx", kind=TensorProto.UINT8)
     with pytest.raises(UsageError, match="'x' of .* is uint8.*--normalise raw"):
-        inspect(Rival(path, SIZE, "unit", "metres"))
+        inspect(ForeignFile(path, SIZE, "unit", "metres"))
+
+
+def test_messages_name_the_options_of_the_command_that_was_given(tmp_path: Path) -> None:
+    options = OptionNames("--teacher-size", "--teacher-normalise", "--teacher-output")
+    path = write_foreign(tmp_path / "m.onnx")
+    for said, given in zip(
+        options, [(None, "unit", "metres"), (SIZE,), (SIZE, "unit")], strict=True
+    ):
+        with pytest.raises(UsageError, match=f"say {said}"):
+            inspect(ForeignFile(path, *given, options=options))  # type: ignore[arg-type]
+    assert not ForeignFile(path, SIZE, "unit", "disparity").in_metres
+    assert ForeignFile(path).in_metres
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"none.onnx does not exist"):
-        inspect(Rival(tmp_path / "none.onnx", SIZE, "unit", "metres"))
+        inspect(ForeignFile(tmp_path / "none.onnx", SIZE, "unit", "metres"))
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(ModelFileError, match=r"text.onnx is not an ONNX file"):
-        inspect(Rival(tmp_path / "text.onnx", SIZE, "unit", "metres"))
+        inspect(ForeignFile(tmp_path / "text.onnx", SIZE, "unit", "metres"))
 
 
 def test_a_fixed_batch_is_named(tmp_path: Path, batch: np.ndarray) -> None:
-    path = write_rival(tmp_path / "m.onnx", (1, 3, *SIZE))
-    runner = RivalRunner(Rival(path, None, "unit", "metres"))
+    path = write_foreign(tmp_path / "m.onnx", (1, 3, *SIZE))
+    runner = ForeignModel(ForeignFile(path, None, "unit", "metres"))
     with pytest.raises(UsageError, match=r"'x' of .* takes 1 picture\(s\) at once, not 2"):
         runner.infer(batch)
 
@@ -239,7 +195,7 @@ def test_a_size_that_fails_inside_the_network_is_named(tmp_path: Path) -> None:
     model.graph.node[0].input[0] = "shaped"
     model.graph.node.insert(0, helper.make_node("Reshape", ["image", "fixed"], ["shaped"]))
     onnx.save(model, path)
-    runner = RivalRunner(Rival(path, Size(20, 20), output="metres"))
+    runner = ForeignModel(ForeignFile(path, Size(20, 20), output="metres"))
     with pytest.raises(ModelFileError, match=r"cannot run at 20x20 .* --input-size"):
         runner.infer(np.zeros((1, 20, 20, 3), np.uint8))
 
@@ -247,63 +203,11 @@ def test_a_size_that_fails_inside_the_network_is_named(tmp_path: Path) -> None:
 def test_a_file_of_fastdepths_opens_as_what_it_is(tmp_path: Path) -> None:
     path = write_model(tmp_path / "own.onnx", Size(48, 64), Size(24, 32), metadata=METADATA)
     batch = np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), np.uint8)
-    rival = Rival(path, Size(24, 32))
-    np.testing.assert_array_equal(RivalRunner(rival).infer(batch), load(path).infer(batch))
-    assert inspect(Rival(path)).size == (48, 64)
-    assert "normalised in the file; answers with depth [m]" in rival.describe()
+    file = ForeignFile(path, Size(24, 32))
+    np.testing.assert_array_equal(ForeignModel(file).infer(batch), load(path).infer(batch))
+    assert inspect(ForeignFile(path)).size == (48, 64)
     with pytest.raises(UsageError, match="takes 64x48, 32x24, not 64x64; export it"):
-        inspect(Rival(path, Size(64, 64)))
+        inspect(ForeignFile(path, Size(64, 64)))
     for options in {"normalise": "imagenet"}, {"output": "metres"}:
         with pytest.raises(UsageError, match=r"own.onnx is a fastdepth file.*leave --normalise"):
-            inspect(Rival(path, **options))
-
-
-def test_cost_is_for_one_picture(tmp_path: Path) -> None:
-    path = write_rival(tmp_path / "m.onnx")
-    cost = RivalRunner(Rival(path, SIZE, "unit", "metres")).cost()
-    assert (cost.params, cost.macs) == (3, 3 * SIZE.height * SIZE.width)
-    assert cost.bytes == path.stat().st_size
-    path = write_rival(tmp_path / "four.onnx", (4, 3, *SIZE))
-    assert RivalRunner(Rival(path, None, "unit", "metres")).cost().macs == cost.macs
-
-
-def test_it_is_timed_as_any_runner(tmp_path: Path) -> None:
-    path = write_rival(tmp_path / "m.onnx")
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 1, *SIZE, 3), np.uint8)
-    with RivalRunner(Rival(path, SIZE, "imagenet", "metres"), threads=2) as runner:
-        assert runner._session.get_session_options().intra_op_num_threads == 2
-        assert runner._session.get_providers() == [CPU]
-        assert len(measure(runner, list(pictures), SIZE, seconds=0.01).passes) >= 20
-
-
-def test_bound_memory_answers_as_a_call_does(tmp_path: Path, batch: np.ndarray) -> None:
-    """ONNX Runtime binds the CPU's memory as it binds a GPU's; sizes of batches may change."""
-    path = write_rival(tmp_path / "m.onnx")
-    runner = RivalRunner(Rival(path, SIZE, "imagenet", "metres"))
-    turns = [batch, batch[::-1].copy(), batch[:1], batch]
-    expected = [runner.infer(pictures) for pictures in turns]
-    runner._session = BoundSession(runner._session, "cpu")
-    for pictures, depth in zip(turns, expected, strict=True):
-        np.testing.assert_array_equal(runner.infer(pictures), depth)
-    first, second = runner.infer(batch), runner.infer(batch + 1)
-    assert not np.array_equal(first, second)
-    np.testing.assert_array_equal(first, expected[0])
-    assert runner.on_device() is None
-
-
-def test_what_is_said_of_it(tmp_path: Path) -> None:
-    path = write_rival(tmp_path / "midas.onnx")
-    rival = Rival(path, SIZE, "imagenet", "disparity")
-    assert (rival.name, rival.aligned) == ("midas", True)
-    assert rival.as_dict() == {
-        "file": "midas.onnx",
-        "normalise": "imagenet",
-        "output": "disparity",
-        "hash": file_hash(path),
-    }
-    assert rival.describe() == (
-        "midas.onnx: pixels ImageNet's mean and standard deviation; answers with "
-        + OUTPUTS["disparity"]
-    )
-    assert "does not compare with that of metres" in rival.describe()
-    assert not Rival(path, SIZE, "imagenet", "metres").aligned
+            inspect(ForeignFile(path, **options))

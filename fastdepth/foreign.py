@@ -1,7 +1,8 @@
-"""Any ONNX depth model beside fastdepth's own, under the same clock.
+"""Any ONNX depth model beside fastdepth's own: what it is, and whether it can be run.
 
-A foreign file does not say how it wants its pictures and what its answer means; whoever puts it
-here does. A fastdepth file says both itself and opens as what it is.
+A foreign file does not say how it wants its pictures and what its answer means; whoever gives it
+does. A fastdepth file says both itself and is taken as what it is. What runs them is
+:class:`fastdepth.foreign_model.ForeignModel`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.errors import ModelFileError, UsageError, look_up
 from fastdepth.extras import require
-from fastdepth.files import file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from fastdepth.size import Size
@@ -61,10 +61,7 @@ NORMALISE: Mapping[str, Normalisation] = MappingProxyType(
 OUTPUTS: Mapping[str, str] = MappingProxyType(
     {
         "metres": "depth [m]",
-        "disparity": (
-            "disparity, fitted to the truth of each picture by scale and shift in inverse depth "
-            "(Ranftl et al., TPAMI 2020), so its accuracy does not compare with that of metres"
-        ),
+        "disparity": "disparity, larger is nearer, of no known scale and shift",
     }
 )
 """What a model may answer with, by name."""
@@ -77,21 +74,31 @@ _TYPES: Mapping[str, type[np.generic]] = {
 _ANSWERS = ("FLOAT", "FLOAT16", "DOUBLE")
 
 
+class OptionNames(NamedTuple):
+    """What a command line calls the fields of a :class:`ForeignFile`, for its messages."""
+
+    size: str = "--input-size"
+    normalise: str = "--normalise"
+    output: str = "--output"
+
+
 @dataclass(frozen=True)
-class Rival:
-    """An ONNX file as a contestant.
+class ForeignFile:
+    """An ONNX file, and what has to be said of it.
 
     Attributes:
         path: the file.
         size: network input; None where the file has but one.
         normalise: a name of ``NORMALISE``; empty where the file takes uint8 or is fastdepth's.
         output: a name of ``OUTPUTS``; empty where the file is fastdepth's.
+        options: how to say these three.
     """
 
     path: Path
     size: Size | None = None
     normalise: str = ""
     output: str = ""
+    options: OptionNames = OptionNames()
 
     def __post_init__(self) -> None:
         if self.normalise:
@@ -100,33 +107,14 @@ class Rival:
             look_up("output", self.output, OUTPUTS)
 
     @property
-    def name(self) -> str:
-        """The file's name without its suffix."""
-        return self.path.stem
-
-    @property
-    def aligned(self) -> bool:
-        """Whether its depth is fitted to the truth, so that its scores stand apart."""
-        return self.output == "disparity"
-
-    def as_dict(self) -> dict[str, str | None]:
-        """A row's key ``model``."""
-        return {
-            "file": self.path.name,
-            "normalise": self.normalise or None,
-            "output": self.output or "metres",
-            "hash": file_hash(self.path),
-        }
-
-    def describe(self) -> str:
-        """One line to print with every figure."""
-        how = NORMALISE[self.normalise].summary if self.normalise else "normalised in the file"
-        return f"{self.path.name}: pixels {how}; answers with {OUTPUTS[self.output or 'metres']}"
+    def in_metres(self) -> bool:
+        """Whether it answers with depth [m]."""
+        return self.output != "disparity"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """How a rival's file is called.
+    """How a file is called.
 
     Attributes:
         input: name of the tensor that is the picture.
@@ -149,16 +137,16 @@ class Graph:
         return (batch, 3, *self.size) if self.channels_first else (batch, *self.size, 3)
 
 
-def inspect(rival: Rival) -> Graph:
-    """See that a rival can be run as it was given, before anything is run.
+def inspect(file: ForeignFile) -> Graph:
+    """See that a file can be run as it was given, before anything is run.
 
     Raises:
         ModelFileError: the file is missing, not ONNX, or no network from one picture to one map.
         UsageError: size, normalisation or output are missing, or do not fit the file.
         MissingExtraError: ONNX is not installed.
     """
-    onnx = require("onnx", "bench")
-    path = rival.path
+    onnx = require("onnx", "export")
+    path = file.path
     if not path.is_file():
         raise ModelFileError(f"{path} does not exist; check the path")
     try:
@@ -167,54 +155,54 @@ def inspect(rival: Rival) -> Graph:
         raise ModelFileError(f"{path} is not an ONNX file ({error}); copy it again") from None
     metadata = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
     if metadata is not None:
-        return _own(rival, ModelMetadata.from_json(metadata, str(path)))
-    graph = _read_input(rival, model.graph)
-    if graph.dtype == np.uint8 and rival.normalise not in ("", "raw"):
+        return _own(file, ModelMetadata.from_json(metadata, str(path)))
+    graph = _read_input(file, model.graph)
+    if graph.dtype == np.uint8 and file.normalise not in ("", "raw"):
         raise UsageError(
             f"input {graph.input!r} of {path} is uint8, which the file normalises itself; "
-            "use --normalise raw, or leave it out"
+            f"use {file.options.normalise} raw, or leave it out"
         )
-    if graph.dtype != np.uint8 and not rival.normalise:
+    if graph.dtype != np.uint8 and not file.normalise:
         raise UsageError(
             f"how input {graph.input!r} of {path} is normalised stands nowhere in it; "
-            f"say --normalise {', '.join(NORMALISE)}"
+            f"say {file.options.normalise} {', '.join(NORMALISE)}"
         )
-    if not rival.output:
+    if not file.output:
         raise UsageError(
             f"what output {graph.output!r} of {path} means stands nowhere in it; "
-            f"say --output {' or '.join(OUTPUTS)}"
+            f"say {file.options.output} {' or '.join(OUTPUTS)}"
         )
     return graph
 
 
-def _own(rival: Rival, metadata: ModelMetadata) -> Graph:
+def _own(file: ForeignFile, metadata: ModelMetadata) -> Graph:
     """How a file of fastdepth's is called."""
-    if rival.normalise or rival.output:
+    if file.normalise or file.output:
         raise UsageError(
-            f"{rival.path} is a fastdepth file, which normalises itself and answers in metres; "
-            "leave --normalise and --output out"
+            f"{file.path} is a fastdepth file, which normalises itself and answers in metres; "
+            f"leave {file.options.normalise} and {file.options.output} out"
         )
-    size = rival.size or metadata.size
+    size = file.size or metadata.size
     if size not in metadata.sizes:
         sizes = ", ".join(map(str, metadata.sizes))
         raise UsageError(
-            f"{rival.path} takes {sizes}, not {size}; export it with --size {size}, "
-            "or leave --input-size out"
+            f"{file.path} takes {sizes}, not {size}; export it with --size {size}, "
+            f"or leave {file.options.size} out"
         )
     return Graph("image", "depth", False, np.uint8, metadata.batch, size)
 
 
-def _read_input(rival: Rival, graph: onnx.GraphProto) -> Graph:
+def _read_input(file: ForeignFile, graph: onnx.GraphProto) -> Graph:
     """How a foreign file is called, from its graph."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [info for info in graph.input if info.name not in constants]
     if len(inputs) != 1:
         raise ModelFileError(
-            f"{rival.path} takes {_names(inputs)}, and a rival is given one picture; "
+            f"{file.path} takes {_names(inputs)}, but is given one picture; "
             "export it with constants for the others"
         )
     (picture,) = inputs
-    what, shape = f"input {picture.name!r} of {rival.path}", _shape(picture)
+    what, shape = f"input {picture.name!r} of {file.path}", _shape(picture)
     kind = _kind(picture)
     if kind not in _TYPES:
         raise ModelFileError(f"{what} is {kind}; export it with float32, float16 or uint8")
@@ -225,11 +213,11 @@ def _read_input(rival: Rival, graph: onnx.GraphProto) -> Graph:
     first = _colours(shape) == 1
     return Graph(
         picture.name,
-        _output(rival.path, graph),
+        _output(file.path, graph),
         first,
         _TYPES[kind],
         shape[0],
-        _size(rival.size, shape[2:] if first else shape[1:3], what),
+        _size(file, shape[2:] if first else shape[1:3], what),
     )
 
 
@@ -239,16 +227,17 @@ def _colours(shape: Sequence[int | None]) -> int:
     return axes[0] if axes else 0
 
 
-def _size(given: Size | None, sides: Sequence[int | None], what: str) -> Size:
+def _size(file: ForeignFile, sides: Sequence[int | None], what: str) -> Size:
     """The network input, from what was given and the sides that the graph fixes."""
+    given, option = file.size, file.options.size
     if given is None:
         height, width = sides
         if height is None or width is None:
-            raise UsageError(f"{what} leaves its size open; say --input-size WIDTHxHEIGHT")
+            raise UsageError(f"{what} leaves its size open; say {option} WIDTHxHEIGHT")
         return Size(height, width)
     if any(side not in (None, wanted) for side, wanted in zip(sides, given, strict=True)):
         fixed = "x".join("any" if side is None else str(side) for side in reversed(sides))
-        raise UsageError(f"{what} takes {fixed}, not {given}; use that size as --input-size")
+        raise UsageError(f"{what} takes {fixed}, not {given}; use that size as {option}")
     return given
 
 
@@ -292,7 +281,7 @@ def _shape(info: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
 
 def _kind(info: onnx.ValueInfoProto) -> str:
     """ONNX's name of a tensor's type."""
-    return str(require("onnx", "bench").TensorProto.DataType.Name(info.type.tensor_type.elem_type))
+    return str(require("onnx", "export").TensorProto.DataType.Name(info.type.tensor_type.elem_type))
 
 
 def _said(shape: Sequence[int | None] | None) -> str:
