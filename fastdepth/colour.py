@@ -129,35 +129,48 @@ def bar(
     return np.hstack([picture, margin])
 
 
-def sheet(columns: Sequence[NDArray[np.uint8]], titles: Sequence[str]) -> NDArray[np.uint8]:
-    """Pictures side by side, each below its title.
+def sheet(
+    columns: Sequence[NDArray[np.uint8]], titles: Sequence[str], captions: Sequence[str] = ()
+) -> NDArray[np.uint8]:
+    """Pictures side by side, each below its title and above its caption.
 
     Args:
         columns: (H, W, 3) uint8 RGB each; lower ones are filled up at the bottom.
         titles: as many; one too long for its column loses its end.
+        captions: as many, or none.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        UsageError: no columns, or not as many titles.
+        UsageError: no columns, or not as many titles or captions.
         ImageError: a column is something else.
     """
-    if not columns or len(columns) != len(titles):
+    if not columns or len(columns) != len(titles) or len(captions or titles) != len(titles):
         raise UsageError(
-            f"{len(columns)} columns and {len(titles)} titles; give one title for each"
+            f"{len(columns)} columns, {len(titles)} titles and {len(captions)} captions; "
+            "give one title for each, and a caption for each or none"
         )
     _check_pictures(columns)
     line = _text_height(columns[0])
-    gap, strip = max(2, line // 4), line + line // 2
-    height = strip + max(column.shape[0] for column in columns)
+    gap = max(2, line // 4)
+    tallest = max(column.shape[0] for column in columns)
     parts: list[NDArray[np.uint8]] = []
-    for column, title in zip(columns, titles, strict=True):
-        head = np.full((strip, column.shape[1], 3), _PAPER, np.uint8)
-        _paste(head, _fitting_text(title, line, column.shape[1] - gap), line // 4, gap)
-        separator = np.full((height, gap, 3), _PAPER, np.uint8)
-        parts += [separator, _pad_below(np.vstack([head, column]), height)]
+    for number, (column, title) in enumerate(zip(columns, titles, strict=True)):
+        width = column.shape[1]
+        whole = [_strip(title, line, width), _pad_below(column, tallest)]
+        if captions:
+            whole.append(_strip(captions[number], line, width))
+        part = np.vstack(whole)
+        parts += [np.full((len(part), gap, 3), _PAPER, np.uint8), part]
     return np.hstack(parts[1:])
+
+
+def _strip(text: str, line: int, width: int) -> NDArray[np.uint8]:
+    """Paper with a line of text above or below a column."""
+    gap, paper = max(2, line // 4), np.full((line + line // 2, width, 3), _PAPER, np.uint8)
+    _paste(paper, _fitting_text(text, line, width - gap), line // 4, gap)
+    return paper
 
 
 def _check_pictures(pictures: Sequence[NDArray[np.uint8]]) -> None:

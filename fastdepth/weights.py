@@ -34,6 +34,8 @@ class WeightsCard:
         protocol: evaluation protocol of ``scores``.
         scores: metrics by name under that protocol.
         evaluated_on: data of ``scores``.
+        rooms: d1 and AbsRel on a few drawn rooms, by which anybody can check a copy; see
+            :func:`fastdepth.train.ship.score_on_rooms`. Empty for a training checkpoint.
         command: command that trained them.
     """
 
@@ -46,6 +48,7 @@ class WeightsCard:
     protocol: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     evaluated_on: str = ""
+    rooms: dict[str, float] = field(default_factory=dict)
     command: str = ""
 
     def to_header(self) -> dict[str, str]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastdepth.data import Sample, Source, sample_list_hash
+from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import UsageError
 from fastdepth.metrics import Evaluation, Scores, get_protocol
 from fastdepth.preprocess import resize
@@ -19,7 +21,7 @@ from fastdepth_bench.rival_runner import FITTED
 from fastdepth_bench.timing import resized
 
 if TYPE_CHECKING:
-    from fastdepth_bench.runners import Batch, Runner
+    from fastdepth_bench.runners import Batch, Infers, Runner
 
 TIMED_PICTURES = 8
 """Pictures of the data that are timed, each as it is and mirrored."""
@@ -106,16 +108,22 @@ def measure_accuracy(
     for index in range(len(samples)):
         before_each(index)
         sample = samples[index]
-        picture = np.ascontiguousarray(resize(sample.image, size))
-        depth = runner.infer(picture[None])[0, 0]
+        depth: NDArray[np.floating] = infer_picture(runner, sample.image, size)
         if yardstick.flip:
-            mirrored = runner.infer(np.ascontiguousarray(picture[None, :, ::-1]))[0, 0]
+            mirrored = infer_picture(runner, sample.image[:, ::-1], size)
             depth = (depth + mirrored[:, ::-1]) / 2
         if yardstick.aligned:
             valid = evaluation.protocol.valid(sample.depth)
             depth = align_disparity(depth, sample.depth, valid)
         evaluation.add(depth, sample.depth)
     return evaluation.scores()
+
+
+def infer_picture(runner: Infers, image: Image, size: Size) -> Depth:
+    """Depth (h, w) float32 [m] of a picture (H, W, 3) uint8, h x w the network's input ``size``."""
+    picture = np.ascontiguousarray(resize(np.ascontiguousarray(image), size))
+    depth: Depth = runner.infer(picture[None])[0, 0]
+    return depth
 
 
 def load_samples(

@@ -44,12 +44,21 @@ Commands that read results files; each has a --help of its own:
   fastdepth-bench compare    what got faster, slower or less accurate
 
   fastdepth-bench table      published figures beside those measured here
+
+Commands that show what networks predict, likewise:
+
+  fastdepth-bench sheet      pictures, truth, predictions and errors on one contact sheet
+
+  fastdepth-bench flicker    how much depth flickers on a video
 """
 
 PROG = "fastdepth-bench"
 
 READERS = {"report": "report", "compare": "compare", "table": "seed_table"}
-"""Modules of the sub-commands, which read results files; each has a ``main(arguments)``."""
+"""Modules of the sub-commands that read results files; each has a ``main(arguments)``."""
+
+LOOKERS = {"sheet": "sheet", "flicker": "flicker"}
+"""Modules of the sub-commands that show what networks predict, likewise."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 1 where a row failed; 2 for what the user can mend.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words and words[0] in READERS:
-        module = importlib.import_module(f"fastdepth_bench.{READERS[words[0]]}")
+    modules = READERS | LOOKERS
+    if words and words[0] in modules:
+        module = importlib.import_module(f"fastdepth_bench.{modules[words[0]]}")
         return int(module.main(words[1:]))
     return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from fastdepth.errors import UsageError
 from fastdepth.size import Size
 from fastdepth_bench.environment import Environment
 from fastdepth_bench.reading import SINGLE_STREAM, YARDSTICK, Row, network, scenario, target
@@ -133,6 +134,25 @@ def table(headings: Sequence[str], rows: Iterable[Iterable[str]], *, texts: int)
     rule = ["---"] * texts + ["---:"] * (len(headings) - texts)
     rows = ([cell.replace("|", "\\|") for cell in row] for row in rows)
     return "\n".join(f"| {' | '.join(line)} |" for line in (headings, rule, *rows))
+
+
+def marks(section: str) -> tuple[str, str]:
+    """The lines between which a section of a page is generated."""
+    return f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+
+
+def between(page: str, section: str, content: str, name: str = "the README") -> str:
+    """A page with this content in a section.
+
+    Raises:
+        UsageError: it has no such section; the message calls it by its name.
+    """
+    begin, end = marks(section)
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise UsageError(f"{name} lacks the lines {begin} and {end}")
+    return f"{before}{begin}\n\n{content}\n{end}{after}"
 
 
 def _table(rows: Sequence[Row]) -> str:

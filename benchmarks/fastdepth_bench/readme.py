@@ -1,6 +1,6 @@
-"""What the README shows: ``fastdepth-bench report`` renews it in a checkout.
+"""What README and model cards show: ``fastdepth-bench report`` renews it in a checkout.
 
-Tables come from the committed results, the picture from a prediction of the shipped weights.
+Tables come from the committed results, pictures from predictions of the shipped weights.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from fastdepth.files import write_text
 from fastdepth.images import write_png
 from fastdepth.runtime import DepthModel, load
 from fastdepth.systems import MEASURED
+from fastdepth.weights import shipped_weights
 from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
-from fastdepth_bench.markdown import table, to_markdown
-from fastdepth_bench.options import DEFAULT_VARIANT
+from fastdepth_bench.markdown import between, marks, table, to_markdown
+from fastdepth_bench.model_cards import PAGE, picture_path, with_cards
+from fastdepth_bench.options import DEFAULT_VARIANT, Options
 from fastdepth_bench.reading import committed_results, is_folding, read_results
 from fastdepth_bench.seed_table import seeds_to_markdown
+from fastdepth_bench.sheet import contact_sheet
 from fastdepth_bench.systems_table import measured, systems_to_markdown
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
@@ -42,6 +45,9 @@ NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` 
 
 ROOM = 14
 """Number of the test room that the README shows."""
+
+ROOMS, ROOM_WIDTH = 3, 128
+"""Number and width [px] of the rooms on a card's sheet, so that it stays small."""
 
 FARTHEST = 6.0
 """Distance of the darkest colour in the README's picture [m]; rooms are not deeper."""
@@ -63,10 +69,10 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
         section = _section(path)
         if section in tables:
             tables[section].append(as_markdown(read_results(path)))
-    readme = _between(readme, SYSTEMS, systems_to_markdown(_of_systems(results)))
-    readme = _between(readme, SEEDS, seeds_to_markdown([*map(read_results, results)]))
+    readme = between(readme, SYSTEMS, systems_to_markdown(_of_systems(results)))
+    readme = between(readme, SEEDS, seeds_to_markdown([*map(read_results, results)]))
     for section, parts in tables.items():
-        readme = _between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))
+        readme = between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))
     return readme
 
 
@@ -107,22 +113,7 @@ def with_targets(readme: str) -> str:
             (name, target.summary, devices, precisions, target.format or "-", files or "-", extra)
         )
     content = table(headings, lines, texts=len(headings)) + "\n"
-    return _between(readme, TARGET_TABLE, content)
-
-
-def marks(section: str) -> tuple[str, str]:
-    """The lines between which a section of the README is generated."""
-    return f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
-
-
-def _between(readme: str, section: str, content: str) -> str:
-    """The README with this content in a section."""
-    begin, end = marks(section)
-    before, found, rest = readme.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise UsageError(f"the README lacks the lines {begin} and {end}")
-    return f"{before}{begin}\n\n{content}\n{end}{after}"
+    return between(readme, TARGET_TABLE, content)
 
 
 def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
@@ -134,18 +125,21 @@ def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
 
 
 def generated(checkout: Path) -> dict[Path, str]:
-    """Text files of a checkout as its committed results make them: its README and what
-    ``fastdepth-train --list`` shows.
+    """Text files of a checkout as its committed results make them: its README, the cards of the
+    weights that ship, and what ``fastdepth-train --list`` shows.
 
     Raises:
         UsageError: this is no checkout, has no results, or its README lacks a section.
     """
     readme, results = checkout / "README.md", committed_results(checkout)
-    if not readme.exists():
-        raise UsageError("no README.md here; run in a checkout, or name results files")
+    page = checkout / PAGE
+    for path in (readme, page):
+        if not path.exists():
+            raise UsageError(f"no {path} here; run in a checkout, or name results files")
     return {
         readme: with_targets(with_results(readme.read_text(), results)),
         checkout / "fastdepth" / MEASURED.name: measured_json(results),
+        page: with_cards(page.read_text(), [read_results(path) for path in results]),
     }
 
 
@@ -155,12 +149,13 @@ def differing(checkout: Path) -> list[str]:
     Raises:
         UsageError: as :func:`generated`.
     """
-    readme, other = generated(checkout).items()
+    readme, *others = generated(checkout).items()
     old, new = readme[0].read_text(), readme[1]
-    sections = [name for name in SECTIONS if _inside(old, name) != _inside(new, name)]
-    path, content = other
-    same = path.exists() and path.read_text() == content
-    return sections + ([] if same else [path.relative_to(checkout).as_posix()])
+    found = [name for name in SECTIONS if _inside(old, name) != _inside(new, name)]
+    for path, content in others:
+        if not path.exists() or path.read_text() != content:
+            found.append(path.relative_to(checkout).as_posix())
+    return found
 
 
 def _inside(readme: str, section: str) -> str:
@@ -182,12 +177,15 @@ def update(checkout: Path) -> list[str]:
     return changed
 
 
-def update_picture(checkout: Path) -> None:
-    """Draw the picture of a checkout's README anew, by the weights that ship.
+def update_pictures(checkout: Path) -> None:
+    """Draw the pictures of a checkout anew, by the weights that ship: of drawn rooms, all of them.
 
     Raises:
-        MissingExtraError: what exports the network is not installed.
-        OutputError: it cannot be written.
+        MissingExtraError: what exports the networks is not installed.
+        OutputError: one cannot be written.
     """
     model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
+    for tag in shipped_weights():
+        options = Options(weights=(tag,), runtime=("onnxruntime",), data="rooms", limit=ROOMS)
+        write_png(checkout / picture_path(tag), contact_sheet(options, ROOM_WIDTH))

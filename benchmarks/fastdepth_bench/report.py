@@ -15,7 +15,7 @@ from fastdepth.errors import UsageError
 from fastdepth.files import write_text
 from fastdepth_bench.flat import to_csv
 from fastdepth_bench.reading import committed_results, read_results
-from fastdepth_bench.readme import as_markdown, differing, update, update_picture
+from fastdepth_bench.readme import as_markdown, differing, update, update_pictures
 
 DESCRIPTION = """Turn results files into tables, CSV and plots; without any, renew a README.
 
@@ -58,10 +58,10 @@ class Command:
     """Folder for plots, each as PNG and SVG: speed against accuracy, latencies, stages."""
 
     check: bool = False
-    """Write nothing; say which sections of the README here differ from the results."""
+    """Write nothing; say which sections of the README here, and which files, differ."""
 
     picture: bool = False
-    """Draw the README's picture of a room anew as well, by the weights that ship."""
+    """Draw the pictures of rooms in README and docs/models.md anew, by the weights that ship."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +104,7 @@ def _renew(checkout: Path, picture: bool) -> int:
     changed = update(checkout)
     tell(f"{PROG}: renewed {', '.join(changed)}" if changed else f"{PROG}: nothing has changed")
     if picture:
-        update_picture(checkout)
+        update_pictures(checkout)
     return 0
 
 

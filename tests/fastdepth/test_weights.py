@@ -87,4 +87,4 @@ def test_shipped_weights_say_where_they_come_from_and_how_good_they_are(tag):
     assert card.data
     assert card.protocol == "eigen"
     assert 0 < card.scores["d1"] < 1
-    assert path.stat().st_size <= 13_000_000
+    assert 0 < card.rooms["d1"] <= 1

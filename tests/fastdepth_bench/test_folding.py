@@ -22,7 +22,8 @@ from fastdepth_bench.ceiling import Rates
 from fastdepth_bench.folding import Command, main, measure, steps
 from fastdepth_bench.folding_report import SCHEMA_FILE
 from fastdepth_bench.folding_table import MARKDOWN, folding_to_markdown
-from fastdepth_bench.readme import SECTIONS, marks, with_results
+from fastdepth_bench.markdown import marks
+from fastdepth_bench.readme import SECTIONS, with_results
 from fastdepth_bench.result import SCHEMA_FILE as RESULT_SCHEMA_FILE
 from fastdepth_export.cost import GraphCost
 

@@ -9,8 +9,8 @@ import pytest
 from made_up_results import new_row, old_row, report
 
 from fastdepth_bench.cli import main
-from fastdepth_bench.markdown import to_markdown
-from fastdepth_bench.readme import SECTIONS, marks
+from fastdepth_bench.markdown import marks, to_markdown
+from fastdepth_bench.readme import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,8 +26,8 @@ def file(tmp_path):
 def checkout(tmp_path, monkeypatch):
     """What the README is made of, in the working directory."""
     shutil.copytree(ROOT / "benchmarks" / "results", tmp_path / "benchmarks" / "results")
-    (tmp_path / "fastdepth").mkdir()
-    for name in ("README.md", "fastdepth/measured.json"):
+    for name in ("README.md", "fastdepth/measured.json", "docs/models.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

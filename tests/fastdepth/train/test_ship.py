@@ -1,15 +1,26 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
+from fastdepth.train import ship as shipping
 from fastdepth.train.checkpoint import save_weights
-from fastdepth.train.ship import ship
-from fastdepth.weights import WeightsCard, read_card
+from fastdepth.train.ship import STORED, score_on_rooms, ship
+from fastdepth.weights import WeightsCard, read_card, read_header, shipped_weights, weights_hash
+
+MOST_BYTES = 40_000_000
+"""What all shipped weights may weigh together."""
 
 
-def test_half_the_bytes_and_a_card(tiny, tmp_path):
+@pytest.fixture
+def one_room(monkeypatch):
+    """Drawing rooms is what takes the time."""
+    monkeypatch.setattr(shipping, "ROOMS", "rooms:1")
+
+
+def test_half_the_bytes_and_a_card(tiny, one_room, tmp_path):
     network = create_model("tiny")
     save_weights(tmp_path / "best.safetensors", network, WeightsCard("tiny"))
     card = WeightsCard("", "tiny.here", licence="MIT", data="drawn", scores={"d1": 0.5})
@@ -22,3 +33,46 @@ def test_half_the_bytes_and_a_card(tiny, tmp_path):
     load_weights(again, path, "tiny")
     for name, value in again.state_dict().items():
         torch.testing.assert_close(value, network.state_dict()[name], rtol=1e-3, atol=1e-6)
+
+
+def test_a_new_card_for_the_same_tensors(tiny, one_room, tmp_path):
+    save_weights(tmp_path / "best.safetensors", create_model("tiny"), WeightsCard("tiny"))
+    first = ship(tmp_path / "best.safetensors", tmp_path, WeightsCard("", "tiny.one"))
+    again = ship(first, tmp_path, WeightsCard("", "tiny.two", licence="MIT"))
+    assert first.name != again.name
+    assert weights_hash(first) == weights_hash(again)
+    assert read_card(again).rooms == read_card(first).rooms
+
+
+def test_the_card_holds_the_score_of_what_is_written(tiny, one_room, tmp_path):
+    network = create_model("tiny")
+    save_weights(tmp_path / "best.safetensors", network, WeightsCard("tiny"))
+    path = ship(tmp_path / "best.safetensors", tmp_path, WeightsCard("", "tiny.here"))
+    rooms = read_card(path).rooms
+    assert tuple(rooms) == tuple(sorted(STORED))
+    assert rooms == score_on_rooms(path)
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)
+    save_weights(tmp_path / "other.safetensors", network, WeightsCard("tiny"))
+    assert score_on_rooms(tmp_path / "other.safetensors") != rooms
+
+
+@pytest.mark.parametrize("tag", shipped_weights())
+def test_shipped_weights_score_what_is_stored_with_them(tag):
+    path = shipped_weights()[tag]
+    stored = read_card(path).rooms
+    assert set(stored) == set(STORED)
+    for name, value in score_on_rooms(path).items():
+        assert value == pytest.approx(stored[name], abs=2e-3), name
+
+
+@pytest.mark.parametrize("tag", shipped_weights())
+def test_shipped_weights_are_half_precision(tag):
+    tensors = {k: v for k, v in read_header(shipped_weights()[tag]).items() if k != "__metadata__"}
+    kinds = {entry["dtype"] for entry in tensors.values()}
+    assert "F16" in kinds
+    assert kinds <= {"F16", "I64"}  # batch norm counts its batches
+
+
+def test_shipped_weights_fit_into_the_package():
+    assert 0 < sum(path.stat().st_size for path in shipped_weights().values()) <= MOST_BYTES
