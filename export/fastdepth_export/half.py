@@ -1,8 +1,8 @@
 """A graph in half precision: weights and features are fp16, what must be exact stays fp32.
 
-fp32 stay the pixels before the first product, softmax (its sum overflows fp16 at 65504), and all
-that is counted in metres: widths, the cumulative sum of the bins, their centres, the mixture of the
-bins and what follows it.
+fp32 stay the pixels before the first product, softmax and exponentials (their sum overflows fp16
+at 65504), and all that is counted in metres or their logarithm: widths, the cumulative sum of the
+bins, their centres, the mixture of the bins and what follows it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 EXACT = ("Softmax", "CumSum")
 """Operators that stay in fp32 wherever they stand; LayerNormalization computes in it by itself."""
+
+SHARES = ("Softmax", "Exp")
+"""Operators that answer with the shares in which bins are mixed."""
+
+VIEWS = ("Reshape", "Flatten", "Transpose")
+"""Operators that leave values as they are."""
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
@@ -42,11 +48,14 @@ def keep_exact(graph: onnx.GraphProto) -> set[str]:
     """Names of the nodes that stay in fp32.
 
     Before the first product; back from the output to the products that give logits and widths; and
-    the operators of ``EXACT``. The product of softmax and centres is in metres: it is not stopped
+    the operators of ``EXACT``. The product of shares and centres is in metres: it is not stopped
     at.
     """
     makers = {name: node for node in graph.node for name in node.output}
-    shares = {name for node in graph.node if node.op_type == "Softmax" for name in node.output}
+    shares: set[str] = set()
+    for node in graph.node:
+        if node.op_type in SHARES or (node.op_type in VIEWS and node.input[0] in shares):
+            shares.update(node.output)
     exact = {node.name for node in graph.node if node.op_type in EXACT}
     reached = {graph.input[0].name}
     for node in graph.node:
