@@ -7,7 +7,7 @@ A variant is an architecture with its options. Trained weights are tagged separa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +29,8 @@ class Variant:
         recipe: name of the training recipe in :mod:`fastdepth.train.recipes`.
         depth_range: least and greatest depth it can answer [m].
         summary: one line for lists.
+        widths: of a pruned network, file of its layers' channels, below ``models/widths``
+            (:mod:`fastdepth.models.narrowing`).
     """
 
     name: str
@@ -40,6 +42,7 @@ class Variant:
     options: Mapping[str, Any] = field(default_factory=dict)
     depth_range: tuple[float, float] = (1e-3, 10.0)
     recipe: str = "adabins"
+    widths: str = ""
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -92,138 +95,161 @@ def _mobile(
     )
 
 
+def pruned(whole: Variant, percent: int, params: int) -> Variant:
+    """What is left of a network without so many percent of its multiply-adds.
+
+    Args:
+        whole: the network that was pruned.
+        percent: of its multiply-adds that are gone, part of the name: ``mnv2-64-dws-p40``.
+        params: exact number of the parameters that are left.
+    """
+    name = f"{whole.name}-p{percent}"
+    summary = f"{whole.name} without {percent} % of its multiply-adds"
+    return replace(whole, name=name, params=params, summary=summary, widths=f"{name}.json")
+
+
 # Counts and names of the first six: Horazny, Pospisil, Sevcik (FIT VUT Brno, 2021), built on
 # AdaBins (Bhat, Alhashim, Wonka, 2020).
+_WHOLE = {
+    variant.name: variant
+    for variant in (
+        _effnet("effb5-256", "tf_efficientnet_b5.ap_in1k", 78_257_328),
+        _effnet("effb0-256", "tf_efficientnet_b0.ap_in1k", 27_164_188),
+        _unet("unet256", 10_860_320, "U-Net, 256 bins", bins=256),
+        _unet("unet128", 10_810_912, "U-Net, 128 bins", bins=128),
+        _unet(
+            "unet128-dws",
+            6_472_944,
+            "U-Net of depthwise separable convolutions, 128 bins",
+            bins=128,
+            separable=True,
+        ),
+        _unet(
+            "unet128-dws-75",
+            4_637_936,
+            "the same on 75 % of the input's sides",
+            bins=128,
+            separable=True,
+            patch=12,
+        ),
+        Variant(
+            "unet-dws",
+            "unet:RegressionUNet",
+            580_865,
+            "the U-Net of unet128-dws alone, without bins",
+            Size(240, 320),
+            SizeRule(),
+            {"separable": True},
+            recipe="trunk-half",
+        ),
+        _fcrn(
+            "fcrn-res50",
+            52_964_289,
+            "projection",
+            "ResNet-50, three up-projections",
+            SizeRule(),
+        ),
+        _fcrn(
+            "fcrn-fc",
+            277_269_568,
+            "fully-connected",
+            "ResNet-50, one fully connected layer",
+            SizeRule(only=Size(228, 304)),
+        ),
+        _fcrn(
+            "fcrn-conv",
+            42_813_505,
+            "convolution",
+            "ResNet-50, three 5x5 convolutions after unpooling",
+            SizeRule(),
+        ),
+        _fcrn(
+            "fcrn-deconv",
+            28_362_817,
+            "transposed",
+            "ResNet-50, three transposed convolutions",
+            SizeRule(),
+        ),
+        Variant(
+            "eigen",
+            "eigen:Eigen",
+            70_877_171,
+            "coarse and fine network of Eigen (2014)",
+            Size(228, 304),
+            SizeRule(only=Size(228, 304)),
+            recipe="eigen",
+        ),
+        Variant(
+            "densenet201-unet",
+            "densenet:DenseNetUNet",
+            28_581_553,
+            "U-Net, DenseNet-201 encoder",
+            Size(240, 320),
+            SizeRule(),
+            recipe="densenet201-unet",
+        ),
+        Variant(
+            "densenet201-fast",
+            "densenet:DenseNetFast",
+            54_600_577,
+            "five enlargements of DenseNet-201's features",
+            Size(224, 320),
+            SizeRule(multiple=32),
+            recipe="densenet201-fast",
+        ),
+        # Wofk et al. report 3.96 M: MobileNetV1 without classifier 3,206,976, decoder 753,920,
+        # and 32 weights with a bias here, with the two parameters of a batch norm there.
+        Variant(
+            "fastdepth-mnv1",
+            "mobilenet:FastDepth",
+            3_960_929,
+            "FastDepth (2019): MobileNet, depthwise decoder, additive skips",
+            Size(224, 224),
+            SizeRule(multiple=32),
+            recipe="regression-224",
+        ),
+        Variant(
+            "mnv2-nnconv5",
+            "mobilenet:FastDepth",
+            2_198_945,
+            "FastDepth's decoder on MobileNetV2",
+            Size(224, 224),
+            SizeRule(multiple=32),
+            {"encoder": "mobilenetv2_100"},
+            recipe="mobile-224",
+        ),
+        _mobile(
+            "mnv2-64-dws",
+            2_137_952,
+            "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
+            Size(240, 320),
+            "mobile",
+            bins=64,
+            widths=(192, 128, 64, 32),
+            blocks=(2, 2, 2, 1),
+        ),
+        _mobile(
+            "mnv2-64-dws-70",
+            1_976_152,
+            "the same, narrower, on 70 % of the input's sides",
+            Size(168, 224),
+            "mobile-70",
+            bins=64,
+            widths=(128, 64, 48, 24),
+            blocks=(1, 1, 1, 1),
+        ),
+    )
+}
+
+# Whole network, percent of its multiply-adds that are gone, exact number of parameters left: the
+# line that python -m fastdepth.train.prune prints.
+_PRUNED: tuple[tuple[str, int, int], ...] = ()
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
-    {
+    _WHOLE
+    | {
         variant.name: variant
-        for variant in (
-            _effnet("effb5-256", "tf_efficientnet_b5.ap_in1k", 78_257_328),
-            _effnet("effb0-256", "tf_efficientnet_b0.ap_in1k", 27_164_188),
-            _unet("unet256", 10_860_320, "U-Net, 256 bins", bins=256),
-            _unet("unet128", 10_810_912, "U-Net, 128 bins", bins=128),
-            _unet(
-                "unet128-dws",
-                6_472_944,
-                "U-Net of depthwise separable convolutions, 128 bins",
-                bins=128,
-                separable=True,
-            ),
-            _unet(
-                "unet128-dws-75",
-                4_637_936,
-                "the same on 75 % of the input's sides",
-                bins=128,
-                separable=True,
-                patch=12,
-            ),
-            Variant(
-                "unet-dws",
-                "unet:RegressionUNet",
-                580_865,
-                "the U-Net of unet128-dws alone, without bins",
-                Size(240, 320),
-                SizeRule(),
-                {"separable": True},
-                recipe="trunk-half",
-            ),
-            _fcrn(
-                "fcrn-res50",
-                52_964_289,
-                "projection",
-                "ResNet-50, three up-projections",
-                SizeRule(),
-            ),
-            _fcrn(
-                "fcrn-fc",
-                277_269_568,
-                "fully-connected",
-                "ResNet-50, one fully connected layer",
-                SizeRule(only=Size(228, 304)),
-            ),
-            _fcrn(
-                "fcrn-conv",
-                42_813_505,
-                "convolution",
-                "ResNet-50, three 5x5 convolutions after unpooling",
-                SizeRule(),
-            ),
-            _fcrn(
-                "fcrn-deconv",
-                28_362_817,
-                "transposed",
-                "ResNet-50, three transposed convolutions",
-                SizeRule(),
-            ),
-            Variant(
-                "eigen",
-                "eigen:Eigen",
-                70_877_171,
-                "coarse and fine network of Eigen (2014)",
-                Size(228, 304),
-                SizeRule(only=Size(228, 304)),
-                recipe="eigen",
-            ),
-            Variant(
-                "densenet201-unet",
-                "densenet:DenseNetUNet",
-                28_581_553,
-                "U-Net, DenseNet-201 encoder",
-                Size(240, 320),
-                SizeRule(),
-                recipe="densenet201-unet",
-            ),
-            Variant(
-                "densenet201-fast",
-                "densenet:DenseNetFast",
-                54_600_577,
-                "five enlargements of DenseNet-201's features",
-                Size(224, 320),
-                SizeRule(multiple=32),
-                recipe="densenet201-fast",
-            ),
-            # Wofk et al. report 3.96 M: MobileNetV1 without classifier 3,206,976, decoder 753,920,
-            # and 32 weights with a bias here, with the two parameters of a batch norm there.
-            Variant(
-                "fastdepth-mnv1",
-                "mobilenet:FastDepth",
-                3_960_929,
-                "FastDepth (2019): MobileNet, depthwise decoder, additive skips",
-                Size(224, 224),
-                SizeRule(multiple=32),
-                recipe="regression-224",
-            ),
-            Variant(
-                "mnv2-nnconv5",
-                "mobilenet:FastDepth",
-                2_198_945,
-                "FastDepth's decoder on MobileNetV2",
-                Size(224, 224),
-                SizeRule(multiple=32),
-                {"encoder": "mobilenetv2_100"},
-                recipe="mobile-224",
-            ),
-            _mobile(
-                "mnv2-64-dws",
-                2_137_952,
-                "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
-                Size(240, 320),
-                "mobile",
-                bins=64,
-                widths=(192, 128, 64, 32),
-                blocks=(2, 2, 2, 1),
-            ),
-            _mobile(
-                "mnv2-64-dws-70",
-                1_976_152,
-                "the same, narrower, on 70 % of the input's sides",
-                Size(168, 224),
-                "mobile-70",
-                bins=64,
-                widths=(128, 64, 48, 24),
-                blocks=(1, 1, 1, 1),
-            ),
-        )
+        for variant in (pruned(_WHOLE[name], *numbers) for name, *numbers in _PRUNED)
     }
 )
 """All variants by name, in the order in which they are listed."""

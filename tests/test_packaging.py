@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_weights
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,7 @@ def test_the_files_that_are_no_modules(wheel):
         "fastdepth/data/nyu_official_split.txt",
         "fastdepth/measured.json",
         *(f"fastdepth/trained/{tag}.safetensors" for tag in shipped_weights()),
+        *(f"fastdepth/models/widths/{v.widths}" for v in VARIANTS.values() if v.widths),
         "fastdepth_export/py.typed",
         "fastdepth_bench/py.typed",
         "fastdepth_bench/folding.schema.json",

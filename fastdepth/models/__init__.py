@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from fastdepth.models.narrowing import narrow, read_widths
 from fastdepth.models.network import DepthNetwork, Prediction, count_parameters, upsample
 from fastdepth.variants import Variant, get_variant
 
@@ -24,9 +25,12 @@ def create_model(name: str | Variant) -> DepthNetwork:
 
     Raises:
         UnknownNameError: there is no such variant.
+        InputError: its file of widths does not fit.
     """
     variant = get_variant(name) if isinstance(name, str) else name
     module, _, cls = variant.network.partition(":")
     build = getattr(import_module(f"fastdepth.models.{module}"), cls)
     network: DepthNetwork = build(**variant.options, depth_range=variant.depth_range)
+    if variant.widths:
+        narrow(network, read_widths(variant.widths), variant.size)
     return network
