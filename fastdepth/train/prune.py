@@ -113,8 +113,8 @@ def prune(network: DepthNetwork, keep: float, size: Size, loss: Callable[[], Ten
     """Remove channels, eight at a time, changed in place, until so many multiply-adds are left.
 
     First go those that cost the loss least by the root of the multiply-adds that they save: by all
-    of them, the finest levels would go first, and the answer changes twice as much. The layers that
-    the network answers by, whose channels no other reads, keep all of theirs.
+    of them, the finest levels would go first. The layers that the network answers by, whose
+    channels no other reads, keep all of theirs.
 
     Args:
         network: in evaluation mode.
