@@ -278,7 +278,9 @@ class OpenVinoRunner(FileRunner):
     @staticmethod
     def check_device(device: str) -> None:
         """Raise DeviceError if OpenVINO finds no CPU that it can use."""
-        found = require("openvino", "openvino").Core().available_devices
+        from fastdepth_export.openvino_ir import core
+
+        found = core().available_devices
         if "CPU" not in found:
             raise DeviceError(f"OpenVINO finds no CPU, only {found}; use another runtime")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 WEIGHTS_KEY = "fastdepth_weights"
 """Key in the .xml of the hash of its .bin, by which a pair that does not belong together shows."""
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's core, of which a process has one until it ends.
+
+    Each core of OpenVINO 2026.4 puts a signal stack in the place of the one before. Two that end in
+    the order in which they began leave one that is gone, and the next signal kills the process.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    return require("openvino", "openvino").Core()
 
 
 def build(
@@ -40,8 +54,7 @@ def build(
         MissingExtraError: OpenVINO is not installed.
         ParityError: by ``verify``.
     """
-    openvino = require("openvino", "openvino")
-    model = openvino.Core().read_model(onnx_file)
+    model = core().read_model(onnx_file)
     _save(model, files, metadata)
     metadata = replace(metadata, **verify(OpenVinoModel(files[0]).infer))
     _save(model, files, metadata)
@@ -76,10 +89,8 @@ class OpenVinoModel:
             ModelFileError: a file is missing, broken, or not of the pair that was exported.
             MissingExtraError: OpenVINO is not installed.
         """
-        openvino = require("openvino", "openvino")
-        core = openvino.Core()
         try:
-            model = core.read_model(path)
+            model = core().read_model(path)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[-200:]
             raise ModelFileError(
@@ -91,7 +102,7 @@ class OpenVinoModel:
             "INFERENCE_PRECISION_HINT": "f32",  # or it takes bfloat16 where the CPU has it
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._request = core().compile_model(model, "CPU", options).create_infer_request()
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8 RGB."""

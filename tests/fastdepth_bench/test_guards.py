@@ -17,6 +17,7 @@ from fastdepth.runtime import load
 from fastdepth.size import Size
 from fastdepth_bench.guards import check_complete
 from fastdepth_bench.timing import measure
+from fastdepth_export.openvino_ir import core
 
 BUSY = 0.005
 BLOCK = bytes(1 << 16)
@@ -218,10 +219,10 @@ def test_pytorch_passes(threads):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_openvino_passes(tmp_path: Path, threads):
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     path = write_model(tmp_path / "tiny.onnx", Size(480, 640))
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    request = openvino.Core().compile_model(path, "CPU", options).create_infer_request()
+    request = core().compile_model(path, "CPU", options).create_infer_request()
 
     class Runner:
         def infer(self, batch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +19,22 @@ from fastdepth_export import ExportRecipe, export, graph, verify
 from fastdepth_export.fold import fold
 from fastdepth_export.loss import LossMeter
 from fastdepth_export.network import build_network
-from fastdepth_export.openvino_ir import OpenVinoModel
+from fastdepth_export.openvino_ir import OpenVinoModel, core
 
 RECIPE = ExportRecipe("tiny", format="openvino")
+
+TWO_IN_TURN = """
+import os, signal, sys
+from pathlib import Path
+from fastdepth_export.openvino_ir import OpenVinoModel
+
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+first = OpenVinoModel(Path(sys.argv[1]), threads=1)
+second = OpenVinoModel(Path(sys.argv[1]), threads=1)
+del first
+del second
+os.kill(os.getpid(), signal.SIGTERM)
+"""
 
 
 def cpu_flags():
@@ -138,10 +153,16 @@ def test_weights_of_another_export_are_noticed(pair, spoil, message):
         OpenVinoModel(pair)
 
 
+def test_models_that_end_in_the_order_in_which_they_began_leave_signals_alone(built):
+    words = [sys.executable, "-c", TWO_IN_TURN, str(built[0])]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n")
+
+
 def test_files_of_other_programs_are_refused(tmp_path, exported):
     import openvino
 
-    openvino.save_model(openvino.Core().read_model(exported[0]), tmp_path / "m.xml")
+    openvino.save_model(core().read_model(exported[0]), tmp_path / "m.xml")
     with pytest.raises(ModelFileError, match="has no fastdepth metadata"):
         OpenVinoModel(tmp_path / "m.xml")
     with pytest.raises(ModelFileError, match="cannot be read by OpenVINO"):
