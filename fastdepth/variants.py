@@ -95,6 +95,18 @@ def _mobile(
     )
 
 
+def _quick(
+    name: str,
+    params: int,
+    summary: str,
+    size: Size = Size(168, 224),
+    recipe: str = "mobile-70",
+    **changes: Any,
+) -> Variant:
+    options = {"bins": 64, "widths": (128, 64, 48, 24), "blocks": (1, 1, 1, 1), **changes}
+    return _mobile(name, params, summary, size, recipe, **options)
+
+
 def pruned(whole: Variant, percent: int, params: int) -> Variant:
     """What is left of a network without so many percent of its multiply-adds.
 
@@ -228,15 +240,27 @@ _WHOLE = {
             widths=(192, 128, 64, 32),
             blocks=(2, 2, 2, 1),
         ),
-        _mobile(
-            "mnv2-64-dws-70",
+        _quick("mnv2-64-dws-70", 1_976_152, "the same, narrower, on 70 % of the input's sides"),
+        # The rest of docs/compression.md: mnv2-64-dws-70 with one thing changed.
+        _quick(
+            "mnv2-64-70", 3_684_848, "mnv2-64-dws-70 with ordinary convolutions", separable=False
+        ),
+        _quick("mnv2-256-dws-70", 2_005_720, "mnv2-64-dws-70 with 256 bins", bins=256),
+        _quick("mnv2-128-dws-70", 1_986_008, "mnv2-64-dws-70 with 128 bins", bins=128),
+        _quick("mnv2-32-dws-70", 1_971_224, "mnv2-64-dws-70 with 32 bins", bins=32),
+        _quick(
+            "mnv2-64-dws-100",
             1_976_152,
-            "the same, narrower, on 70 % of the input's sides",
-            Size(168, 224),
-            "mobile-70",
-            bins=64,
-            widths=(128, 64, 48, 24),
-            blocks=(1, 1, 1, 1),
+            "mnv2-64-dws-70 on the input's whole sides",
+            Size(240, 320),
+            "mobile",
+        ),
+        _quick(
+            "mnv2-64-dws-50",
+            1_976_152,
+            "mnv2-64-dws-70 on 50 % of the input's sides",
+            Size(120, 160),
+            "mobile-50",
         ),
     )
 }

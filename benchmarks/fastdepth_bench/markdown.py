@@ -124,7 +124,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     for row in report["rows"]:
         key = (*(row[name] for name in YARDSTICK), row["device"], row["threads"])
         groups.setdefault(key, []).append(row)
-    parts = [_table(rows) + "\n\n" + _caption(rows) for rows in groups.values()]
+    parts = [_table(rows) + "\n\n" + caption(rows) for rows in groups.values()]
     machine = Environment.from_dict(report["environment"]).describe()
     return "\n\n".join([*parts, f"Measured on {machine}."]) + "\n"
 
@@ -171,7 +171,8 @@ def _columns(rows: Sequence[Row]) -> Iterator[tuple[str, Cell]]:
                 yield extra, optional
 
 
-def _caption(rows: Sequence[Row]) -> str:
+def caption(rows: Sequence[Row]) -> str:
+    """What is needed to read and to repeat rows of one yardstick, device and number of threads."""
     row = rows[0]
     kind = f" ({row['depth_kind']})" if row["depth_kind"] else ""
     batches = {row["batch"] for row in rows}

@@ -92,10 +92,10 @@ def plot(reports: Sequence[Mapping[str, Any]], folder: str | Path) -> list[Path]
     written = []
     settings = {**FONTS, "svg.hashsalt": "fastdepth", "hatch.linewidth": 0.6}
     with matplotlib.rc_context(settings):
-        for name, (footer, rows) in grouped(reports).items():
+        for name, (text, rows) in grouped(reports).items():
             for kind, draw in _PLOTS.items():
                 figure = Figure(layout="constrained")
-                _add_footer(figure, footer)
+                add_footer(figure, text)
                 if draw(figure, rows):
                     written += _save(figure, Path(folder) / f"{kind}.{name}")
     return written
@@ -122,11 +122,11 @@ def grouped(reports: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, list[R
         name = ".".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
         others = (f"{name}.{number}" for number in count(2))
         free = name if name not in named else next(each for each in others if each not in named)
-        named[free] = (_footer(rows[0], environments), rows)
+        named[free] = (footer(rows[0], environments), rows)
     return named
 
 
-def _footer(row: Row, environments: Sequence[Environment]) -> str:
+def footer(row: Row, environments: Sequence[Environment]) -> str:
     """Where, when and on what the rows of a plot were measured."""
     kind = f" ({row['depth_kind']})" if row["depth_kind"] else ""
     learnt = " The networks were trained on these pictures: no accuracy." * is_learnt(row)
@@ -143,8 +143,9 @@ def _footer(row: Row, environments: Sequence[Environment]) -> str:
     )
 
 
-def _add_footer(figure: Figure, footer: str) -> None:
-    lines = [line for part in footer.split("\n") for line in textwrap.wrap(part, 120)]
+def add_footer(figure: Figure, text: str) -> None:
+    """Write a :func:`footer` below a figure."""
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, 120)]
     figure.supxlabel("\n".join(lines), fontsize=9, color=GREY, x=0.01, ha="left")
 
 

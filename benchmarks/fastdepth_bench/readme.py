@@ -1,4 +1,4 @@
-"""What README and model cards show: ``fastdepth-bench report`` renews it in a checkout.
+"""What README, model cards and compression study show: ``fastdepth-bench report`` renews it.
 
 Tables come from the committed results, pictures from predictions of the shipped weights.
 """
@@ -29,6 +29,9 @@ from fastdepth_bench.options import DEFAULT_VARIANT, Options
 from fastdepth_bench.reading import committed_results, is_folding, read_results
 from fastdepth_bench.seed_table import seeds_to_markdown
 from fastdepth_bench.sheet import contact_sheet
+from fastdepth_bench.study import PAGE as STUDY_PAGE
+from fastdepth_bench.study import STUDY, with_study
+from fastdepth_bench.study_plot import plot_study
 from fastdepth_bench.systems_table import measured, systems_to_markdown
 from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
@@ -39,7 +42,9 @@ SECTIONS = (RESULTS, FOLDING, PRECISIONS, SYSTEMS, SEEDS, TARGET_TABLE)
 """Names of the README's generated sections."""
 
 SUFFIXES = {RESULTS: ".json"} | {s: f".{s}.json" for s in (FOLDING, PRECISIONS, SYSTEMS, SEEDS)}
-"""Ends of the names of results files by the section that they are for."""
+SUFFIXES["study"] = STUDY
+"""Ends of the names of results files by the section that they are for, and of those that only
+:mod:`fastdepth_bench.study` shows."""
 
 NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
 
@@ -126,20 +131,22 @@ def room_picture(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
 
 def generated(checkout: Path) -> dict[Path, str]:
     """Text files of a checkout as its committed results make them: its README, the cards of the
-    weights that ship, and what ``fastdepth-train --list`` shows.
+    weights that ship, the compression study, and what ``fastdepth-train --list`` shows.
 
     Raises:
-        UsageError: this is no checkout, has no results, or its README lacks a section.
+        UsageError: this is no checkout, has no results, or one of them lacks a section.
     """
     readme, results = checkout / "README.md", committed_results(checkout)
-    page = checkout / PAGE
-    for path in (readme, page):
+    cards, study = checkout / PAGE, checkout / STUDY_PAGE
+    for path in (readme, cards, study):
         if not path.exists():
             raise UsageError(f"no {path} here; run in a checkout, or name results files")
+    reports = {path: read_results(path) for path in results}
     return {
         readme: with_targets(with_results(readme.read_text(), results)),
         checkout / "fastdepth" / MEASURED.name: measured_json(results),
-        page: with_cards(page.read_text(), [read_results(path) for path in results]),
+        cards: with_cards(cards.read_text(), [*reports.values()]),
+        study: with_study(study.read_text(), reports),
     }
 
 
@@ -178,12 +185,14 @@ def update(checkout: Path) -> list[str]:
 
 
 def update_pictures(checkout: Path) -> None:
-    """Draw the pictures of a checkout anew, by the weights that ship: of drawn rooms, all of them.
+    """Draw the pictures of a checkout anew: rooms, all of them drawn, by the weights that ship, and
+    the plots of the compression study.
 
     Raises:
         MissingExtraError: what exports the networks is not installed.
         OutputError: one cannot be written.
     """
+    plot_study({path: read_results(path) for path in committed_results(checkout)}, checkout)
     model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
     for tag in shipped_weights():

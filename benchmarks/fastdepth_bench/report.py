@@ -61,7 +61,8 @@ class Command:
     """Write nothing; say which sections of the README here, and which files, differ."""
 
     picture: bool = False
-    """Draw the pictures of rooms in README and docs/models.md anew, by the weights that ship."""
+    """Draw the plots of docs/compression.md anew, and the pictures of rooms in README and
+    docs/models.md, by the weights that ship."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

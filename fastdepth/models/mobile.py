@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fastdepth.models import mobilenet
 from fastdepth.models.adabins import bin_centres
-from fastdepth.models.mobilenet import mobile_encoder, separable, stage_widths, stages
+from fastdepth.models.mobilenet import mobile_encoder, stage_widths, stages
 from fastdepth.models.network import DepthNetwork, Prediction
 
 FEWEST = 0.1  # width of the least bin by that of equal ones
@@ -31,15 +33,24 @@ class Level(nn.Module):
         inputs: channels of the level below.
         skip: channels of the encoder's features at this level's size.
         outputs: channels of the answer.
-        blocks: residual separable blocks after the sum.
-        kernel: side of the depthwise convolutions.
+        blocks: residual blocks after the sum.
+        kernel: side of the convolutions.
+        convolution: builds one of (inputs, outputs, kernel), with batch norm and activation.
     """
 
-    def __init__(self, inputs: int, skip: int, outputs: int, blocks: int, kernel: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        skip: int,
+        outputs: int,
+        blocks: int,
+        kernel: int,
+        convolution: Callable[[int, int, int], nn.Module],
+    ) -> None:
         super().__init__()
-        self.narrow = separable(inputs, outputs, kernel)
+        self.narrow = convolution(inputs, outputs, kernel)
         self.skip = nn.Sequential(nn.Conv2d(skip, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-        self.refine = nn.ModuleList(separable(outputs, outputs, kernel) for _ in range(blocks))
+        self.refine = nn.ModuleList(convolution(outputs, outputs, kernel) for _ in range(blocks))
 
     def forward(self, level: Tensor, skip: Tensor) -> Tensor:
         """Features (B, outputs, h, w) of the level below and the skip (B, skip, h, w)."""
@@ -95,12 +106,13 @@ def _mix(logits: Tensor, centres: Tensor) -> Tensor:
 
 
 class MobileBins(DepthNetwork):
-    """MobileNetV2, separable decoder and bins of log depth: depth at half the input's resolution.
+    """MobileNetV2, light decoder and bins of log depth: depth at half the input's resolution.
 
     Args:
         bins: number of depth bins.
         widths: channels of the decoder at 1/16, 1/8, 1/4 and 1/2 of the resolution.
         blocks: residual blocks of each of these levels.
+        separable: depthwise separable convolutions in the decoder, not ordinary ones.
         depth_range: least and greatest depth [m].
     """
 
@@ -111,14 +123,16 @@ class MobileBins(DepthNetwork):
         bins: int,
         widths: tuple[int, ...],
         blocks: tuple[int, ...],
+        separable: bool = True,
         depth_range: tuple[float, float] = (0.1, 10.0),
     ) -> None:
         super().__init__(depth_range)
         self.encoder = mobile_encoder("mobilenetv2_100")
+        convolution = mobilenet.separable if separable else mobilenet.ordinary
         *skips, deepest = stage_widths(self.encoder)
         ways = itertools.pairwise((deepest, *widths))
         self.decoder = nn.ModuleList(
-            Level(below, skip, own, count, kernel)
+            Level(below, skip, own, count, kernel, convolution)
             for (below, own), skip, count, kernel in zip(
                 ways, skips[::-1], blocks, KERNELS, strict=True
             )

@@ -53,6 +53,15 @@ def separable(inputs: int, outputs: int, kernel: int = 5) -> nn.Sequential:
     )
 
 
+def ordinary(inputs: int, outputs: int, kernel: int = 5) -> nn.Sequential:
+    """The convolution that :func:`separable` takes apart, with batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
 class FastDepth(DepthNetwork):
     """MobileNet-NNConv5: depth at the input's resolution.
 

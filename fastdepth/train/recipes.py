@@ -269,6 +269,11 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             source="fastdepth: mobile on 70 % of its sides",
             augmentation=replace(_MOBILE.augmentation, scale=0.35, crop=Size(168, 224)),
         ),
+        "mobile-50": replace(
+            _MOBILE,
+            source="fastdepth: mobile on 50 % of its sides",
+            augmentation=replace(_MOBILE.augmentation, scale=0.25, crop=Size(120, 160)),
+        ),
         "mobile-224": replace(
             _MOBILE,
             source="fastdepth: mobile for networks that see a whole picture as 224x224",

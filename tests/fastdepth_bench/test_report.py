@@ -26,7 +26,7 @@ def file(tmp_path):
 def checkout(tmp_path, monkeypatch):
     """What the README is made of, in the working directory."""
     shutil.copytree(ROOT / "benchmarks" / "results", tmp_path / "benchmarks" / "results")
-    for name in ("README.md", "fastdepth/measured.json", "docs/models.md"):
+    for name in ("README.md", "fastdepth/measured.json", "docs/models.md", "docs/compression.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
