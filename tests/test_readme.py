@@ -45,6 +45,12 @@ COMMANDS = {
 }
 """Each command's function, and what makes it tiny."""
 
+LOOK = {
+    "sheet": "--size 416x320 --limit 2 --threads 1",
+    "flicker": "--size 416x320 --frames 2 --threads 1",
+}
+"""The same for what shows predictions."""
+
 
 def commands():
     """Command lines of the README in their order: in shell blocks, and in its table."""
@@ -60,6 +66,12 @@ def place(tmp_path_factory):
     """A folder with what the commands read, in which they run one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     cv2.imwrite(str(folder / "photo.jpg"), render_room(1, Size(120, 160)).image[..., ::-1])
+    video = cv2.VideoWriter(
+        str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 30, (160, 120)
+    )
+    for number in (1, 2):
+        video.write(render_room(number, Size(120, 160)).image[..., ::-1].copy())
+    video.release()
     write_model(folder / "rival.onnx", metadata=None, input_type=TensorProto.FLOAT)
     for name in ("results", "old", "new"):
         (folder / f"{name}.json").write_text(json.dumps(made_up_results.report(new_row())))
@@ -83,6 +95,8 @@ def test_command(line, here, folder, capsys):
     main, tiny = COMMANDS[name]
     if {"--list", "--doctor"} & set(words) or words[0] in bench.READERS:
         tiny = ""
+    elif words[0] in bench.LOOKERS:
+        tiny = LOOK[words[0]]
     shutil.rmtree(here / "runs", ignore_errors=True)
     assert main([*words, *tiny.split()]) == 0, capsys.readouterr().err
     for option, value in itertools.pairwise(words):

@@ -25,7 +25,7 @@ from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import between, marks, table, to_markdown
 from fastdepth_bench.model_cards import PAGE, picture_path, with_cards
-from fastdepth_bench.options import DEFAULT_VARIANT, Options
+from fastdepth_bench.options import Options
 from fastdepth_bench.reading import committed_results, is_folding, read_results
 from fastdepth_bench.seed_table import seeds_to_markdown
 from fastdepth_bench.sheet import contact_sheet
@@ -47,6 +47,9 @@ SUFFIXES["study"] = STUDY
 :mod:`fastdepth_bench.study` shows."""
 
 NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
+
+PICTURED = "mnv2-64-dws"
+"""The network whose prediction the README shows."""
 
 ROOM = 14
 """Number of the test room that the README shows."""
@@ -193,7 +196,7 @@ def update_pictures(checkout: Path) -> None:
         OutputError: one cannot be written.
     """
     plot_study({path: read_results(path) for path in committed_results(checkout)}, checkout)
-    model = load(exported(ExportRecipe(DEFAULT_VARIANT)))
+    model = load(exported(ExportRecipe(PICTURED)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
     for tag in shipped_weights():
         options = Options(weights=(tag,), runtime=("onnxruntime",), data="rooms", limit=ROOMS)
