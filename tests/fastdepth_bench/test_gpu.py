@@ -24,6 +24,7 @@ from fastdepth_bench.targets import Case
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.sh"
 
 
+@pytest.mark.slow
 def test_dry_run(tmp_path: Path) -> None:
     output = tmp_path / "gpu.json"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -29,7 +29,10 @@ def with_std(network):
     return other
 
 
-@pytest.fixture(scope="module", params=["plain", "merged", "unmerged"])
+@pytest.fixture(
+    scope="module",
+    params=["merged", *(pytest.param(n, marks=pytest.mark.slow) for n in ("plain", "unmerged"))],
+)
 def graph(request, with_std, tiny):
     """It as a graph in each of its forms."""
     form = request.param
