@@ -3,13 +3,15 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from fastdepth.models import create_model
 from fastdepth.size import Size
 from fastdepth_export.graph import to_onnx
-from fastdepth_export.half import to_half
+from fastdepth_export.half import keep_exact, to_half
 from fastdepth_export.verify import run_model, with_outputs
+
+IN_AND_OUT = ("image", "depth")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,19 @@ def test_logits_whose_exponentials_no_half_holds(folded, pictures):
     values = run_model(with_outputs(loud, [logits]), pictures, [logits])[logits]
     assert 20 < np.abs(values).max() < 6e4  # exp(12) is the last below 65504
     assert np.isfinite(run_model(to_half(loud), pictures, ["depth"])["depth"]).all()
+
+
+def test_the_mixture_of_exponentials_is_in_fp32_as_that_of_a_softmax_is():
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["logits"], "logits"),
+        helper.make_node("Exp", ["logits"], ["shares"], "exp"),
+        helper.make_node("Reshape", ["shares", "shape"], ["flat"], "flat"),
+        helper.make_node("MatMul", ["centres", "flat"], ["mixed"], "mix"),
+        helper.make_node("Exp", ["mixed"], ["depth"], "metres"),
+    ]
+    image, depth = (helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in IN_AND_OUT)
+    graph = helper.make_graph(nodes, "mixture", [image], [depth])
+    assert keep_exact(graph) == {"exp", "flat", "mix", "metres"}
 
 
 def test_the_model_itself_stays_as_it_was(folded):
