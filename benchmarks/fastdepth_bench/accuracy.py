@@ -108,9 +108,10 @@ def measure_accuracy(
     for index in range(len(samples)):
         before_each(index)
         sample = samples[index]
-        depth: NDArray[np.floating] = infer_picture(runner, sample.image, size)
+        picture = resize(sample.image, size)
+        depth: NDArray[np.floating] = infer_picture(runner, picture, size)
         if yardstick.flip:
-            mirrored = infer_picture(runner, sample.image[:, ::-1], size)
+            mirrored = infer_picture(runner, picture[:, ::-1], size)
             depth = (depth + mirrored[:, ::-1]) / 2
         if yardstick.aligned:
             valid = evaluation.protocol.valid(sample.depth)
@@ -121,7 +122,7 @@ def measure_accuracy(
 
 def infer_picture(runner: Infers, image: Image, size: Size) -> Depth:
     """Depth (h, w) float32 [m] of a picture (H, W, 3) uint8, h x w the network's input ``size``."""
-    picture = np.ascontiguousarray(resize(np.ascontiguousarray(image), size))
+    picture = np.ascontiguousarray(resize(image, size))
     depth: Depth = runner.infer(picture[None])[0, 0]
     return depth
 
