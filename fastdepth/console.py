@@ -20,6 +20,10 @@ Advance = Callable[..., None]
 """``advance(steps=1, note="")`` moves a progress bar."""
 
 
+def silent(steps: int = 1, note: str = "") -> None:
+    """An :data:`Advance` that moves no progress bar."""
+
+
 def run_command(
     options: Callable[..., Options],
     body: Callable[[Options], int | None],
@@ -112,7 +116,7 @@ def progress(description: str, total: int | None, *, shown: bool = True) -> Iter
         A function ``advance(steps=1, note="")``.
     """
     if not (shown and sys.stderr.isatty()):
-        yield lambda steps=1, note="": None
+        yield silent
         return
     from rich.console import Console
     from rich.progress import (

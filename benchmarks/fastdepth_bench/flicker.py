@@ -27,7 +27,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from fastdepth.console import Advance, print_table, progress, run_command, tell
+from fastdepth.console import Advance, print_table, progress, run_command, silent, tell
 from fastdepth.data.sample import Image
 from fastdepth.errors import UsageError
 from fastdepth.files import file_hash
@@ -188,7 +188,7 @@ def measure(
     options: Options,
     video: str | Path,
     frames: int | None = None,
-    advance: Advance = lambda steps=1, note="": None,
+    advance: Advance = silent,
 ) -> FlickerReport:
     """Run every case of ``options`` on a video, all on the same flow.
 

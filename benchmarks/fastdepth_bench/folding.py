@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdepth.console import Advance, progress, run_command
+from fastdepth.console import Advance, progress, run_command, silent
 from fastdepth_bench.accuracy import Samples, load_samples, timing_batches
 from fastdepth_bench.cache import exported
 from fastdepth_bench.ceiling import Ceiling, Rates, measure_rates
@@ -110,7 +110,7 @@ class Files:
 def measure(
     options: Options,
     say: Callable[[str], None] = lambda line: None,
-    advance: Advance = lambda steps=1, note="": None,
+    advance: Advance = silent,
 ) -> FoldingReport:
     """Export, then say the ceilings, then time and compare.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
-from fastdepth.console import Advance
+from fastdepth.console import Advance, silent
 from fastdepth.size import Size
 from fastdepth_bench.accuracy import Samples, Yardstick, load_samples, timing_frames
 from fastdepth_bench.ceiling import Rates, measure_rates
@@ -24,12 +24,8 @@ Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
 
-def _silent(steps: int = 1, note: str = "") -> None:
-    """Advance no progress bar."""
-
-
 def run(
-    options: Options | None = None, advance: Advance = _silent, *, isolated: bool = True
+    options: Options | None = None, advance: Advance = silent, *, isolated: bool = True
 ) -> Report:
     """Measure all rows that the options ask for.
 

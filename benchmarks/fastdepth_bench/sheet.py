@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.console import Advance, progress, run_command, tell
+from fastdepth.console import Advance, progress, run_command, silent, tell
 from fastdepth.contact_sheet import WIDTH, Row, make_sheet
 from fastdepth.data.sample import Depth
 from fastdepth.images import write_png
@@ -88,7 +88,7 @@ class Command:
 def contact_sheet(
     options: Options,
     width: int = WIDTH,
-    advance: Advance = lambda steps=1, note="": None,
+    advance: Advance = silent,
 ) -> NDArray[np.uint8]:
     """Draw the pictures of ``options.data`` and what every case of ``options`` makes of them.
 
