@@ -110,7 +110,7 @@ CPU_FOLDER = "sys/devices/system/cpu"
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     """Writes a file below the root of a machine with nothing else, which may use cores 2 and 5."""
     monkeypatch.setattr(environment, "_ROOT", tmp_path)
-    monkeypatch.setattr(environment, "affinity", lambda: (2, 5))
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {2, 5}, raising=False)
 
     def write(path: str, text: str) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
