@@ -27,6 +27,7 @@ from fastdepth.train.freezing import freeze, set_training
 from fastdepth.train.improvement import Improvement
 from fastdepth.train.log import TrainingLog
 from fastdepth.train.losses import LOSSES
+from fastdepth.train.mixed_precision import keep_float32
 from fastdepth.train.optimiser import make_optimiser
 from fastdepth.train.pace import WAITING_LIMIT, Pace
 from fastdepth.train.plot import plot_losses
@@ -113,6 +114,8 @@ class Trainer:
         )
         initialisation = self._initialise(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if run.precision in MIXED:
+            keep_float32(network, self.device)
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
         self.card = WeightsCard(
