@@ -28,6 +28,8 @@ from torchvision.transforms.v2 import functional as T  # noqa: E402
 Uniform = Callable[..., Tensor]
 """``uniform(low, high, count=1)`` draws from the sample's own generator."""
 
+CUT_SHARE = 0.75  # of the picture right of the strip's beginning, the greatest width of it
+CUT_RANGE = 10.0  # [m]
 BORDER_SIZE = Size(480, 640)  # the picture that ``Augmentation.border`` is written for
 
 
@@ -67,7 +69,24 @@ def augment(
     picture = picture.float() / 255
     if uniform(0, 1) < augmentation.colour:
         picture = _change_colours(picture, augmentation, uniform, generator)
+    if uniform(0, 1) < augmentation.cut_depth:
+        picture = _cut_depth(picture, metres, uniform)
     return picture, metres
+
+
+def _cut_depth(image: Tensor, depth: Tensor, uniform: Uniform) -> Tensor:
+    """Picture (3, H, W) in which an upright strip shows its depth (1, H, W) as grey, 10 m white.
+
+    Up to three quarters of what lies right of a random column (CutDepth: Ishii and Yamashita 2021;
+    upright strips: Kim et al. 2022, who keep the picture's height because it tells the distance).
+    """
+    width = image.shape[2]
+    start, share = uniform(0, 1, 2).tolist()
+    left = int(start * width)
+    strip = slice(left, left + max(1, int((width - left) * share * CUT_SHARE)))
+    image = image.clone()
+    image[..., strip] = (depth[..., strip] / CUT_RANGE).clamp(max=1)
+    return image
 
 
 def _change_colours(

@@ -36,6 +36,7 @@ class Augmentation:
         saturation: range of the factor on the distance to grey.
         blur: greatest standard deviation of a Gaussian blur, drawn anew for each picture [px].
         noise: greatest standard deviation of noise added to each pixel, drawn for each picture.
+        cut_depth: probability that an upright strip of the picture shows its depth instead.
     """
 
     border: tuple[int, int, int, int] = (43, 45, 608, 472)
@@ -54,6 +55,7 @@ class Augmentation:
     saturation: tuple[float, float] = (1.0, 1.0)
     blur: float = 0.0
     noise: float = 0.0
+    cut_depth: float = 0.0
 
     @classmethod
     def whole(cls, size: Size) -> Augmentation:

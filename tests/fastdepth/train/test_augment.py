@@ -137,3 +137,28 @@ def test_saturation_of_nothing_is_grey():
 def test_noise_is_the_same_for_the_same_seed():
     noisy = replace(PLAIN, colour=1, noise=0.1, blur=2.0)
     assert torch.equal(run(noisy, 5)[0], run(noisy, 5)[0])
+
+
+def test_a_strip_shows_its_depth_and_the_truth_stays():
+    whole = replace(PLAIN, border=(0, 0, 640, 480), crop=Size(480, 640))
+    plain, truth = run(whole)
+    shares = []
+    for seed in range(20):
+        image, depth = run(replace(whole, cut_depth=1.0), seed)
+        torch.testing.assert_close(depth, truth)
+        cut = (image != plain).any(dim=0)
+        assert torch.equal(cut.all(dim=0), cut.any(dim=0))  # from top to bottom
+        torch.testing.assert_close(image[:, cut], depth[:, cut].expand(3, -1) / 10)
+        shares.append(cut.float().mean().item())
+    assert 0 < min(shares) < 0.1
+    assert 0.3 < max(shares) <= 0.75
+
+
+def test_strips_come_as_often_as_asked():
+    changed = [
+        not torch.equal(run(replace(PLAIN, cut_depth=share), seed)[0], run(PLAIN, seed)[0])
+        for share in (0.0, 0.5)
+        for seed in range(40)
+    ]
+    assert not any(changed[:40])
+    assert 10 < sum(changed[40:]) < 30
