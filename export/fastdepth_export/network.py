@@ -13,6 +13,7 @@ from fastdepth.models import DepthNetwork, create_model
 from fastdepth.models.adabins import BinsHead
 from fastdepth.models.inference import predict_pictures
 from fastdepth.models.loading import load_weights
+from fastdepth.models.mobile import LogBins
 from fastdepth.models.network import upsample
 from fastdepth.weights import WeightsCard, find_weights, read_card
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
@@ -34,7 +35,7 @@ def build_network(recipe: ExportRecipe) -> DepthNetwork:
         network = create_model(resolved.variant)
     if "std" in resolved.recipe.outputs:
         head = getattr(network, "bins", None)
-        if not isinstance(head, BinsHead):
+        if not isinstance(head, BinsHead | LogBins):
             raise UsageError(f"{recipe.variant} has no bins to tell std from; use --outputs depth")
         head.with_std = True
     if resolved.weights != UNTRAINED:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastdepth.models import mobilenet
-from fastdepth.models.adabins import bin_centres
+from fastdepth.models.adabins import bin_centres, bins_std
 from fastdepth.models.mobilenet import mobile_encoder, stage_widths, stages
 from fastdepth.models.network import DepthNetwork, Prediction
 
@@ -68,7 +68,12 @@ class LogBins(nn.Module):
         deepest: channels of the features whose mean divides the range.
         features: channels of the features that mix the centres.
         depth_range: least and greatest depth [m].
+
+    Attributes:
+        with_std: answer with the deviation that the bins imply as well; for prediction.
     """
+
+    with_std = False
 
     def __init__(
         self, bins: int, deepest: int, features: int, depth_range: tuple[float, float]
@@ -80,8 +85,11 @@ class LogBins(nn.Module):
         )
         self.logits = nn.Conv2d(features, bins, 1)
 
-    def forward(self, features: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor]:
-        """Depth (B, 1, h, w) [m] and ascending bin centres (B, bins) [m].
+    def forward(self, features: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Depth (B, 1, h, w) [m], ascending bin centres (B, bins) [m] and, where asked for, std.
+
+        Depth is the geometric mean of the centres, std (B, 1, h, w) [m] their root mean square
+        distance from it, both weighted by each pixel's shares.
 
         Args:
             features: (B, features, h, w).
@@ -90,7 +98,9 @@ class LogBins(nn.Module):
         shares = self.widths(deepest.mean(dim=(2, 3))).float().softmax(dim=1)
         widths = (shares + FEWEST / shares.shape[1]) / (1 + FEWEST)
         centres = bin_centres(widths, *self.log_range)
-        return _mix(self.logits(features).to(centres.dtype), centres).exp(), centres.exp()
+        logits = self.logits(features).to(centres.dtype).clamp(-BOUND, BOUND)
+        depth, metres = _mix(logits, centres).exp(), centres.exp()
+        return depth, metres, bins_std(logits, metres, depth) if self.with_std else None
 
 
 def _mix(logits: Tensor, centres: Tensor) -> Tensor:
@@ -100,7 +110,7 @@ def _mix(logits: Tensor, centres: Tensor) -> Tensor:
     the encoder; a product with the centres and with ones needs no such thing. Without the greatest
     logit taken off there is no overflow as long as they are bounded.
     """
-    shares = logits.clamp(-BOUND, BOUND).exp().flatten(2)
+    shares = logits.exp().flatten(2)
     total, weighted = (torch.stack([torch.ones_like(centres), centres], 1) @ shares).chunk(2, 1)
     return (weighted / total).reshape(-1, 1, *logits.shape[2:])
 
@@ -145,5 +155,5 @@ class MobileBins(DepthNetwork):
         level = deepest
         for up, skip in zip(self.decoder, skips[::-1], strict=True):
             level = up(level, skip)
-        depth, centres = self.bins(level, deepest)
-        return Prediction(normalised, depth, level, centres)
+        depth, centres, std = self.bins(level, deepest)
+        return Prediction(normalised, depth, level, centres, std)

@@ -72,3 +72,17 @@ def test_a_file_through_the_runtime(tmp_path, capsys):
     assert std.max() < 5
     assert main(["--verify", str(path)]) == 0
     assert "std at the picture's size" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
+def test_bins_of_log_depth(precision, tmp_path, capsys):
+    path = tmp_path / "std.onnx"
+    asked = "--variant mnv2-64-dws-70 --size 64x64 --outputs depth,std --data rooms:4"
+    assert main([*asked.split(), "--precision", precision, "--output", str(path)]) == 0
+    depth, std = fastdepth.load(path, threads=1).depth_and_std(render_room(3, Size(60, 80)).image)
+    assert (std > 0).all()
+    assert (std < 10).all()
+    assert std.std() > 1e-3
+    assert ((depth > 0.1) & (depth < 10)).all()
+    assert main(["--verify", str(path)]) == 0
+    assert "std at the picture's size" in capsys.readouterr().out
