@@ -267,7 +267,11 @@ _WHOLE = {
 
 # Whole network, percent of its multiply-adds that are gone, exact number of parameters left: the
 # line that python -m fastdepth.train.prune prints.
-_PRUNED: tuple[tuple[str, int, int], ...] = ()
+_PRUNED: tuple[tuple[str, int, int], ...] = (
+    ("mnv2-64-dws-70", 20, 1_807_352),
+    ("mnv2-64-dws-70", 40, 1_492_272),
+    ("mnv2-64-dws-70", 60, 1_153_784),
+)
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     _WHOLE
