@@ -21,6 +21,9 @@ from fastdepth_bench.reading import YARDSTICK, Row, is_folding, is_learnt
 PAGE = Path("docs") / "models.md"
 """The page, in a checkout."""
 
+CARDS = ".flip.json"
+"""Ends the names of results files with the mirrored picture, which only the cards show."""
+
 METRICS = {"d1": "d1", "d2": "d2", "d3": "d3", "AbsRel": "abs_rel", "RMSE m": "rmse"}
 """Headings of the scores, and the names of what stands below them."""
 

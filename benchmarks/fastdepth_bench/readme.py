@@ -24,9 +24,10 @@ from fastdepth.weights import shipped_weights
 from fastdepth_bench.cache import exported
 from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import between, marks, table, to_markdown
-from fastdepth_bench.model_cards import PAGE, picture_path, with_cards
+from fastdepth_bench.model_cards import CARDS, PAGE, picture_path, with_cards
 from fastdepth_bench.options import Options
 from fastdepth_bench.reading import committed_results, is_folding, read_results
+from fastdepth_bench.rivals import rivals_to_markdown
 from fastdepth_bench.seed_table import seeds_to_markdown
 from fastdepth_bench.sheet import contact_sheet
 from fastdepth_bench.study import PAGE as STUDY_PAGE
@@ -37,14 +38,15 @@ from fastdepth_export import ExportRecipe
 from fastdepth_export.targets import TARGETS
 
 RESULTS, FOLDING, PRECISIONS, SYSTEMS = "results", "folding", "precisions", "systems"
-TARGET_TABLE, SEEDS = "targets", "seeds"
-SECTIONS = (RESULTS, FOLDING, PRECISIONS, SYSTEMS, SEEDS, TARGET_TABLE)
+TARGET_TABLE, SEEDS, RIVALS = "targets", "seeds", "rivals"
+SECTIONS = (RESULTS, RIVALS, FOLDING, PRECISIONS, SYSTEMS, SEEDS, TARGET_TABLE)
 """Names of the README's generated sections."""
 
-SUFFIXES = {RESULTS: ".json"} | {s: f".{s}.json" for s in (FOLDING, PRECISIONS, SYSTEMS, SEEDS)}
-SUFFIXES["study"] = STUDY
+_OWN = (RIVALS, FOLDING, PRECISIONS, SYSTEMS, SEEDS)
+SUFFIXES = {RESULTS: ".json"} | {section: f".{section}.json" for section in _OWN}
+SUFFIXES |= {"study": STUDY, "cards": CARDS}
 """Ends of the names of results files by the section that they are for, and of those that only
-:mod:`fastdepth_bench.study` shows."""
+:mod:`fastdepth_bench.study` or :mod:`fastdepth_bench.model_cards` shows."""
 
 NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
 
@@ -78,6 +80,10 @@ def with_results(readme: str, results: Sequence[Path]) -> str:
         if section in tables:
             tables[section].append(as_markdown(read_results(path)))
     readme = between(readme, SYSTEMS, systems_to_markdown(_of_systems(results)))
+    rivals = [read_results(path) for path in results if _section(path) == RIVALS]
+    readme = between(
+        readme, RIVALS, rivals_to_markdown(rivals) or NONE_YET.format(SUFFIXES[RIVALS])
+    )
     readme = between(readme, SEEDS, seeds_to_markdown([*map(read_results, results)]))
     for section, parts in tables.items():
         readme = between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))

@@ -133,6 +133,7 @@ class Result:
             "model": case.model and case.model.as_dict(),
             "weights": case.weights_name,
             "weights_hash": case.weights_hash,
+            "initialisation": case.initialisation,
             "untrained": not case.trained,
             "runtime": case.runtime,
             "precision": case.precision,

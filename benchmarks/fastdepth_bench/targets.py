@@ -13,7 +13,7 @@ from fastdepth.files import file_hash
 from fastdepth.foreign import inspect
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
-from fastdepth.weights import find_weights, weights_hash
+from fastdepth.weights import find_weights, read_card, weights_hash
 from fastdepth_bench.rival_runner import Rival, RivalRunner
 from fastdepth_export.targets import TARGETS, Target, check_runtime, get_target
 
@@ -94,6 +94,12 @@ class Case:
         if self.model:
             return file_hash(self.model.path)[:12]
         return weights_hash(find_weights(self.weights)) if self.trained else None
+
+    @property
+    def initialisation(self) -> str | None:
+        """What training began from, as the weights' card says; None where there is no card."""
+        trained = self.trained and not self.model
+        return read_card(find_weights(self.weights)).initialisation if trained else None
 
     def recipe(self) -> ExportRecipe:
         """How the network of this case is built and exported."""

@@ -96,7 +96,7 @@ class Trainer:
         )
         self.processes.check_batch(self.recipe.batch)
         self.sampler = EpochSampler(
-            parse_sources(run.data, "train", run.overfit),
+            parse_sources(run.data, "all-train" if run.all_scenes else "train", run.overfit),
             self.recipe.batch,
             self.recipe.epochs,
             run.seed,
@@ -351,12 +351,14 @@ class Trainer:
         if self.processes.first and self.unplotted.seconds > PLOT_INTERVAL:
             self._plot()
         self.schedule.after_validation(scores["loss"])
-        if self.improvement.update(scores) and self.processes.first:
+        better = self.improvement.update(scores) or self.run.all_scenes
+        if better and self.processes.first:
             card = replace(
                 self.card,
                 scores={key: round(value, 4) for key, value in scores.items() if key != "loss"},
                 protocol="eigen",
-                evaluated_on=f"{self.validation.name} validation scenes",
+                evaluated_on=f"{self.validation.name} validation scenes"
+                f"{', which it was trained on' * self.run.all_scenes}",
             )
             save_weights(self.run.best, self.average.network, card)
         if self.improvement.exhausted:

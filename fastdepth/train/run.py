@@ -61,6 +61,8 @@ class TrainingRun:
         validation_limit: pictures of held-out scenes to validate on after each epoch.
         validation_size: WIDTHxHEIGHT at which the network sees whole pictures of held-out scenes;
             the variant's size, scaled as training is, if absent.
+        all_scenes: train on the scenes that are held out otherwise, too; then nothing can be chosen
+            by their scores, and the last weights count as the best.
         skip_limit: so many pictures that cannot be read are skipped; one more stops the run.
         overfit: train and validate on so many pictures, evenly spread, whole and unchanged: shows
             that a network learns by its recipe. --data nyu:PATH=50 passes through them 50 times an
@@ -99,6 +101,7 @@ class TrainingRun:
     checkpoint_minutes: float = 5.0
     validation_limit: int = 50
     validation_size: str | None = None
+    all_scenes: bool = False
     skip_limit: int = 10
     overfit: int | None = None
     seed: int = 0

@@ -54,7 +54,7 @@ def test_results_take_the_place_between_the_marks(tmp_path, parsed):
     rest = f"after\n{first}\n\n{systems_to_markdown([parsed])}\n{last}\n"
     first, last = marks("seeds")
     rest += f"{first}\n\n{seeds_to_markdown([parsed])}\n{last}\n"
-    for section in ("folding", "precisions"):
+    for section in ("rivals", "folding", "precisions"):
         first, last = marks(section)
         rest += f"{first}\n\n{NONE_YET.format(f'.{section}.json')}\n{last}\n"
     text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", [file])

@@ -56,6 +56,20 @@ def test_overfitting_shows_the_same_whole_pictures_again_and_again(run):
             np.testing.assert_allclose(picture, known[name.removeprefix("nyu:")], atol=1e-6)
 
 
+def test_all_scenes_are_trained_on_and_the_last_weights_count_as_the_best(run):
+    usual, everything = (Trainer(run(all_scenes=choice)) for choice in (False, True))
+    held_out = {sample.name for sample in usual.validation}
+    (some,), (all_of_them,) = usual.sampler.sources, everything.sampler.sources
+    assert held_out.isdisjoint(some.source.names)
+    assert held_out < set(all_of_them.source.names)
+    everything.begin()
+    everything.improvement.best = 2.0  # nothing can be better
+    summary = everything.train()
+    best, last = (read_tensors(file)[0] for file in (everything.run.best, summary.checkpoint))
+    assert all(torch.equal(tensor, last[name]) for name, tensor in best.items())
+    assert "which it was trained on" in read_card(everything.run.best).evaluated_on
+
+
 def test_overfitting_takes_no_other_view_of_the_pictures(run):
     with pytest.raises(UsageError, match="--overfit shows whole pictures; leave --zoom out"):
         Trainer(run(overfit=3, zoom=(1.0, 2.0)))
