@@ -64,7 +64,7 @@ Examples:
 
   fastdepth-bench flicker video.mp4
 
-  fastdepth-bench flicker video.mp4 --variant unet128-dws --variant unet-dws --json flicker.json
+  fastdepth-bench flicker video.mp4 --variant unet128-dws --variant mnv2-64-dws --json flicker.json
 
   fastdepth-bench flicker video.mp4 --weights runs/first/best.safetensors --frames 100
 """

@@ -35,7 +35,7 @@ Examples:
 
   fastdepth-bench sheet --variant unet128-dws --data nyu:PATH --output sheet.png
 
-  fastdepth-bench sheet --variant unet-dws --variant unet128-dws --data nyu:PATH
+  fastdepth-bench sheet --variant mnv2-64-dws --variant unet128-dws --data nyu:PATH
 
   fastdepth-bench sheet --weights runs/first/best.safetensors --data nyu:PATH --split validation
 """

@@ -89,7 +89,7 @@ def test_depth_that_stays_while_the_picture_moves_flickers(network, video):
 
 def test_a_pulse_is_seen_whatever_the_camera_does(network, video):
     network(bright, pulsing(1.1))
-    quiet, loud = rows(video, variant=("unet-dws", "unet128-dws"))
+    quiet, loud = rows(video, variant=("mnv2-64-dws", "unet128-dws"))
     # a still takes two more answers, so the second frame is the fourth and nearer than the first
     assert loud.video == pytest.approx(100 * math.log(1.1), abs=quiet.video)
     assert loud.noise == pytest.approx(100 * math.log(1.1), abs=quiet.noise)
@@ -110,16 +110,16 @@ def test_stills_are_looked_at_now_and_then(network, video, monkeypatch):
 def test_the_command_prints_a_row_for_each(network, video, capsys, tmp_path):
     network(flat, bright)
     file = tmp_path / "flicker.json"
-    words = ["flicker", str(video), "--variant", "unet-dws", "--variant", "unet128-dws"]
+    words = ["flicker", str(video), "--variant", "mnv2-64-dws", "--variant", "unet128-dws"]
     assert main([*words, "--frames", "3", "--json", str(file)]) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert lines[1].split()[:2] == ["unet-dws", "unet-dws.nyu"]
+    assert lines[1].split()[:2] == ["mnv2-64-dws", "mnv2-64-dws.nyu"]
     assert lines[1].split()[3:] == ["0.00"] * 3
     assert "turn.avi: 3 frames" in captured.err
     content = json.loads(file.read_text())
-    assert [row["variant"] for row in content["rows"]] == ["unet-dws", "unet128-dws"]
-    assert content["rows"][0]["weights_hash"] == weights_hash(find_weights("unet-dws.nyu"))
+    assert [row["variant"] for row in content["rows"]] == ["mnv2-64-dws", "unet128-dws"]
+    assert content["rows"][0]["weights_hash"] == weights_hash(find_weights("mnv2-64-dws.nyu"))
     assert content["frames"] == 3 and 0.8 < content["visible"] <= 1
 
 

@@ -132,8 +132,8 @@ def test_progress_reaches_its_end(small, tiny):
 
 def test_where_nothing_folds_nothing_is_timed_twice(folder, tiny, validate, capsys, tmp_path):
     tiny(dict.fromkeys(METRES, 0.04))
-    words = "--variant unet-dws --weights unet-dws.nyu --size 64x64 --limit 2 --seconds 0.01"
-    words += f" --data nyu:{folder}"
+    words = "--variant mnv2-64-dws-70 --weights mnv2-64-dws-70.nyu --size 64x64"
+    words += f" --limit 2 --seconds 0.01 --data nyu:{folder}"
     path = tmp_path / "machine.folding.json"
     assert main([*words.split(), "--json", str(path)]) == 0
     content = json.loads(path.read_text())
@@ -143,7 +143,7 @@ def test_where_nothing_folds_nothing_is_timed_twice(folder, tiny, validate, caps
     err = capsys.readouterr().err
     assert "folded is the graph of plain: nothing changed, nothing timed" in err
     assert "saves" not in err
-    assert "weights unet-dws.nyu, hash" in err
+    assert "weights mnv2-64-dws-70.nyu, hash" in err
 
 
 def test_random_weights_are_named_so(folder, tiny, capsys):
@@ -166,7 +166,7 @@ def test_random_weights_are_named_so(folder, tiny, capsys):
         ("--limit 0", "leaves no sample"),
         ("--seconds 0", "must be above 0"),
         ("--data elsewhere", "unknown data source"),
-        ("--variant unet128 --weights unet-dws.nyu", "add --variant unet-dws"),
+        ("--variant unet128 --weights unet128-dws.nyu", "add --variant unet128-dws"),
     ],
     ids=str,
 )
@@ -228,8 +228,9 @@ def test_for_real(folder, tmp_path, monkeypatch, validate, capsys, shared_graphs
     monkeypatch.setattr(
         "fastdepth_export.network.build_network", lambda recipe: copy.deepcopy(network)
     )
-    words = "--variant unet-dws --weights unet-dws.nyu --size 128x96 --limit 2 --seconds 0.01"
-    assert main([*words.split(), "--data", f"nyu:{folder}", "--json", "-"]) == 0
+    words = "--variant mnv2-64-dws-70 --weights mnv2-64-dws-70.nyu --size 128x96"
+    words += f" --limit 2 --seconds 0.01 --data nyu:{folder}"
+    assert main([*words.split(), "--json", "-"]) == 0
     captured = capsys.readouterr()
     content = json.loads(captured.out)
     validate(content)
