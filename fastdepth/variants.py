@@ -269,8 +269,8 @@ _WHOLE = {
 # line that python -m fastdepth.train.prune prints.
 _PRUNED: tuple[tuple[str, int, int], ...] = (
     ("mnv2-64-dws-70", 20, 1_807_352),
-    ("mnv2-64-dws-70", 40, 1_492_272),
-    ("mnv2-64-dws-70", 60, 1_153_784),
+    ("mnv2-64-dws-70", 40, 1_427_536),
+    ("mnv2-64-dws-70", 60, 923_448),
 )
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(

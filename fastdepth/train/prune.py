@@ -9,6 +9,7 @@ Structural Pruning", CVPR 2023, whose torch-pruning finds them).
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ Examples:
 UNIT = 8  # channels that go together: vector units take 4, 8 or 16 at once
 STEP = 0.02  # of the multiply-adds are removed between two looks at the gradients
 EPOCHS = 1000  # more than is ever looked at
+NARROWEST = 0.5  # with less, the finest levels of a decoder shrink to eight channels
 WEIGHTED = (nn.Conv2d, nn.Linear)  # where multiply-adds are
 
 
@@ -64,6 +66,7 @@ class Pruning:
         data: source of pictures with depth that tell what each channel is worth, as for training.
         output: folder for the widths, NAME.json, and the weights, NAME.safetensors.
         keep: share of the multiply-adds that stays, above 0 to 1.
+        narrowest: share of its channels that every layer keeps, from 0 to 1.
         seed: decides which pictures are looked at.
     """
 
@@ -72,6 +75,7 @@ class Pruning:
     data: tuple[str, ...]
     output: Path
     keep: float
+    narrowest: float = NARROWEST
     seed: int = 0
 
 
@@ -96,7 +100,7 @@ def prune_weights(options: Pruning) -> Variant:
         image, depth = next(batches)
         return loss(network(image), depth)
 
-    prune(network.eval(), options.keep, whole.size, next_loss)
+    prune(network.eval(), options.keep, whole.size, next_loss, options.narrowest)
     percent = round(100 * (1 - options.keep))
     left = pruned(whole, percent, count_parameters(network))
     after = layer_widths(network)
@@ -109,7 +113,13 @@ def prune_weights(options: Pruning) -> Variant:
     return left
 
 
-def prune(network: DepthNetwork, keep: float, size: Size, loss: Callable[[], Tensor]) -> None:
+def prune(
+    network: DepthNetwork,
+    keep: float,
+    size: Size,
+    loss: Callable[[], Tensor],
+    narrowest: float = NARROWEST,
+) -> None:
     """Remove channels, eight at a time, changed in place, until so many multiply-adds are left.
 
     First go those that cost the loss least by the root of the multiply-adds that they save: by all
@@ -121,13 +131,16 @@ def prune(network: DepthNetwork, keep: float, size: Size, loss: Callable[[], Ten
         keep: share of the multiply-adds of convolutions and linear layers that stays.
         size: of the picture that is counted for.
         loss: of the network on other pictures at each call.
+        narrowest: share of its channels that every layer keeps.
 
     Raises:
-        UsageError: a share that cannot be reached, or layers that cannot be pruned.
+        UsageError: a share that cannot be, or cannot be reached, or layers that cannot be pruned.
         MissingExtraError: torch-pruning is not installed.
     """
     if not 0 < keep <= 1:
         raise UsageError(f"keep {keep} must be above 0 and at most 1; write 0.6")
+    if not 0 <= narrowest <= 1:
+        raise UsageError(f"narrowest {narrowest} must be from 0 to 1; write {NARROWEST}")
     pruning = require("torch_pruning", "prune")
     _check_layers(network)
     picture = torch.rand(1, 3, *size)
@@ -137,14 +150,20 @@ def prune(network: DepthNetwork, keep: float, size: Size, loss: Callable[[], Ten
     worth = pruning.importance.GroupTaylorImportance(group_reduction="sum", normalizer=None)
     answers, pixels = _answers(graph), _pixels(network, picture)
     whole = left = _macs(pixels)
+    least = {layer: math.ceil(narrowest * layer.weight.shape[0]) for layer in pixels}
     with progress("multiply-adds removed [%]", round(100 * (1 - keep))) as advance:
         while left > keep * whole:
             network.zero_grad()
             loss().backward()  # type: ignore[no-untyped-call]
             goal = max(keep * whole, left - STEP * whole)
-            candidates = sorted(_candidates(graph, answers, worth, pixels), key=lambda c: c.price)
+            candidates = sorted(
+                _candidates(graph, answers, worth, pixels, least), key=lambda c: c.price
+            )
             if not candidates:
-                raise UsageError(f"keep {keep} is too little; {left / whole:.2f} is the least")
+                raise UsageError(
+                    f"keep {keep} is too little; with narrowest {narrowest} "
+                    f"{left / whole:.2f} is the least"
+                )
             for candidate in candidates:
                 candidate.remove()
                 if _macs(pixels) <= goal:
@@ -163,9 +182,21 @@ class _Candidate:
 
 
 def _candidates(
-    graph: Any, answers: list[nn.Module], worth: Any, pixels: dict[Any, int]
+    graph: Any,
+    answers: list[nn.Module],
+    worth: Any,
+    pixels: dict[Any, int],
+    least: dict[Any, int],
 ) -> Iterator[_Candidate]:
-    """The least useful channels of each group of layers that must be cut alike."""
+    """The least useful channels of each group of layers that must be cut alike.
+
+    Args:
+        graph: torch-pruning's of the network.
+        answers: layers that keep all channels.
+        worth: of the channels of a group.
+        pixels: how often each layer uses its weights.
+        least: channels that each layer keeps at least.
+    """
     seen = set(answers)
     for layer in pixels:
         if layer in seen or channel_by_channel(layer):  # these follow a layer that mixes channels
@@ -183,10 +214,10 @@ def _candidates(
                 of = graph.get_out_channels(cut) if outwards else graph.get_in_channels(cut)
                 share = len(channels) / len(worths) * count / of
                 saved += share * _macs({cut: pixels[cut]})
-        if len(worths) > UNIT:
-            least = worths.argsort()[:count]
-            remove = partial(_remove, graph, layer, handler, least.tolist())
-            yield _Candidate(float(worths[least].sum()) / saved**0.5, remove)
+        if len(worths) - count >= max(1, least[layer]):
+            worst = worths.argsort()[:count]
+            remove = partial(_remove, graph, layer, handler, worst.tolist())
+            yield _Candidate(float(worths[worst].sum()) / saved**0.5, remove)
 
 
 def _remove(graph: Any, layer: nn.Module, handler: Any, channels: list[int]) -> None:

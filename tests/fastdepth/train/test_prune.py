@@ -107,6 +107,7 @@ def test_the_command_prints_the_line_of_the_table(folder, tmp_path, monkeypatch,
     [
         ("--variant small --keep 0", "keep 0.0 must be above 0"),
         ("--variant small --keep 1.5", "keep 1.5 must be above 0"),
+        ("--variant small --keep 0.5 --narrowest 2", "narrowest 2.0 must be from 0 to 1"),
         ("--variant smal --keep 0.5", "did you mean 'small'"),
         ("--variant unet-dws --keep 0.5", "holds weights of small"),
     ],
@@ -130,8 +131,21 @@ def test_a_pruned_network_is_not_pruned_again(folder, tmp_path, monkeypatch, cap
 
 def test_what_cannot_be_reached_is_said():
     network, picture = create_model("unet-dws").eval(), torch.rand(1, 3, *SIZE)
-    with pytest.raises(UsageError, match=r"keep 0.001 is too little; 0.\d\d is the least"):
+    with pytest.raises(UsageError, match=r"keep 0.001 .* narrowest 0.5 0.\d\d is the least"):
         prune(network, 0.001, SIZE, lambda: network(picture).depth.log().square().mean())
+
+
+@pytest.mark.parametrize("narrowest", [0.0, 0.5, 0.75])
+def test_no_layer_is_narrower_than_asked(narrowest):
+    torch.manual_seed(0)
+    network, picture = create_model("unet-dws").eval(), torch.rand(1, 3, *SIZE)
+    before = layer_widths(network)
+    share = min(0.4 + narrowest, 0.9)
+    prune(network, share, SIZE, lambda: network(picture).depth.log().square().mean(), narrowest)
+    after = layer_widths(network)
+    shares = [after[key][1] / before[key][1] for key in after]
+    assert narrowest <= min(shares) < 1
+    assert (min(shares) < 0.5) == (narrowest < 0.5)
 
 
 def test_a_transformer_is_refused():
