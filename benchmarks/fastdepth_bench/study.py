@@ -104,10 +104,14 @@ class Lever:
         return f"{self.name}.{results.name.removesuffix(self.ends[0]).removesuffix('.json')}"
 
 
-def _run(*names: str, against: str = "", runtimes: str = "--runtime onnxruntime") -> str:
-    """Options that measure the trained weights of these networks."""
+def _run(*names: str, against: str = "") -> str:
+    """Options that measure the trained weights of these networks.
+
+    On one thread: two wait for one another wherever anything else runs, and ratios scatter.
+    """
     weights = " ".join(f"--weights runs/{name}.safetensors" for name in names)
-    return f"{weights} {f'--against {against} ' * bool(against)}{runtimes}"
+    turns = f"--against {against} " if against else ""
+    return f"{weights} {turns}--runtime onnxruntime --threads 1"
 
 
 _BINS = tuple(f"mnv2-{bins}-dws-70" for bins in (256, 128, 64, 32))
@@ -115,7 +119,10 @@ _SIDES = tuple(f"mnv2-64-dws-{percent}" for percent in (100, 70, 50))
 _PRUNED = tuple(name for name in VARIANTS if name.startswith(f"{QUICK}-p"))
 _ALONE = tuple((name,) for name in VARIANTS)
 _UNET = "unet128-dws"
-_PRECISIONS = f"{_run(QUICK)} --runtime openvino --precision fp32 --precision fp16 --precision int8"
+_PRECISIONS = (
+    f"--weights runs/{QUICK}.safetensors --runtime onnxruntime --runtime openvino "
+    "--precision fp32 --precision fp16 --precision int8"
+)
 
 LEVERS = {
     lever.name: lever
