@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fastdepth.models.narrowing import channel_by_channel
+
 
 class Float32Conv2d(nn.Conv2d):
     """A convolution in float32, whatever stands around it."""
@@ -30,5 +32,5 @@ def keep_float32(network: nn.Module, device: torch.device) -> None:
     for module in network.modules():
         if type(module) is not nn.Conv2d or max(module.stride) == 1:
             continue
-        if module.groups == module.in_channels > 1:
+        if channel_by_channel(module):
             module.__class__ = Float32Conv2d
