@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,16 @@ class DepthNetwork(nn.Module):
     def timm_encoder(self) -> nn.Module | None:
         """The submodule at ``encoder_path``, where there is one."""
         return self.get_submodule(self.encoder_path) if self.encoder_path else None
+
+    def levels(self) -> dict[int, nn.Module]:
+        """The encoder's modules whose outputs are its features, by their stride [px], ascending."""
+        encoder: Any = self.timm_encoder()
+        if encoder is None:
+            return {}
+        return {
+            stage["reduction"]: encoder.get_submodule(stage["module"])
+            for stage in encoder.feature_info
+        }
 
     def squash(self, numbers: Tensor) -> Tensor:
         """Any numbers to depth [m] float32 within the range, by a sigmoid."""

@@ -58,6 +58,10 @@ class UNet(nn.Module):
         )
         self.head = nn.Conv2d(UP[-1], features, 3, padding=1)
 
+    def levels(self) -> dict[int, nn.Module]:
+        """The way down, by stride [px]."""
+        return {2**depth: module for depth, module in enumerate(self.down, start=1)}
+
     def forward(self, image: Tensor) -> Tensor:
         """Features before the head: (B, 16, H/2, W/2)."""
         level = F.leaky_relu(self.stem(image), SLOPE)
@@ -83,6 +87,10 @@ class RegressionUNet(DepthNetwork):
     def __init__(self, separable: bool, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
         super().__init__(depth_range)
         self.unet = UNet(separable, features=1)
+
+    def levels(self) -> dict[int, nn.Module]:
+        """See :meth:`fastdepth.models.network.DepthNetwork.levels`."""
+        return self.unet.levels()
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
@@ -110,6 +118,10 @@ class AdaBinsUNet(DepthNetwork):
         super().__init__(depth_range)
         self.unet = UNet(separable)
         self.bins = BinsHead(bins, patch, depth_range)
+
+    def levels(self) -> dict[int, nn.Module]:
+        """See :meth:`fastdepth.models.network.DepthNetwork.levels`."""
+        return self.unet.levels()
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W); trains in merged form."""

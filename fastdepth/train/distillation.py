@@ -23,6 +23,7 @@ from fastdepth.foreign_model import ForeignModel
 from fastdepth.models.network import Prediction
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
+from fastdepth.train.features import FeatureTeacher
 from fastdepth.train.losses import Loss, disparity
 from fastdepth.train.recipes import Augmentation
 
@@ -128,7 +129,12 @@ class Objective:
         return {f"{name}_loss": torch.stack(losses).mean() for name, losses in seen.items()}
 
 
-def make_objective(loss: Loss, teacher: Teacher | None, weight: float) -> Objective:
+def make_objective(
+    loss: Loss,
+    teacher: Teacher | None,
+    weight: float,
+    features: tuple[float, FeatureTeacher] | None = None,
+) -> Objective:
     """``(1 - weight) * loss(truth) + weight * loss(teacher)``, or the former alone.
 
     Args:
@@ -136,13 +142,15 @@ def make_objective(loss: Loss, teacher: Teacher | None, weight: float) -> Object
             :func:`fastdepth.train.losses.disparity`.
         teacher: None for none.
         weight: in [0, 1], that of the teacher.
+        features: weight and loss of the encoder's features, added to the rest.
     """
-    if teacher is None:
-        return Objective({"truth": (1.0, lambda prediction, _, truth: loss(prediction, truth))})
-    compare = loss if teacher.in_metres else disparity
-    return Objective(
-        {
-            "truth": (1 - weight, lambda prediction, _, truth: loss(prediction, truth)),
+    terms: dict[str, tuple[float, Term]] = {
+        "truth": (1.0, lambda prediction, _, truth: loss(prediction, truth))
+    }
+    if teacher is not None:
+        compare = loss if teacher.in_metres else disparity
+        terms = {
+            "truth": (1 - weight, terms["truth"][1]),
             "teacher": (
                 weight,
                 lambda prediction, image, truth: compare(
@@ -150,15 +158,22 @@ def make_objective(loss: Loss, teacher: Teacher | None, weight: float) -> Object
                 ),
             ),
         }
-    )
+    if features is not None:
+        terms["features"] = features
+    return Objective(terms)
 
 
-def describe(files: Sequence[ForeignFile], weight: float) -> str:
+def describe(
+    files: Sequence[ForeignFile], weight: float, features: tuple[float, FeatureTeacher] | None
+) -> str:
     """What a weights' card says of its teachers, in one line; empty where there are none."""
-    if not files:
-        return ""
-    named = [
-        f"{file.path.name} ({file.output or 'metres'}, sha256 {file_hash(file.path)[:12]})"
-        for file in files
-    ]
-    return f"{weight:g} of the loss: {', '.join(named)}"
+    said = []
+    if files:
+        named = [
+            f"{file.path.name} ({file.output or 'metres'}, sha256 {file_hash(file.path)[:12]})"
+            for file in files
+        ]
+        said.append(f"{weight:g} of the loss: {', '.join(named)}")
+    if features:
+        said.append(f"{features[0]:g} times what is left of {features[1].described}")
+    return "; ".join(said)

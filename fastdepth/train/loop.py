@@ -23,6 +23,7 @@ from fastdepth.size import Size
 from fastdepth.train.averaging import AveragedNetwork
 from fastdepth.train.checkpoint import Checkpoint, save_checkpoint, save_weights
 from fastdepth.train.distillation import describe, make_objective, open_teacher
+from fastdepth.train.features import FeatureTeacher
 from fastdepth.train.freezing import freeze, set_training
 from fastdepth.train.improvement import Improvement
 from fastdepth.train.log import TrainingLog
@@ -118,11 +119,12 @@ class Trainer:
             keep_float32(network, self.device)
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
+        self.features = self._open_feature_teacher()
         self.card = WeightsCard(
             run.variant,
             data=", ".join(run.data),
             initialisation=initialisation,
-            teacher=describe(run.teachers(), run.teacher_weight),
+            teacher=describe(run.teachers(), run.teacher_weight, self.features),
         )
         self.step, self.stages = 0, self.recipe.plan()
         self.unreadable: dict[str, str] = {}
@@ -149,6 +151,14 @@ class Trainer:
             tell(said)
         return said
 
+    def _open_feature_teacher(self) -> tuple[float, FeatureTeacher] | None:
+        """The teacher of features and its weight in the loss, where one is asked for."""
+        if self.run.feature_teacher is None:
+            return None
+        scale = self.recipe.augmentation.scale
+        teacher = FeatureTeacher(self.network, self.run.feature_teacher, scale, self.device)
+        return self.run.feature_weight, teacher
+
     def _enter(self, stage: int) -> None:
         """Begin a stage: what is trained, and by which optimiser, schedule and loss."""
         self.stage = self.stages[stage]
@@ -162,7 +172,12 @@ class Trainer:
         self.schedule = Schedule(self.optimiser, self.recipe, steps, per_epoch)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.run.precision == "fp16")
         self.loss = LOSSES[self.stage.loss]
-        self.objective = make_objective(self.loss, self.teacher, self.run.teacher_weight)
+        self.objective = make_objective(
+            self.loss,
+            self.teacher,
+            self.run.teacher_weight,
+            self.features,
+        )
         self.improvement = Improvement(self.recipe.monitor, self.recipe.patience)
 
     def begin(self) -> None:

@@ -40,6 +40,9 @@ class TrainingRun:
         teacher_normalise: what a teacher that is not fastdepth's wants of pixels: imagenet, half
             (mean and deviation 0.5), unit (0 to 1) or raw (0 to 255).
         teacher_output: what it answers with: metres or disparity.
+        feature_teacher: weights (tag or file) of a network of ours whose encoder's features the
+            student's should explain, level by level.
+        feature_weight: of that in the loss, beside the rest.
         epochs: passes through the data; the recipe's number if absent.
         batch: pictures per pass through the network, of all processes together; the recipe's if
             absent.
@@ -83,6 +86,8 @@ class TrainingRun:
     teacher_size: str | None = None
     teacher_normalise: str | None = None
     teacher_output: str | None = None
+    feature_teacher: str | None = None
+    feature_weight: float = 1.0
     epochs: int | None = None
     batch: int | None = None
     accumulation: int | None = None
@@ -163,6 +168,8 @@ class TrainingRun:
             raise UsageError(f"--{option} is for --teacher FILE.onnx; add that")
         if not 0 < self.teacher_weight <= 1:
             raise UsageError(f"teacher-weight {self.teacher_weight:g} must be above 0, at most 1")
+        if self.feature_weight <= 0:
+            raise UsageError(f"feature-weight {self.feature_weight:g} must be positive; write 1")
         if len(files) > 1 and not files[0].in_metres:
             raise UsageError("disparities have no common scale to be averaged on; give one teacher")
         bare = [spec for spec in self.data if not has_depth(spec)]
