@@ -63,6 +63,11 @@ def read_results(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def read_all(paths: Iterable[Path]) -> dict[Path, dict[str, Any]]:
+    """Several results files, each as :func:`read_results`."""
+    return {path: read_results(path) for path in paths}
+
+
 @cache
 def _required(schema: Path, part: str) -> set[str]:
     """Keys that every row, or the environment, has."""

@@ -6,8 +6,9 @@ Tables come from the committed results, pictures from predictions of the shipped
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from fastdepth_bench.folding_table import folding_to_markdown
 from fastdepth_bench.markdown import between, marks, table, to_markdown
 from fastdepth_bench.model_cards import CARDS, PAGE, picture_path, with_cards
 from fastdepth_bench.options import Options
-from fastdepth_bench.reading import committed_results, is_folding, read_results
+from fastdepth_bench.reading import committed_results, is_folding, read_all
 from fastdepth_bench.rivals import rivals_to_markdown
 from fastdepth_bench.seed_table import seeds_to_markdown
 from fastdepth_bench.sheet import contact_sheet
@@ -48,6 +49,16 @@ SUFFIXES |= {"study": STUDY, "cards": CARDS}
 """Ends of the names of results files by the section that they are for, and of those that only
 :mod:`fastdepth_bench.study` or :mod:`fastdepth_bench.model_cards` shows."""
 
+EACH: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
+    {
+        RESULTS: to_markdown,
+        RIVALS: rivals_to_markdown,
+        FOLDING: folding_to_markdown,
+        PRECISIONS: to_markdown,
+    }
+)
+"""How a results file becomes a table, for the sections that show one for each file."""
+
 NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
 
 PICTURED = "mnv2-64-dws"
@@ -63,31 +74,22 @@ FARTHEST = 6.0
 """Distance of the darkest colour in the README's picture [m]; rooms are not deeper."""
 
 
-def with_results(readme: str, results: Sequence[Path]) -> str:
-    """The README with the tables of these results files between the marks of its sections.
+def with_results(readme: str, reports: Mapping[Path, Mapping[str, Any]]) -> str:
+    """The README with the tables of these results between the marks of its sections.
 
     Args:
         readme: its text.
-        results: files of ``fastdepth-bench`` and of the folding benchmark; their suffix says
-            which section they are for.
+        reports: parsed results files of ``fastdepth-bench`` and of the folding benchmark; the
+            suffix of their path says which section they are for.
 
     Raises:
         UsageError: the README has no such marks.
     """
-    tables: dict[str, list[str]] = {RESULTS: [], FOLDING: [], PRECISIONS: []}
-    for path in results:
-        section = _section(path)
-        if section in tables:
-            tables[section].append(as_markdown(read_results(path)))
-    readme = between(readme, SYSTEMS, systems_to_markdown(_of_systems(results)))
-    rivals = [read_results(path) for path in results if _section(path) == RIVALS]
-    readme = between(
-        readme, RIVALS, rivals_to_markdown(rivals) or NONE_YET.format(SUFFIXES[RIVALS])
-    )
-    readme = between(readme, SEEDS, seeds_to_markdown([*map(read_results, results)]))
-    for section, parts in tables.items():
-        readme = between(readme, section, "\n".join(parts) or NONE_YET.format(SUFFIXES[section]))
-    return readme
+    for section, render in EACH.items():
+        tables = [render(report) for report in _of(reports, section)]
+        readme = between(readme, section, "\n".join(tables) or NONE_YET.format(SUFFIXES[section]))
+    readme = between(readme, SYSTEMS, systems_to_markdown(_of(reports, RESULTS, SYSTEMS)))
+    return between(readme, SEEDS, seeds_to_markdown([*reports.values()]))
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:
@@ -100,15 +102,14 @@ def _section(path: Path) -> str:
     return next(s for s in reversed(SUFFIXES) if path.name.endswith(SUFFIXES[s]))
 
 
-def _of_systems(results: Sequence[Path]) -> list[dict[str, Any]]:
-    """Parsed results files in which systems are measured."""
-    chosen = (path for path in results if _section(path) in (RESULTS, SYSTEMS))
-    return [read_results(path) for path in chosen]
+def _of(reports: Mapping[Path, Mapping[str, Any]], *sections: str) -> list[Mapping[str, Any]]:
+    """The parsed results files that are for one of these sections."""
+    return [report for path, report in reports.items() if _section(path) in sections]
 
 
-def measured_json(results: Sequence[Path]) -> str:
+def measured_json(reports: Mapping[Path, Mapping[str, Any]]) -> str:
     """Contents of the package's ``measured.json``: what ``fastdepth-train --list`` shows."""
-    return json.dumps(measured(_of_systems(results)), indent=2) + "\n"
+    return json.dumps(measured(_of(reports, RESULTS, SYSTEMS)), indent=2) + "\n"
 
 
 def with_targets(readme: str) -> str:
@@ -145,15 +146,15 @@ def generated(checkout: Path) -> dict[Path, str]:
     Raises:
         UsageError: this is no checkout, has no results, or one of them lacks a section.
     """
-    readme, results = checkout / "README.md", committed_results(checkout)
+    readme = checkout / "README.md"
     cards, study = checkout / PAGE, checkout / STUDY_PAGE
     for path in (readme, cards, study):
         if not path.exists():
             raise UsageError(f"no {path} here; run in a checkout, or name results files")
-    reports = {path: read_results(path) for path in results}
+    reports = read_all(committed_results(checkout))
     return {
-        readme: with_targets(with_results(readme.read_text(), results)),
-        checkout / "fastdepth" / MEASURED.name: measured_json(results),
+        readme: with_targets(with_results(readme.read_text(), reports)),
+        checkout / "fastdepth" / MEASURED.name: measured_json(reports),
         cards: with_cards(cards.read_text(), [*reports.values()]),
         study: with_study(study.read_text(), reports),
     }
@@ -165,7 +166,12 @@ def differing(checkout: Path) -> list[str]:
     Raises:
         UsageError: as :func:`generated`.
     """
-    readme, *others = generated(checkout).items()
+    return _differing(checkout, generated(checkout))
+
+
+def _differing(checkout: Path, contents: Mapping[Path, str]) -> list[str]:
+    """Those of these contents, the README's first, that differ from what stands there."""
+    readme, *others = contents.items()
     old, new = readme[0].read_text(), readme[1]
     found = [name for name in SECTIONS if _inside(old, name) != _inside(new, name)]
     for path, content in others:
@@ -187,8 +193,9 @@ def update(checkout: Path) -> list[str]:
         UsageError: as :func:`generated`.
         OutputError: a file cannot be written.
     """
-    changed = differing(checkout)
-    for path, content in generated(checkout).items():
+    contents = generated(checkout)
+    changed = _differing(checkout, contents)
+    for path, content in contents.items():
         write_text(path, content)
     return changed
 
@@ -201,7 +208,7 @@ def update_pictures(checkout: Path) -> None:
         MissingExtraError: what exports the networks is not installed.
         OutputError: one cannot be written.
     """
-    plot_study({path: read_results(path) for path in committed_results(checkout)}, checkout)
+    plot_study(read_all(committed_results(checkout)), checkout)
     model = load(exported(ExportRecipe(PICTURED)))
     write_png(checkout / "docs" / "room.png", room_picture(model))
     for tag in shipped_weights():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastdepth_bench.environment import Environment
@@ -38,16 +38,12 @@ CELLS: Mapping[str, Cell] = {
 """Headings, and what stands below them."""
 
 
-def rivals_to_markdown(reports: Sequence[Mapping[str, Any]]) -> str:
-    """A table for each results file, in which the rows were timed in turns with one of them.
+def rivals_to_markdown(report: Mapping[str, Any]) -> str:
+    """A table whose rows were timed in turns with one of them.
 
     Args:
-        reports: parsed results files, as ``result.schema.json`` describes them.
+        report: a parsed results file, as ``result.schema.json`` describes it.
     """
-    return "\n".join(map(_to_markdown, reports))
-
-
-def _to_markdown(report: Mapping[str, Any]) -> str:
     rows = report["rows"]
     lines = ([cell(row) for cell in CELLS.values()] for row in rows)
     other = next((row["against"]["name"] for row in rows if row.get("against")), "")

@@ -23,6 +23,7 @@ from fastdepth_bench.folding import Command, main, measure, steps
 from fastdepth_bench.folding_report import SCHEMA_FILE
 from fastdepth_bench.folding_table import MARKDOWN, folding_to_markdown
 from fastdepth_bench.markdown import marks
+from fastdepth_bench.reading import read_all
 from fastdepth_bench.readme import SECTIONS, with_results
 from fastdepth_bench.result import SCHEMA_FILE as RESULT_SCHEMA_FILE
 from fastdepth_export.cost import GraphCost
@@ -206,10 +207,10 @@ def test_the_readme_takes_the_table(small, tiny, tmp_path):
     path = tmp_path / "machine.folding.json"
     path.write_text(measure(small).to_json())
     empty = "\n".join(mark for section in SECTIONS for mark in marks(section))
-    text = with_results(empty, [path])
+    text = with_results(empty, read_all([path]))
     markdown = folding_to_markdown(json.loads(path.read_text()))
     assert markdown in text.partition(marks("folding")[0])[2]
-    assert with_results(text, [path]) == text
+    assert with_results(text, read_all([path])) == text
     lines = [line for line in markdown.splitlines() if line.startswith("| ")]
     assert len(lines) == 2 + len(METRES)
     assert {line.count(" | ") for line in lines} == {len(MARKDOWN) - 1}

@@ -8,6 +8,7 @@ from made_up_results import failed_row, new_row, old_row, report
 
 from fastdepth.errors import UsageError
 from fastdepth_bench.markdown import HEADINGS, to_markdown
+from fastdepth_bench.reading import read_all
 from fastdepth_bench.readme import NONE_YET, SECTIONS, marks, room_picture, with_results
 from fastdepth_bench.seed_table import seeds_to_markdown
 from fastdepth_bench.systems_table import systems_to_markdown
@@ -57,16 +58,16 @@ def test_results_take_the_place_between_the_marks(tmp_path, parsed):
     for section in ("rivals", "folding", "precisions"):
         first, last = marks(section)
         rest += f"{first}\n\n{NONE_YET.format(f'.{section}.json')}\n{last}\n"
-    text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", [file])
+    text = with_results(f"before\n{begin}\nold\n{end}\n{rest}", read_all([file]))
     assert text == f"before\n{begin}\n\n{to_markdown(parsed)}\n{end}\n{rest}"
-    assert with_results(text, [file]) == text
+    assert with_results(text, read_all([file])) == text
 
 
 def test_precisions_have_a_section_of_their_own(tmp_path, parsed):
     file = tmp_path / "a.precisions.json"
     file.write_text(json.dumps(parsed))
     empty = "\n".join(mark for section in SECTIONS for mark in marks(section))
-    text = with_results(empty, [file])
+    text = with_results(empty, read_all([file]))
     assert to_markdown(parsed) in text.partition(marks("precisions")[0])[2]
 
 
@@ -79,7 +80,7 @@ def test_the_picture_shows_a_room_its_depth_and_the_prediction(tiny_model):
 
 def test_a_readme_without_marks_is_refused():
     with pytest.raises(UsageError, match="lacks the lines"):
-        with_results("nothing", [])
+        with_results("nothing", {})
 
 
 def cells(*rows):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from made_up_results import new_row, report
 
 from fastdepth.size import Size
 from fastdepth.weights import WeightsCard
+from fastdepth_bench.markdown import marks
+from fastdepth_bench.readme import SECTIONS, with_results
 from fastdepth_bench.rivals import CELLS, rivals_to_markdown
 from fastdepth_bench.targets import Case
 
@@ -33,7 +37,7 @@ AGAINST = {
 
 def test_a_row_says_what_it_began_from_and_how_many_times_as_fast_it_is():
     begun = "encoder of ImageNet, the rest random"
-    text = rivals_to_markdown([report(new_row(initialisation=begun, against=AGAINST))])
+    text = rivals_to_markdown(report(new_row(initialisation=begun, against=AGAINST)))
     row = cells(text, "unet128-dws")
     assert row["trained from"] == begun
     assert row["times"] == "1.98 [1.91, 2.03]"
@@ -43,13 +47,16 @@ def test_a_row_says_what_it_began_from_and_how_many_times_as_fast_it_is():
 
 
 def test_what_was_timed_alone_has_no_ratio():
-    text = rivals_to_markdown([report(new_row(against=None))])
+    text = rivals_to_markdown(report(new_row(against=None)))
     assert cells(text, "unet128-dws")["times"] == ""
     assert "timed in turns" not in text
 
 
 def test_every_results_file_has_a_table_of_its_own():
-    text = rivals_to_markdown([report(new_row()), report(new_row())])
+    empty = "\n".join(mark for section in SECTIONS for mark in marks(section))
+    files = {Path(f"{name}.rivals.json"): report(new_row()) for name in ("one", "other")}
+    begin, end = marks("rivals")
+    text = with_results(empty, files).partition(begin)[2].partition(end)[0]
     assert text.count("| network |") == text.count("Measured on") == 2
 
 

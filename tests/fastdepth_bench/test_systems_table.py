@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastdepth.systems import SYSTEMS
+from fastdepth_bench.reading import read_all
 from fastdepth_bench.readme import SECTIONS, marks, with_results
 from fastdepth_bench.systems_table import HEADINGS, measured, systems_to_markdown
 
@@ -105,7 +106,7 @@ def test_rooms_failures_and_other_networks_are_left_out(report):
 def test_files_for_this_table_do_not_enter_the_other(report, tmp_path):
     path = tmp_path / "machine.systems.json"
     path.write_text(json.dumps({**report, "rows": [made_up(report, variant="eigen")]}))
-    readme = with_results(EMPTY, [path])
+    readme = with_results(EMPTY, read_all([path]))
     others, _, rest = readme.partition(marks("systems")[0])
     systems, _, after = rest.partition(marks("systems")[1])
     assert "| eigen |" not in others + after
