@@ -144,8 +144,9 @@ class Trainer:
             load_weights(network, find_weights(run.weights), run.variant)
             return run.weights
         if run.initial:
-            taken = load_fitting(network, find_weights(run.initial))
-            return f"{len(taken)} tensors of {run.initial}"
+            taken = [len(load_fitting(network, find_weights(name))) for name in run.initial]
+            parts = zip(taken, run.initial, strict=True)
+            return ", then ".join(f"{count} tensors of {name}" for count, name in parts)
         said = load_encoder(network, run.encoder_weights)
         if self.processes.first and said != RANDOM and said.startswith(RANDOM):
             tell(said)

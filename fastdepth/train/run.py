@@ -29,7 +29,8 @@ class TrainingRun:
         resume: continue the run in the output folder.
         recipe: train by this recipe instead of the variant's own.
         weights: start from these weights (tag or file) instead of random ones.
-        initial: start from those tensors of this file, of any variant, whose names and shapes fit.
+        initial: start from those tensors of this file, of any variant, whose names and shapes fit;
+            of several files, the last that has one gives it.
         encoder_weights: safetensors file with a pretrained encoder under timm's names, or random;
             timm's own, which it downloads, if absent.
         teacher: ONNX file of any depth model, whose answers join the truth; of several, which all
@@ -79,7 +80,7 @@ class TrainingRun:
     resume: bool = False
     recipe: str | None = None
     weights: str | None = None
-    initial: str | None = None
+    initial: tuple[str, ...] = ()
     encoder_weights: str | None = None
     teacher: tuple[Path, ...] = ()
     teacher_weight: float = 0.5
@@ -145,7 +146,7 @@ class TrainingRun:
         variant.sizes.check(self.evaluated_size(), variant.name)
         if recipe.ema >= 1:
             raise UsageError(f"ema {recipe.ema} must be below 1; write 0.999")
-        begun = self._given("weights", "initial", "encoder_weights")
+        begun = [n for n in ("weights", "initial", "encoder_weights") if getattr(self, n)]
         if len(begun) > 1:
             names = " and ".join(f"--{name.replace('_', '-')}" for name in begun)
             raise UsageError(f"{names} exclude each other; give one")

@@ -146,7 +146,7 @@ def test_weights_to_start_from_are_named_in_the_card(run):
 def test_a_network_begins_from_what_fits_of_another(run, tiny, tmp_path):
     first = create_model("unet-dws")
     save_weights(tmp_path / "first.safetensors", first, WeightsCard("unet-dws"))
-    second = Trainer(run(initial=str(tmp_path / "first.safetensors")))
+    second = Trainer(run(initial=(str(tmp_path / "first.safetensors"),)))
     for name, value in second.network.unet.state_dict().items():
         if not name.startswith("head."):  # of another width
             assert torch.equal(value, first.unet.state_dict()[name])
@@ -154,10 +154,24 @@ def test_a_network_begins_from_what_fits_of_another(run, tiny, tmp_path):
     assert second.card.initialisation.startswith(f"{count} tensors of ")
 
 
+def test_of_several_files_the_last_that_has_a_tensor_gives_it(run, tiny, tmp_path):
+    """A trained head from one, the U-Net below it from another."""
+    paths = [str(tmp_path / name) for name in ("whole.safetensors", "trunk.safetensors")]
+    whole, trunk = create_model(run().variant), create_model("unet-dws")
+    save_weights(paths[0], whole, WeightsCard(run().variant))
+    save_weights(paths[1], trunk, WeightsCard("unet-dws"))
+    begun = Trainer(run(initial=tuple(paths)))
+    state, head = begun.network.state_dict(), whole.state_dict()
+    assert torch.equal(state["bins.conv_out.weight"], head["bins.conv_out.weight"])
+    assert torch.equal(state["unet.head.weight"], head["unet.head.weight"])
+    assert torch.equal(state["unet.stem.weight"], trunk.state_dict()["unet.stem.weight"])
+    assert f"{len(head)} tensors of {paths[0]}, then " in begun.card.initialisation
+
+
 def test_a_file_of_which_nothing_fits_is_refused(run, tmp_path):
     save_file({"other": torch.zeros(3)}, tmp_path / "o.safetensors", WeightsCard("x").to_header())
     with pytest.raises(WeightsError, match="nothing in .* fits this network"):
-        Trainer(run(initial=str(tmp_path / "o.safetensors")))
+        Trainer(run(initial=(str(tmp_path / "o.safetensors"),)))
 
 
 def test_an_earlier_run_is_never_overwritten(run):

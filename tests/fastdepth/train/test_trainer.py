@@ -299,9 +299,12 @@ def test_the_curves_are_drawn_while_the_run_lasts(run, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"weights": "a", "initial": "b"}, "--weights and --initial exclude"),
+        ({"weights": "a", "initial": ("b",)}, "--weights and --initial exclude"),
         ({"weights": "a", "encoder_weights": "c"}, "--weights and --encoder-weights exclude"),
-        ({"initial": "b", "encoder_weights": "random"}, "--initial and --encoder-weights exclude"),
+        (
+            {"initial": ("b",), "encoder_weights": "random"},
+            "--initial and --encoder-weights exclude",
+        ),
     ],
 )
 def test_a_network_begins_in_one_way_only(run, options, named):
