@@ -187,21 +187,29 @@ def _reduce(
     model: onnx.ModelProto, resolved: ResolvedRecipe, data: str, force: bool
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The graph in the recipe's precision, and what the metadata says of that."""
-    from fastdepth_export.half import to_half
-    from fastdepth_export.loss import LossMeter, worst
+    from fastdepth_export.half import EARLY, to_half
+    from fastdepth_export.loss import Loss, LossMeter, worst
     from fastdepth_export.quantise import Quantiser
 
     precision = resolved.recipe.precision
     meters = [LossMeter(model, size, data) for size in resolved.sizes]
     facts: dict[str, Any] = {}
+
+    def lost(reduced: onnx.ModelProto) -> Loss:
+        return worst(meter.measure(reduced) for meter in meters)
+
     if precision == "fp16":
         reduced = to_half(model)
+        loss = lost(reduced)
+        if loss.problem(precision):
+            reduced = to_half(model, EARLY)
+            loss = lost(reduced)
     else:
         quantiser = Quantiser.of(model, resolved)
         reduced = quantiser.quantise(quantiser.choose(meters[0]))
         facts["quantisation"] = resolved.recipe.quantisation
         facts["calibration"] = sample_list_hash(quantiser.source)
-    loss = worst(meter.measure(reduced) for meter in meters)
+        loss = lost(reduced)
     if not force:
         loss.check(precision)
     return reduced, facts | {"parity": loss.largest, "d1_change": loss.d1}

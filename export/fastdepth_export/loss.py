@@ -42,23 +42,24 @@ class Loss:
     largest: float
     nonfinite: int
 
+    def problem(self, precision: str) -> str:
+        """What is wrong with the file; empty where it loses no more than its precision may."""
+        bound = BOUNDS[precision]
+        if self.nonfinite:
+            return f"gives {self.nonfinite} pixels that are NaN or infinite"
+        return f"changes d1 by {self.d1:+.4f} (allowed {bound:g})" if abs(self.d1) > bound else ""
+
     def check(self, precision: str) -> None:
         """Refuse a file that lost too much.
 
         Raises:
             ParityError: a NaN, or a change of d1 above the bound of the precision.
         """
-        bound = BOUNDS[precision]
-        if self.nonfinite:
-            problem = f"gives {self.nonfinite} pixels that are NaN or infinite"
-        elif abs(self.d1) > bound:
-            problem = f"changes d1 by {self.d1:+.4f} (allowed {bound:g})"
-        else:
-            return
-        raise ParityError(
-            f"the {precision} file {problem}; nothing was written; "
-            "use another precision, or --force to write it all the same"
-        )
+        if problem := self.problem(precision):
+            raise ParityError(
+                f"the {precision} file {problem}; nothing was written; "
+                "use another precision, or --force to write it all the same"
+            )
 
 
 def worst(losses: Iterable[Loss]) -> Loss:

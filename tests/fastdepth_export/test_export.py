@@ -140,6 +140,15 @@ def test_reduced_precision_that_loses_too_much_is_refused_unless_forced(tmp_path
     assert fastdepth.load(tmp_path / "m.onnx").metadata.precision == "fp16"
 
 
+def test_where_fp16_loses_too_much_the_first_products_stay_in_fp32(tmp_path, monkeypatch):
+    found = iter([0.002, 0.0004])
+    monkeypatch.setattr(loss.LossMeter, "measure", lambda *_: loss.Loss(next(found), 0, 0, 0))
+    metadata = export(ExportRecipe("tiny", precision="fp16"), tmp_path / "m.onnx", data="rooms:1")
+    assert metadata.d1_change == 0.0004
+    kinds = {tensor.data_type for tensor in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16} <= kinds
+
+
 @pytest.mark.parametrize(
     ("precision", "mistake"),
     [

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fastdepth.models import create_model
 from fastdepth.size import Size
 from fastdepth_export.graph import to_onnx
-from fastdepth_export.half import keep_exact, to_half
+from fastdepth_export.half import EARLY, keep_exact, to_half
 from fastdepth_export.verify import run_model, with_outputs
 
 IN_AND_OUT = ("image", "depth")
@@ -59,6 +59,17 @@ def test_weights_are_half_and_what_is_counted_in_metres_is_not(name, request):
     for stage in ("normalised", "centres", "depth"):  # folded, no picture is normalised
         assert types.get(f"stage_{stage}", TensorProto.FLOAT) == TensorProto.FLOAT
     assert {"stage_centres", "stage_depth"} <= types.keys()
+
+
+def test_where_asked_for_the_first_products_stay_in_fp32(folded, pictures):
+    expected = run_model(folded, pictures, ["depth"])["depth"]
+    for early in (0, 1, EARLY):
+        half = to_half(folded, early)
+        types = element_types(half)
+        kinds = [types[n.output[0]] for n in half.graph.node if n.op_type == "Conv"]
+        assert kinds[:early] == [TensorProto.FLOAT] * early
+        assert kinds[early] == TensorProto.FLOAT16
+        assert np.abs(run_model(half, pictures, ["depth"])["depth"] - expected).mean() < 0.1
 
 
 def test_logits_whose_exponentials_no_half_holds(folded, pictures):
