@@ -145,9 +145,10 @@ LEVERS = {
         ),
         Lever(
             "scale",
-            "The same network, trained and run on 100, 70 and 50 % of 320x240. Depth is enlarged "
-            "to the truth's 640x480 before it is scored, whatever the input.",
-            (_SIDES,),
+            "The same network, trained and run on 100, 70 and 50 % of 320x240, and the seeds' "
+            "U-Net on 100 and 75 % of 640x480. Depth is enlarged to the truth's 640x480 before it "
+            "is scored, whatever the input.",
+            (_SIDES, (_UNET, f"{_UNET}-75")),
             _run(*_SIDES, against=_SIDES[0]),
             (".scale.compression.json",),
         ),
