@@ -73,7 +73,7 @@ class DepthNetwork(nn.Module):
         """The submodule at ``encoder_path``, where there is one."""
         return self.get_submodule(self.encoder_path) if self.encoder_path else None
 
-    def levels(self) -> dict[int, nn.Module]:
+    def encoder_levels(self) -> dict[int, nn.Module]:
         """The encoder's modules whose outputs are its features, by their stride [px], ascending."""
         encoder: Any = self.timm_encoder()
         if encoder is None:

@@ -58,7 +58,7 @@ class UNet(nn.Module):
         )
         self.head = nn.Conv2d(UP[-1], features, 3, padding=1)
 
-    def levels(self) -> dict[int, nn.Module]:
+    def encoder_levels(self) -> dict[int, nn.Module]:
         """The way down, by stride [px]."""
         return {2**depth: module for depth, module in enumerate(self.down, start=1)}
 
@@ -88,9 +88,9 @@ class RegressionUNet(DepthNetwork):
         super().__init__(depth_range)
         self.unet = UNet(separable, features=1)
 
-    def levels(self) -> dict[int, nn.Module]:
-        """See :meth:`fastdepth.models.network.DepthNetwork.levels`."""
-        return self.unet.levels()
+    def encoder_levels(self) -> dict[int, nn.Module]:
+        """See :meth:`fastdepth.models.network.DepthNetwork.encoder_levels`."""
+        return self.unet.encoder_levels()
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W)."""
@@ -119,9 +119,9 @@ class AdaBinsUNet(DepthNetwork):
         self.unet = UNet(separable)
         self.bins = BinsHead(bins, patch, depth_range)
 
-    def levels(self) -> dict[int, nn.Module]:
-        """See :meth:`fastdepth.models.network.DepthNetwork.levels`."""
-        return self.unet.levels()
+    def encoder_levels(self) -> dict[int, nn.Module]:
+        """See :meth:`fastdepth.models.network.DepthNetwork.encoder_levels`."""
+        return self.unet.encoder_levels()
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised picture (B, 3, H, W); trains in merged form."""

@@ -57,7 +57,7 @@ class FeatureTeacher:
         # Levels are powers of two apart, so the teacher's pictures are the student's, halved or
         # doubled until they are nearest to those that it knows.
         self._factor = 2.0 ** round(math.log2(usual / scale))
-        own, known = student.levels(), teacher.levels()
+        own, known = student.encoder_levels(), teacher.encoder_levels()
         pairs = {stride: int(stride * self._factor) for stride in own}
         self._pairs = {mine: theirs for mine, theirs in pairs.items() if theirs in known}
         if not self._pairs:
