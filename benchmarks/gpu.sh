@@ -8,4 +8,4 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$root:$root/export:$root/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
-exec python -m fastdepth_bench.gpu "$@"
+exec python -m fastdepth_bench.measure.gpu "$@"

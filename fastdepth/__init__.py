@@ -5,7 +5,7 @@
     import fastdepth
 
     model = fastdepth.load("unet128-dws.onnx")
-    depth = model(image)  # (H, W) float32 [m] of an (H, W, 3) uint8 RGB picture
+    depth = model(image)  # (H, W) float32 [m] of an (H, W, 3) uint8 RGB image
 
 What is imported here needs numpy, OpenCV and ONNX Runtime alone, never torch.
 """
@@ -17,10 +17,10 @@ from fastdepth.extras import check_opencv
 check_opencv()  # before anything imports it, so that the pip line is what a user reads
 
 from fastdepth.camera import Intrinsics
-from fastdepth.colour import colourise
 from fastdepth.errors import FastDepthError
-from fastdepth.points import to_points
-from fastdepth.runtime import DepthModel, load
+from fastdepth.images.colour import colourise
+from fastdepth.images.points import to_points
+from fastdepth.runtime.model import DepthModel, load
 from fastdepth.size import Size
 
 __all__ = [

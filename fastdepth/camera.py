@@ -3,7 +3,8 @@
 A network that sees an object of width S [m] spread over p pixels answers with the distance at
 which the *training* camera would see it so: ``S * f_training / p``. Seen through a focal length f
 the true distance is ``S * f / p``, so metres are rescaled by ``f / f_training``, both taken at the
-size of the picture that enters the network (:meth:`fastdepth.runtime.DepthModel.training_focal`).
+size of the image that enters the network
+(:meth:`fastdepth.runtime.model.DepthModel.training_focal`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
 TRAINING_FOCAL_LENGTH = 519.0
-"""Focal length [px] of NYU Depth V2's Kinect in a picture ``TRAINING_WIDTH`` wide."""
+"""Focal length [px] of NYU Depth V2's Kinect in an image ``TRAINING_WIDTH`` wide."""
 
 TRAINING_WIDTH = 640
-"""Picture width [px] to which ``TRAINING_FOCAL_LENGTH`` belongs."""
+"""Image width [px] to which ``TRAINING_FOCAL_LENGTH`` belongs."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Intrinsics:
 
     @classmethod
     def from_focal(cls, focal: float, size: Size) -> Intrinsics:
-        """Square pixels and the principal point at the centre of the picture.
+        """Square pixels and the principal point at the centre of the image.
 
         Raises:
             UsageError: the focal length is not a positive number of pixels.
@@ -41,7 +42,7 @@ class Intrinsics:
 
     @classmethod
     def training_camera(cls, size: Size) -> Intrinsics:
-        """The training camera, its picture resized to this size's width."""
+        """The training camera, its image resized to this size's width."""
         return cls.from_focal(TRAINING_FOCAL_LENGTH * size.width / TRAINING_WIDTH, size)
 
 

@@ -8,7 +8,7 @@
     │   └── SizeError          an input size that the network cannot take
     ├── MissingExtraError      an optional package is not installed
     ├── InputError             something given could not be read
-    │   ├── ImageError         a picture or an array of pixels
+    │   ├── ImageError         an image or an array of pixels
     │   ├── DataError          a folder or file of depth data
     │   ├── ModelFileError     an exported model
     │   └── WeightsError       a file of trained weights
@@ -74,7 +74,7 @@ class InputError(FastDepthError, ValueError):
 
 
 class ImageError(InputError):
-    """A picture file, or an array given as a picture, that cannot be used."""
+    """An image file, or an array given as an image, that cannot be used."""
 
 
 class DataError(InputError):

@@ -35,14 +35,14 @@ class ModelMetadata:
             precision that to its fp32 form, which was compared with PyTorch before, and in one
             that was built from such a file a bound of it, the sum of both differences.
         version: fastdepth that exported the file.
-        batch: pictures per inference where that is fixed in the graph; None takes any.
+        batch: images per inference where that is fixed in the graph; None takes any.
         unit: unit of the depth.
         preprocessing: name of the resize that belongs before the graph; nothing else does.
         training_focal_length: focal length [px] of the training camera ...
-        training_width: ... in a picture of this width [px].
+        training_width: ... in an image of this width [px].
         d1_change: d1 less that of the fp32 form, in a file of reduced precision; else None.
         quantisation: types of activations and weights in an int8 file; else None.
-        calibration: hash of the list of pictures that an int8 file was calibrated on; else None.
+        calibration: hash of the list of images that an int8 file was calibrated on; else None.
     """
 
     variant: str

@@ -36,14 +36,14 @@ class Protocol:
 
     Attributes:
         name: its name in ``PROTOCOLS``.
-        crop: first row, end row, first column, end column of the pixels that count, in a picture
+        crop: first row, end row, first column, end column of the pixels that count, in an image
             of 480x640 and in proportion in others; None for all.
         truth_range: [m]; a pixel counts where the truth lies strictly between.
         clip: [m]; predictions are clipped to it.
         worst: [m]; a prediction that is no finite number is replaced by the end of this range
             that is farther in ratio from the truth.
-        flip: what published figures do about the mirrored picture.
-        view: compare in the 224x224 view of the picture that FastDepth sees.
+        flip: what published figures do about the mirrored image.
+        view: compare in the 224x224 view of the image that FastDepth sees.
         averaging: what the mean is taken over.
     """
 
@@ -57,13 +57,13 @@ class Protocol:
     averaging: str = "per image, then over images"
 
     def describe(self, flip: bool = False) -> str:
-        """One line to print with every figure; ``flip``: the mirrored picture was used too."""
+        """One line to print with every figure; ``flip``: the mirrored image was used too."""
         crop = "rows {}:{}, columns {}:{} of 480x640".format(*self.crop) if self.crop else "none"
         if self.view:
             crop = "centre 228x304 of 250x333, resized to 224x224"
         low, high = self.truth_range
         span = f"{low:g} < g < {high:g} m" if high < math.inf else f"g > {low:g} m"
-        used = "mean of picture and mirror" if flip else "no"
+        used = "mean of image and mirror" if flip else "no"
         return (
             f"protocol {self.name}; crop {crop}; range {span}; "
             f"flip {used} (published: {self.flip}); averaging {self.averaging}"
@@ -77,7 +77,7 @@ class Protocol:
         return mask & (truth > low) & (truth < high)  # NaN and infinity are between no limits
 
     def _window(self, height: int, width: int) -> tuple[slice, slice]:
-        """The crop in a picture of this size: the pixels whose centres lie inside."""
+        """The crop in an image of this size: the pixels whose centres lie inside."""
         top, bottom, left, right = self.crop or (0, 480, 0, 640)
         rows = (math.ceil(edge * height / 480 - 0.5) for edge in (top, bottom))
         columns = (math.ceil(edge * width / 640 - 0.5) for edge in (left, right))
@@ -91,7 +91,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         protocol.name: protocol
         for protocol in (
             Protocol(
-                "eigen", (45, 471, 41, 601), _KINECT, _KINECT, _KINECT, "mean of picture and mirror"
+                "eigen", (45, 471, 41, 601), _KINECT, _KINECT, _KINECT, "mean of image and mirror"
             ),
             Protocol(
                 "densedepth",
@@ -99,7 +99,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 (0.1, 10.0),
                 (0.1, 10.0),
                 (0.1, 10.0),
-                "DenseDepth mean of picture and mirror, GuideDepth with and without",
+                "DenseDepth mean of image and mirror, GuideDepth with and without",
             ),
             # Predictions count as they are; only zero and less, which have no ratio, become 1 mm.
             Protocol(
@@ -204,7 +204,7 @@ def evaluate_image(
     which misses d1 to d3 too.
 
     Args:
-        prediction: (h, w) float [m] of the whole picture; resized bilinearly to the truth's size.
+        prediction: (h, w) float [m] of the whole image; resized bilinearly to the truth's size.
         truth: (H, W) float [m]; 0 or NaN where nothing was measured.
         protocol: the rules.
 
@@ -279,7 +279,7 @@ def _fastdepth_view(values: Array) -> Array:
     """
     width = values.shape[1] * 250 // values.shape[0]
     if width < 304:
-        raise UsageError("protocol fastdepth needs pictures of at least 4:3; choose eigen")
+        raise UsageError("protocol fastdepth needs images of at least 4:3; choose eigen")
     small = _nearest(values, 250, width)
     top, left = round((250 - 228) / 2), round((width - 304) / 2)
     return _nearest(small[top : top + 228, left : left + 304], 224, 224)

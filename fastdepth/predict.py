@@ -1,4 +1,4 @@
-"""The command ``fastdepth-predict``: depth of picture files."""
+"""The command ``fastdepth-predict``: depth of image files."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from fastdepth._session import provider_name
 from fastdepth.camera import Intrinsics, check_focal
-from fastdepth.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
 from fastdepth.console import Advance, progress, run_command
-from fastdepth.engines import ENGINES, Workers, usable_cores
 from fastdepth.errors import ImageError, UsageError, look_up
 from fastdepth.files import remove_leftovers_of, replacing
-from fastdepth.images import write_png
-from fastdepth.pictures import Picture, is_set, open_pictures, unique_names
-from fastdepth.points import to_points, write_ply
-from fastdepth.runtime import DepthModel, load
+from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
+from fastdepth.images.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
+from fastdepth.images.io import to_millimetres, write_png
+from fastdepth.images.parallel import ENGINES, Workers, usable_cores
+from fastdepth.images.points import to_points, write_ply
+from fastdepth.runtime.model import DepthModel, load
+from fastdepth.runtime.session import provider_name
 from fastdepth.size import Size
 
 PROG = "fastdepth-predict"
 
 MANY = 32
-"""Pictures that are worth the start of a pool, which takes about as long as several of them."""
+"""Images that are worth the start of a pool, which takes about as long as several of them."""
 
-DESCRIPTION = """Predict the depth of pictures in metres.
+DESCRIPTION = """Predict the depth of images in metres.
 
-For each picture NAME it writes NAME_depth.png (16 bits, millimetres, 0 is none, at most 65.535 m)
+For each image NAME it writes NAME_depth.png (16 bits, millimetres, 0 is none, at most 65.535 m)
 and NAME_colour.png (near bright, far dark, with a bar in metres).
 
 Examples:
@@ -45,10 +45,10 @@ Examples:
 
   fastdepth-predict unet128-dws.onnx photo.jpg --output depth --compare effb0-256.onnx unet256.onnx
 
-Any number of pictures, one after the other, from a folder, tar shards or a list (.txt, a path a
-line). Files are called as the pictures are: a/b.jpg becomes OUTPUT/a/b_depth.png, and b.jpg in
+Any number of images, one after the other, from a folder, tar shards or a list (.txt, a path a
+line). Files are called as the images are: a/b.jpg becomes OUTPUT/a/b_depth.png, and b.jpg in
 shard-0.tar OUTPUT/shard-0.tar/b_depth.png. Only .jpg is dropped from names; b.png becomes
-b.png_depth.png, so that no two pictures meet. Names of several sources begin with each one's own.
+b.png_depth.png, so that no two images meet. Names of several sources begin with each one's own.
 
   fastdepth-predict unet128-dws.onnx photos --output depth
 
@@ -56,20 +56,20 @@ b.png_depth.png, so that no two pictures meet. Names of several sources begin wi
 
   fastdepth-predict unet128-dws.onnx list.txt --output depth --engine ray --workers 8
 
-The same command again goes on where it was stopped: pictures of which all files are there are
+The same command again goes on where it was stopped: images of which all files are there are
 skipped. To predict them anew, as with another model, give another folder.
 """
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Options:
     """What to predict, and what to write."""
 
     model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
     """Exported model (.onnx)."""
 
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE ...")]
-    """Pictures (JPEG, PNG and what else OpenCV reads), folders, tar shards, lists (.txt)."""
+    """Images (JPEG, PNG and what else OpenCV reads), folders, tar shards, lists (.txt)."""
 
     output: Path
     """Folder to write to; it is made where it is missing."""
@@ -81,7 +81,7 @@ class Prediction:
     """Write NAME_points.ply as well: coloured points [m]."""
 
     focal: float | None = None
-    """Focal length of the camera [px in the picture]; without it the training camera's."""
+    """Focal length of the camera [px in the image]; without it the training camera's."""
 
     provider: str = "cpu"
     """Where the model runs: cpu, cuda or tensorrt."""
@@ -91,13 +91,13 @@ class Prediction:
 
     engine: str | None = None
     """here (this process), process (a pool of them) or ray. Without it: here for fewer than 32
-    pictures and on a GPU, else process; process as well where workers are given."""
+    images and on a GPU, else process; process as well where workers are given."""
 
     workers: int | None = None
     """Processes of the engine; without it one a core, divided by the threads, and one on a GPU."""
 
     size: str | None = None
-    """Network input, WIDTHxHEIGHT, of models with several; without it each picture's best."""
+    """Network input, WIDTHxHEIGHT, of models with several; without it each image's best."""
 
     vmin: float = DEFAULT_RANGE[0]
     """Distance of the brightest colour [m]."""
@@ -107,7 +107,7 @@ class Prediction:
 
     # A tuple in a tuple, so that both --compare A B and --compare A --compare B work.
     compare: Annotated[tuple[tuple[Path, ...], ...], tyro.conf.arg(metavar="MODEL ...")] = ()
-    """More models; NAME_compare.png shows the picture and all models side by side."""
+    """More models; NAME_compare.png shows the image and all models side by side."""
 
     def check(self) -> None:
         """Raise UsageError for what cannot work, before any model is loaded."""
@@ -115,7 +115,7 @@ class Prediction:
         if self.focal is not None:
             check_focal(self.focal)
         if not self.images:
-            raise UsageError("no pictures given; name one or more after the model")
+            raise UsageError("no images given; name one or more after the model")
         if self.engine is not None:
             look_up("engine", self.engine, ENGINES)
         if self.workers is not None and (self.workers < 1 or self.engine == "here"):
@@ -133,11 +133,11 @@ class Prediction:
 
     @functools.cached_property
     def resumes(self) -> bool:
-        """Whether finished pictures are skipped; single ones are predicted anew."""
+        """Whether finished images are skipped; single ones are predicted anew."""
         return any(map(is_set, self.images))
 
     def engine_for(self, many: bool) -> str:
-        """The engine that was asked for, or else the default for many pictures or few."""
+        """The engine that was asked for, or else the default for many images or few."""
         pool = self.workers or (many and provider_name(self.provider) == "cpu")
         return self.engine or ("process" if pool else "here")
 
@@ -148,63 +148,63 @@ class Prediction:
         count = self.workers or (1 if alone else max(1, cores // (self.threads or 1)))
         return Workers(count, self.threads or max(1, cores // count), self.clean)
 
-    def clean(self, picture: Picture) -> None:
-        """Remove what a process that died left of a picture's files."""
-        for path in self.files(picture).values():
+    def clean(self, image: ImageFile) -> None:
+        """Remove what a process that died left of an image's files."""
+        for path in self.files(image).values():
             remove_leftovers_of(path)
 
-    def files(self, picture: Picture) -> dict[str, Path]:
-        """The files to be written of a picture, by what they hold."""
+    def files(self, image: ImageFile) -> dict[str, Path]:
+        """The files to be written of an image, by what they hold."""
         kinds = {"depth": ".png", "colour": ".png"}
         kinds |= {"npy": ".npy"} if self.npy else {}
         kinds |= {"points": ".ply"} if self.ply else {}
         kinds |= {"compare": ".png"} if len(self.models) > 1 else {}
         return {
-            kind: self.output / f"{picture.stem}_{kind.replace('npy', 'depth')}{suffix}"
+            kind: self.output / f"{image.stem}_{kind.replace('npy', 'depth')}{suffix}"
             for kind, suffix in kinds.items()
         }
 
-    def is_finished(self, picture: Picture) -> bool:
-        """Whether all files of a picture are there and need not be written again."""
-        return self.resumes and all(path.exists() for path in self.files(picture).values())
+    def is_finished(self, image: ImageFile) -> bool:
+        """Whether all files of an image are there and need not be written again."""
+        return self.resumes and all(path.exists() for path in self.files(image).values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(Prediction, predict, prog=PROG, description=DESCRIPTION, arguments=arguments)
+    return run_command(Options, predict, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
-def predict(options: Prediction) -> int:
-    """Predict all pictures; one that cannot be read is named on stderr, the rest go on.
+def predict(options: Options) -> int:
+    """Predict all images; one that cannot be read is named on stderr, the rest go on.
 
     Returns:
-        Exit status: 2 where a picture could not be read, else 0.
+        Exit status: 2 where an image could not be read, else 0.
 
     Raises:
         FastDepthError: a model, a provider, an option or the output folder does not work.
     """
     options.check()
-    pictures = open_pictures(options.images, leave_out=options.output)
+    images = open_images(options.images, leave_out=options.output)
     open_models.cache_clear()  # the files may have changed since
     described = _describe(options, open_models(options)[0])
     tally = Tally()
     with progress("predicting", None if options.resumes else len(options.images)) as advance:
-        todo = tally.unfinished(options, pictures, advance)
+        todo = tally.unfinished(options, images, advance)
         few = list(itertools.islice(todo, MANY))
         engine, workers = options.engine_for(len(few) == MANY), options.split()
         if engine != "here":
             open_models.cache_clear()  # each process opens its own
             options = replace(options, threads=workers.threads)
-        function = functools.partial(predict_picture, options)
-        for picture, problem in ENGINES[engine](function, itertools.chain(few, todo), workers):
-            tally.add(picture, problem)
+        function = functools.partial(predict_image, options)
+        for image, problem in ENGINES[engine](function, itertools.chain(few, todo), workers):
+            tally.add(image, problem)
             if problem:
                 print(f"{PROG}: {' '.join(problem.split())}", file=sys.stderr)
-            advance(note=picture.name)
+            advance(note=image.name)
     if tally.total == 0:
-        raise UsageError(f"no pictures in {' '.join(map(str, options.images))}; check the paths")
+        raise UsageError(f"no images in {' '.join(map(str, options.images))}; check the paths")
     if tally.failed < tally.total:
-        line = f"{tally.written} of {tally.total} pictures written to {options.output}"
+        line = f"{tally.written} of {tally.total} images written to {options.output}"
         line += f", {tally.skipped} skipped, {tally.failed} failed {described}"
         print(line, file=sys.stderr)
     return 2 if tally.failed else 0
@@ -212,7 +212,7 @@ def predict(options: Prediction) -> int:
 
 @dataclass
 class Tally:
-    """What became of the pictures."""
+    """What became of the images."""
 
     written: int = 0
     skipped: int = 0
@@ -221,30 +221,30 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Pictures that are settled."""
+        """Images that are settled."""
         return self.written + self.skipped + self.failed
 
     def unfinished(
-        self, options: Prediction, pictures: Iterable[Picture], advance: Advance
-    ) -> Iterator[Picture]:
-        """Pictures that are still to be predicted; finished and repeated ones are skipped."""
-        for picture in pictures:
-            if picture.name in self.under_way or options.is_finished(picture):
+        self, options: Options, images: Iterable[ImageFile], advance: Advance
+    ) -> Iterator[ImageFile]:
+        """Images that are still to be predicted; finished and repeated ones are skipped."""
+        for image in images:
+            if image.name in self.under_way or options.is_finished(image):
                 self.skipped += 1
                 advance()
             else:
-                self.under_way.add(picture.name)
-                yield picture
+                self.under_way.add(image.name)
+                yield image
 
-    def add(self, picture: Picture, problem: str) -> None:
-        """Count a picture that an engine is done with."""
-        self.under_way.remove(picture.name)
+    def add(self, image: ImageFile, problem: str) -> None:
+        """Count an image that an engine is done with."""
+        self.under_way.remove(image.name)
         self.failed += bool(problem)
         self.written += not problem
 
 
 @functools.lru_cache(maxsize=1)
-def open_models(options: Prediction) -> list[DepthModel]:
+def open_models(options: Options) -> list[DepthModel]:
     """The model and those to compare it with; opened once in a process."""
     size = None if options.size is None else Size.parse(options.size)
     return [
@@ -253,33 +253,33 @@ def open_models(options: Prediction) -> list[DepthModel]:
     ]
 
 
-def predict_picture(options: Prediction, picture: Picture) -> str:
-    """Predict one picture and write all its files, unless they are there.
+def predict_image(options: Options, file: ImageFile) -> str:
+    """Predict one image and write all its files, unless they are there.
 
     Returns:
-        What is wrong with the picture; nothing where its files are written.
+        What is wrong with the image; nothing where its files are written.
 
     Raises:
         OutputError: a file could not be written; what stood there before is whole.
     """
-    if options.is_finished(picture):  # by a process that died before it could say so
+    if options.is_finished(file):  # by a process that died before it could say so
         return ""
     try:
-        image = picture.read()
-        write_files(options, picture, image)
+        image = file.read()
+        write_files(options, file, image)
     except ImageError as error:
         return str(error)
     return ""
 
 
-def write_files(options: Prediction, picture: Picture, image: NDArray[np.uint8]) -> None:
-    """Predict an image (H, W, 3) uint8 RGB and write all files of the picture.
+def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> None:
+    """Predict an image (H, W, 3) uint8 RGB and write all files of the image.
 
     Raises:
         ImageError: the image cannot be used.
         OutputError: a file could not be written; what stood there before is whole.
     """
-    models, files = open_models(options), options.files(picture)
+    models, files = open_models(options), options.files(file)
     depth = models[0](image, focal=options.focal)
     colours = colourise(depth, options.vmin, options.vmax)
     write_png(files["depth"], to_millimetres(depth))
@@ -296,17 +296,10 @@ def write_files(options: Prediction, picture: Picture, image: NDArray[np.uint8])
         columns = [image, colours, *(colourise(d, options.vmin, options.vmax) for d in others)]
         columns[-1] = scale_bar(columns[-1], options.vmin, options.vmax)
         titles = unique_names(options.models)
-        write_png(files["compare"], sheet(columns, [picture.stem, *titles]))
+        write_png(files["compare"], sheet(columns, [file.stem, *titles]))
 
 
-def to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Depth [m] as it stands in a 16-bit PNG [mm]: invalid is 0, at most 65.535 m."""
-    valid = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0)
-    millimetres: NDArray[np.uint16] = np.clip(np.rint(valid * 1e3), 0, 65_535).astype(np.uint16)
-    return millimetres
-
-
-def _describe(options: Prediction, model: DepthModel) -> str:
+def _describe(options: Options, model: DepthModel) -> str:
     """End of the last line: by what the depth was predicted."""
     line = f"({model.metadata.variant} on {model.provider})"
     if not model.metadata.trained:

@@ -1,4 +1,4 @@
-"""Pictures to network input and back: the one place that resizes.
+"""Images to network input and back: the one place that resizes.
 
 Training, runtime and benchmark all resize with :func:`resize`, and an exported file names it in
 its metadata as ``RESIZE``. Normalisation is no business of this module's users: it is inside the
@@ -22,21 +22,21 @@ RESIZE = "area-down-bilinear-up"
 """Name of what :func:`resize` does, as it stands in the metadata of exported files."""
 
 
-def resize(picture: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Resize a picture (H, W, 3) or a depth map (H, W): averages areas down, bilinear up.
+def resize(image: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Resize an image (H, W, 3) or a depth map (H, W): averages areas down, bilinear up.
 
     Values keep their unit and dtype. A side that shrinks is averaged, so that nothing aliases;
     where one side shrinks and the other grows, each is treated as its own case.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if (height, width) == size:
-        return picture
+        return image
     shrink = Size(min(height, size.height), min(width, size.width))
     if shrink != (height, width):
-        picture = cv2.resize(picture, (shrink.width, shrink.height), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (shrink.width, shrink.height), interpolation=cv2.INTER_AREA)
     if shrink != size:
-        picture = cv2.resize(picture, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
-    return picture
+        image = cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+    return image
 
 
 def resize_nearest(depth: NDArray[Any], size: Size) -> NDArray[Any]:

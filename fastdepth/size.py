@@ -1,4 +1,4 @@
-"""Picture sizes, and which of them a network can take.
+"""Image sizes, and which of them a network can take.
 
 On the command line a size is ``WIDTHxHEIGHT`` (``640x480``); in arrays and JSON it is
 ``[height, width]``. :class:`Size` is the one place that knows both.
@@ -17,7 +17,7 @@ MAX_SIDE = 4096  # a larger network input is a typing error, not a wish
 
 
 class Size(NamedTuple):
-    """Height and width of a picture [px]."""
+    """Height and width of an image [px]."""
 
     height: int
     width: int

@@ -30,7 +30,7 @@ class Variant:
         depth_range: least and greatest depth it can answer [m].
         summary: one line for lists.
         widths: of a pruned network, file of its layers' channels, below ``models/widths``
-            (:mod:`fastdepth.models.narrowing`).
+            (:mod:`fastdepth.models.pruned`).
     """
 
     name: str
@@ -84,7 +84,7 @@ def _mobile(
 ) -> Variant:
     return Variant(
         name,
-        "mobile:MobileBins",
+        "mobile_bins:MobileBins",
         params,
         summary,
         size,
@@ -213,7 +213,7 @@ _WHOLE = {
         # and 32 weights with a bias here, with the two parameters of a batch norm there.
         Variant(
             "fastdepth-mnv1",
-            "mobilenet:FastDepth",
+            "fastdepth2019:FastDepth",
             3_960_929,
             "FastDepth (2019): MobileNet, depthwise decoder, additive skips",
             Size(224, 224),
@@ -222,7 +222,7 @@ _WHOLE = {
         ),
         Variant(
             "mnv2-nnconv5",
-            "mobilenet:FastDepth",
+            "fastdepth2019:FastDepth",
             2_198_945,
             "FastDepth's decoder on MobileNetV2",
             Size(224, 224),
@@ -266,7 +266,7 @@ _WHOLE = {
 }
 
 # Whole network, percent of its multiply-adds that are gone, exact number of parameters left: the
-# line that python -m fastdepth.train.prune prints.
+# line that python -m fastdepth.train.compress.prune prints.
 _PRUNED: tuple[tuple[str, int, int], ...] = (
     ("mnv2-64-dws-70", 20, 1_807_352),
     ("mnv2-64-dws-70", 40, 1_427_536),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 
-def std_by_hand(network, picture):
+def std_by_hand(network, image):
     """sqrt(E[c^2] - E[c]^2) of the plain network's softmax, (B, 1, h, w)."""
     with torch.inference_mode():
-        prediction = network(picture)
+        prediction = network(image)
         _, queries = network.bins.mini_vit.tokens(prediction.features)
         pixels = network.bins.mini_vit.pixel_conv(prediction.features)
         attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from tiny_onnx import write_model
 
-from fastdepth.images import write_png
-from fastdepth.runtime import DepthModel, load
+from fastdepth.images.io import write_png
+from fastdepth.runtime.model import DepthModel, load
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def photo_file(tmp_path: Path, photo: np.ndarray) -> Path:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pairs of 160x120 in the manifest layout: two pictures a scene."""
+    """Pairs of 160x120 in the manifest layout: two images a scene."""
     root = tmp_path_factory.mktemp("pairs")
     rng = np.random.default_rng(0)
     with (root / "manifest.csv").open("w", newline="") as stream:
@@ -67,13 +67,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_graphs() -> Iterator[None]:
     """Exports one network to one graph but once: PyTorch's exporter takes seconds for each."""
     from fastdepth.models import adabins
-    from fastdepth_export import graph
+    from fastdepth_export.formats import onnx_graph
 
     known: dict[str, Any] = {}
-    to_onnx, parts = graph.to_onnx, (graph._export, graph._simplify)
+    to_onnx, parts = onnx_graph.to_onnx, (onnx_graph._export, onnx_graph._simplify)
 
     def remember(network: Any, sizes: Any, opset: int, **options: Any) -> Any:
-        if (graph._export, graph._simplify) != parts:  # a test has put others in their place
+        if (
+            onnx_graph._export,
+            onnx_graph._simplify,
+        ) != parts:  # a test has put others in their place
             return to_onnx(network, sizes, opset, **options)
         head = getattr(network, "bins", None)
         usual = {"batch": None, "simplify": True}
@@ -88,5 +91,5 @@ def shared_graphs() -> Iterator[None]:
         return type(known[key]).FromString(known[key].SerializeToString())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph, "to_onnx", remember)
+        patch.setattr(onnx_graph, "to_onnx", remember)
         yield

@@ -244,7 +244,7 @@ def install(patch):
 
     import torch
 
-    from fastdepth_export import tensorrt_engine
+    from fastdepth_export.formats import tensorrt_engine
 
     BROKEN.clear()
     LOG.clear()

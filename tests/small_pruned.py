@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from fastdepth import variants
-from fastdepth.models import create_model, narrowing
+from fastdepth.models import create_model, pruned
 from fastdepth.size import Size
 from fastdepth.train import recipes
 from fastdepth.train.checkpoint import save_weights
-from fastdepth.train.prune import Pruning, prune_weights
+from fastdepth.train.compress.prune import Pruning, prune_weights
 from fastdepth.train.recipes import Augmentation
 from fastdepth.variants import VARIANTS, Variant
 from fastdepth.weights import WeightsCard
@@ -27,7 +27,7 @@ def enter(patch: pytest.MonkeyPatch, folder: Path, base: str = MOBILE) -> Path:
     augmentation = Augmentation(crop=SIZE)
     usual = recipes.RECIPES[VARIANTS[base].recipe]
     recipe = replace(usual, epochs=1, batch=2, augmentation=augmentation)
-    patch.setattr(narrowing, "FOLDER", folder)
+    patch.setattr(pruned, "FOLDER", folder)
     patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "small": recipe})
     patch.setattr(variants, "VARIANTS", {**variants.VARIANTS, "small": variant})
     torch.manual_seed(0)

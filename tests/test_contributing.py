@@ -17,8 +17,8 @@ from fastdepth.size import Size, SizeRule
 from fastdepth.train import TrainingRun, recipes, train
 from fastdepth.train.recipes import Augmentation, TrainingRecipe
 from fastdepth.variants import Variant
+from fastdepth_bench.measure.run import run
 from fastdepth_bench.options import Options
-from fastdepth_bench.run import run
 from fastdepth_export import ExportRecipe, export
 
 CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()

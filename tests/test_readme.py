@@ -19,14 +19,14 @@ from onnx import TensorProto
 from tiny_onnx import write_model
 
 from fastdepth import predict
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
+from fastdepth.published import MEASURED
 from fastdepth.size import Size
-from fastdepth.systems import MEASURED
 from fastdepth.train import cli as train
 from fastdepth_bench import cli as bench
-from fastdepth_bench import folding
-from fastdepth_bench.reading import read_all
-from fastdepth_bench.readme import measured_json, with_results, with_targets
+from fastdepth_bench.measure import folding
+from fastdepth_bench.report.pages import measured_json, with_results, with_targets
+from fastdepth_bench.results.reading import read_all
 from fastdepth_export import cli as export
 
 ROOT = Path(__file__).parents[1]
@@ -142,7 +142,7 @@ def test_targets_are_those_of_the_table():
     assert with_targets(README) == README
 
 
-def test_pictures_exist():
+def test_images_exist():
     for name in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (ROOT / name).exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
 from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
 
@@ -35,12 +35,12 @@ np.save(sys.argv[3], depth)
 def test_the_runtime_embeds_where_torch_is_not_installed(tmp_path):
     import cv2
 
-    from fastdepth.runtime import load
+    from fastdepth.runtime.model import load
 
     model, photo = tmp_path / "m.onnx", tmp_path / "photo.png"
     export(ExportRecipe("unet128-dws", sizes=(Size(320, 416),)), model)
-    picture = render_room(1, Size(240, 320)).image
-    cv2.imwrite(str(photo), picture[..., ::-1])
+    image = render_room(1, Size(240, 320)).image
+    cv2.imwrite(str(photo), image[..., ::-1])
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     python, pip = venv / "bin" / "python", [venv / "bin" / "python", "-m", "pip", "install", "-q"]
@@ -52,5 +52,5 @@ def test_the_runtime_embeds_where_torch_is_not_installed(tmp_path):
     )
     assert done.returncode == 0
     assert (tmp_path / "out" / "photo_colour.png").exists()
-    expected = load(model)(picture)
+    expected = load(model)(image)
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), expected, atol=1e-4)

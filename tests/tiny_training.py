@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fastdepth import variants
 from fastdepth.models.network import DepthNetwork, Prediction, upsample
 from fastdepth.size import Size, SizeRule
-from fastdepth.train import TrainingRun, TrainingSummary, loop, losses, recipes, train
+from fastdepth.train import TrainingRun, TrainingSummary, losses, recipes, train, trainer
 from fastdepth.train.recipes import Augmentation, Stage, TrainingRecipe
 from fastdepth.variants import Variant
 
@@ -58,8 +58,8 @@ def register(patch: pytest.MonkeyPatch, **changes: Any) -> None:
     recipe = TrainingRecipe(**{**vars(RECIPE), **changes})
     patch.setattr(recipes, "RECIPES", {**recipes.RECIPES, "plain": recipe})
     patch.setattr(losses, "LOSSES", {**losses.LOSSES, "per-image": per_image})
-    patch.setattr(loop, "LOSSES", losses.LOSSES)
-    patch.setattr(loop, "LOG_INTERVAL", 1)
+    patch.setattr(trainer, "LOSSES", losses.LOSSES)
+    patch.setattr(trainer, "LOG_INTERVAL", 1)
     known = dict(variants.VARIANTS)
     for name, norm in (("plain", False), ("normed", True)):
         known[name] = Variant(
@@ -78,15 +78,15 @@ def register(patch: pytest.MonkeyPatch, **changes: Any) -> None:
 def train_traced(run: TrainingRun, changes: dict[str, Any]) -> TrainingSummary:
     """Train in a fresh process; leave the number of every step done in ``output/trace``."""
     register(pytest.MonkeyPatch(), **changes)
-    step = loop.Trainer._step
+    step = trainer.Trainer._step
 
-    def traced(self: loop.Trainer, batches: Any) -> Tensor:
+    def traced(self: trainer.Trainer, batches: Any) -> Tensor:
         loss = step(self, batches)
         with (run.output / "trace").open("a") as stream:
             stream.write(f"{self.step + 1}\n")
         return loss
 
-    loop.Trainer._step = traced  # type: ignore[method-assign]
+    trainer.Trainer._step = traced  # type: ignore[method-assign]
     return train(run)
 
 
@@ -95,21 +95,21 @@ def _train_as(
 ) -> None:
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     register(pytest.MonkeyPatch(), **changes)
-    step = loop.Trainer._step
+    step = trainer.Trainer._step
 
-    def stopped(self: loop.Trainer, batches: Any) -> Tensor:
+    def stopped(self: trainer.Trainer, batches: Any) -> Tensor:
         if rank == 1 and self.step + 1 == stop_at:
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, batches)
 
-    loop.Trainer._step = stopped  # type: ignore[method-assign]
+    trainer.Trainer._step = stopped  # type: ignore[method-assign]
     train(run)
 
 
 def processes() -> Any:
     """A context whose processes start at once: PyTorch is imported already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fastdepth.train.loop", "matplotlib.figure"])
+    context.set_forkserver_preload(["fastdepth.train.trainer", "matplotlib.figure"])
     return context
 
 

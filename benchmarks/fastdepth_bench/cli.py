@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from fastdepth.console import progress, run_command
 from fastdepth.files import replacing
+from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
-from fastdepth_bench.result import Report
-from fastdepth_bench.run import run, steps
+from fastdepth_bench.results.result import Report
 
-DESCRIPTION = """Measure speed and accuracy of networks: of the same file, on the same pictures.
+DESCRIPTION = """Measure speed and accuracy of networks: of the same file, on the same images.
 
 The table goes to stderr, JSON to where --json says.
 
@@ -47,17 +47,21 @@ Commands that read results files; each has a --help of its own:
 
 Commands that show what networks predict, likewise:
 
-  fastdepth-bench sheet      pictures, truth, predictions and errors on one contact sheet
+  fastdepth-bench sheet      images, truth, predictions and errors on one contact sheet
 
   fastdepth-bench flicker    how much depth flickers on a video
 """
 
 PROG = "fastdepth-bench"
 
-READERS = {"report": "report", "compare": "compare", "table": "seed_table"}
+READERS = {
+    "report": "report.command",
+    "compare": "report.compare",
+    "table": "report.published_tables",
+}
 """Modules of the sub-commands that read results files; each has a ``main(arguments)``."""
 
-LOOKERS = {"sheet": "sheet", "flicker": "flicker"}
+LOOKERS = {"sheet": "visual.sheet", "flicker": "visual.flicker"}
 """Modules of the sub-commands that show what networks predict, likewise."""
 
 
@@ -94,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _body(command: Command) -> int:
     if command.doctor:
-        from fastdepth_bench.doctor import report as doctor_report
+        from fastdepth_bench.machine.doctor import report as doctor_report
 
         sys.stdout.write(doctor_report())
         return 0
@@ -111,13 +115,13 @@ def _body(command: Command) -> int:
 
 
 def _markdown(report: Report) -> str:
-    from fastdepth_bench.markdown import to_markdown
+    from fastdepth_bench.report.markdown import to_markdown
 
     return to_markdown(json.loads(report.to_json()))
 
 
 def _csv(report: Report) -> str:
-    from fastdepth_bench.flat import to_csv
+    from fastdepth_bench.report.csv_table import to_csv
 
     return to_csv({"": json.loads(report.to_json())})
 
@@ -145,6 +149,6 @@ def output(name: str | None) -> Iterator[Callable[[str], object]]:
 def _print_table(report: Report) -> None:
     from rich.console import Console
 
-    from fastdepth_bench.table import print_report
+    from fastdepth_bench.report.terminal import print_report
 
     print_report(report, Console(stderr=True))

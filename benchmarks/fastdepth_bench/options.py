@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdepth.data import Source, open_source
-from fastdepth.engines import usable_cores
 from fastdepth.errors import UsageError, look_up
+from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
-from fastdepth_bench.rival_runner import Rival
-from fastdepth_bench.targets import (
+from fastdepth_bench.case import (
     MULTI_STREAM,
     OFFLINE,
     PLAIN,
@@ -24,9 +23,10 @@ from fastdepth_bench.targets import (
     SERVER,
     SINGLE_STREAM,
     Case,
+    ThirdPartyNetwork,
     check_precision,
-    check_target,
 )
+from fastdepth_bench.runners.opening import check_target
 from fastdepth_export.targets import Target, check_runtime, get_target, runtimes_on
 
 DEFAULT_VARIANT = "unet128-dws"
@@ -48,11 +48,11 @@ class Options:
             for. Variants without one take those shipped, or random ones and no accuracy.
         device: cpu, cuda or cuda:N.
         threads: CPU threads of the runtimes; all that this process may use if absent.
-        data: pictures with depth: rooms, rooms:COUNT or nyu:PATH.
+        data: images with depth: rooms, rooms:COUNT or nyu:PATH.
         split: part of the data: test, validation, train or all-train.
         limit: measure accuracy on so many samples, evenly spread; all if absent.
         protocol: rules of the accuracy: eigen, densedepth or fastdepth.
-        flip: average the depth of picture and mirrored picture, as papers do; not as deployed.
+        flip: average the depth of image and mirrored image, as papers do; not as deployed.
         seconds: time each row at least this long, all restarts together.
         restarts: processes in which each row is timed anew; the spread between them is in its
             intervals.
@@ -218,7 +218,7 @@ class Options:
     def _model_case(self, path: Path) -> Case:
         """A row of an ONNX file, with what the options say of it."""
         size = Size.parse(self.input_size) if self.input_size else None
-        rival = Rival(path, size, self.normalise or "", self.output or "")
+        rival = ThirdPartyNetwork(path, size, self.normalise or "", self.output or "")
         return Case.of_model(rival, self.device, self._threads())
 
     def _names(self, given: Iterable[str]) -> Iterable[str]:

@@ -65,8 +65,8 @@ class Options:
         outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel.
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
             without) or s8s8 (TensorRT); what suits this machine's CPU if absent.
-        calibration: pictures that int8 is calibrated on: rooms:COUNT or nyu:PATH.
-        data: pictures with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
+        calibration: images that int8 is calibrated on: rooms:COUNT or nyu:PATH.
+        data: images with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.
         sensitivity: print what each block loses in 8 bits, and leave.
         verify: compare this .onnx file, finished before, with PyTorch, a line per stage, and leave;

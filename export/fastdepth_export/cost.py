@@ -25,7 +25,7 @@ Shapes = dict[str, list[int]]
 
 @dataclass(frozen=True)
 class GraphCost:
-    """Cost of an ONNX file for one picture.
+    """Cost of an ONNX file for one image.
 
     Attributes:
         params: numbers in its weights.
@@ -41,12 +41,12 @@ class GraphCost:
 
 
 def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCost:
-    """Count parameters, multiply-adds for one picture, and bytes of an ONNX file.
+    """Count parameters, multiply-adds for one image, and bytes of an ONNX file.
 
     Args:
         path: the file; weights that it keeps in files beside it count.
         shape: of its first input, which decides the multiply-adds where the graph leaves it open;
-            None takes one picture of the default size that fastdepth's metadata state.
+            None takes one image of the default size that fastdepth's metadata state.
 
     Raises:
         ModelFileError: the file is not ONNX, or its multiply-adds cannot be counted.
@@ -121,7 +121,7 @@ def node_macs(
     """Nodes and their multiply-adds, from the shapes that follow from the first input's.
 
     Args:
-        model: its first input is the picture.
+        model: its first input is the image.
         shape: of it, or as many of its first axes as the graph leaves open.
 
     Raises:
@@ -130,8 +130,8 @@ def node_macs(
     single = onnx.ModelProto()
     single.CopyFrom(model)
     constants = {tensor.name for tensor in single.graph.initializer}
-    picture = next(info for info in single.graph.input if info.name not in constants)
-    for dim, side in zip(picture.type.tensor_type.shape.dim, shape, strict=False):
+    image = next(info for info in single.graph.input if info.name not in constants)
+    for dim, side in zip(image.type.tensor_type.shape.dim, shape, strict=False):
         dim.dim_value = side
     fixed, _ = require("onnxsim", "export").simplify(single)
     inferred = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True)

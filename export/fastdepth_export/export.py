@@ -23,7 +23,7 @@ from fastdepth_export.targets import Target
 if TYPE_CHECKING:
     import onnx
 
-    from fastdepth_export.quantise import BlockLoss
+    from fastdepth_export.compress.int8 import BlockLoss
     from fastdepth_export.verify import Verify
 
 DEFAULT_DATA = "rooms:24"
@@ -46,7 +46,7 @@ def export(
     is compared with the network as trained in PyTorch, whatever was folded, before they are
     written.
     Files of reduced precision are made from that and must besides keep d1 within a bound, see
-    :mod:`fastdepth_export.loss`.
+    :mod:`fastdepth_export.compress.accuracy_loss`.
 
     Args:
         recipe: network, weights, format, size, precision, opset.
@@ -63,7 +63,7 @@ def export(
     Raises:
         UnknownNameError, SizeError, UsageError: the recipe cannot be.
         WeightsError: the weights cannot be read or do not fit.
-        DataError: the pictures to calibrate or measure on cannot be read.
+        DataError: the images to calibrate or measure on cannot be read.
         ParityError: the file would not compute what PyTorch computes, or lose too much.
         OutputError: the file cannot be written.
         MissingExtraError: the extra ``export`` or ``cpu``, or the format's own, is not installed.
@@ -72,7 +72,7 @@ def export(
     resolved = recipe.resolved()
     files = files_of(output, resolved.target)
     _require_extras(resolved.target)
-    _check_pictures(resolved, data)
+    _check_images(resolved, data)
     if not resolved.target.builder:
         return _export_onnx(resolved, files[0], data, force)
     return _build(resolved, files, onnx_file, data, force)
@@ -91,9 +91,9 @@ def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[Block
     """
     resolved = replace(recipe, precision="int8").resolved()
     _require_extras(resolved.target)
-    _check_pictures(resolved, data)
-    from fastdepth_export.loss import LossMeter
-    from fastdepth_export.quantise import Quantiser
+    _check_images(resolved, data)
+    from fastdepth_export.compress.accuracy_loss import LossMeter
+    from fastdepth_export.compress.int8 import Quantiser
 
     model, _ = _verified(resolved)
     quantiser = Quantiser.of(model, resolved)
@@ -122,7 +122,7 @@ def _require_extras(target: Target) -> None:
         require(module, extra)
 
 
-def _check_pictures(resolved: ResolvedRecipe, data: str) -> None:
+def _check_images(resolved: ResolvedRecipe, data: str) -> None:
     """Open what reduced precision is calibrated and measured on, before minutes are spent."""
     if resolved.recipe.precision != "fp32":
         open_source(data, "validation")
@@ -131,7 +131,7 @@ def _check_pictures(resolved: ResolvedRecipe, data: str) -> None:
 
 
 def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool) -> ModelMetadata:
-    from fastdepth_export.graph import set_metadata
+    from fastdepth_export.formats.onnx_graph import set_metadata
     from fastdepth_export.network import weights_card
 
     recipe = resolved.recipe
@@ -160,8 +160,8 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
 
 def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
     """The graph in fp32, and its largest difference to PyTorch [m]."""
-    from fastdepth_export.fold import can_merge, fold
-    from fastdepth_export.graph import to_onnx
+    from fastdepth_export.compress.fold import can_merge, fold
+    from fastdepth_export.formats.onnx_graph import to_onnx
     from fastdepth_export.network import build_network
     from fastdepth_export.verify import verify
 
@@ -187,9 +187,9 @@ def _reduce(
     model: onnx.ModelProto, resolved: ResolvedRecipe, data: str, force: bool
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The graph in the recipe's precision, and what the metadata says of that."""
-    from fastdepth_export.half import EARLY, to_half
-    from fastdepth_export.loss import Loss, LossMeter, worst
-    from fastdepth_export.quantise import Quantiser
+    from fastdepth_export.compress.accuracy_loss import Loss, LossMeter, worst
+    from fastdepth_export.compress.fp16 import EARLY, to_half
+    from fastdepth_export.compress.int8 import Quantiser
 
     precision = resolved.recipe.precision
     meters = [LossMeter(model, size, data) for size in resolved.sizes]
@@ -223,10 +223,10 @@ def _build(
     force: bool,
 ) -> ModelMetadata:
     """Files that are built from an ONNX file, in a folder of their own until they are verified."""
-    from fastdepth_export.graph import read_metadata
+    from fastdepth_export.formats.onnx_graph import read_metadata
 
     module, _, function = resolved.target.builder.partition(":")
-    build = getattr(import_module(f"fastdepth_export.{module}"), function)
+    build = getattr(import_module(f"fastdepth_export.formats.{module}"), function)
     with ExitStack() as stack:
         # The main file is moved into place last: whoever sees it finds its companions whole.
         places = [stack.enter_context(replacing(path)) for path in files]
@@ -262,7 +262,7 @@ def _verifier(
         }
     import onnx
 
-    from fastdepth_export.loss import LossMeter, worst
+    from fastdepth_export.compress.accuracy_loss import LossMeter, worst
     from fastdepth_export.verify import Infer
 
     def check(infer: Infer, **_: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from fastdepth.errors import UsageError
 from fastdepth.metadata import UNTRAINED
 from fastdepth.models import DepthNetwork, create_model
 from fastdepth.models.adabins import BinsHead
-from fastdepth.models.inference import predict_pictures
+from fastdepth.models.inference import predict_images
 from fastdepth.models.loading import load_weights
-from fastdepth.models.mobile import LogBins
+from fastdepth.models.mobile_bins import LogBins
 from fastdepth.models.network import upsample
 from fastdepth.weights import WeightsCard, find_weights, read_card
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
@@ -69,7 +69,7 @@ class CameraToDepth(nn.Module):
 
     def outputs(self, image: Tensor) -> dict[str, Tensor]:
         """What :meth:`forward` answers with, by the names that the tensors bear in the file."""
-        depth, prediction = predict_pictures(self.network, image)
+        depth, prediction = predict_images(self.network, image)
         outputs = {"depth": depth}
         if prediction.std is not None:
             outputs["std"] = upsample(prediction.std, *depth.shape[2:])

@@ -32,12 +32,12 @@ class ExportRecipe:
         batch: 1 fixes the batch in the graph, for compilers that ask for it; None takes any.
         precision: type of the weights in the file, one of ``PRECISIONS``.
         opset: ONNX opset, within ``OPSETS``.
-        fold: compress without changing the function, see :mod:`fastdepth_export.fold`.
+        fold: compress without changing the function, see :mod:`fastdepth_export.compress.fold`.
         quantisation: types of activations and weights in an int8 file, one of ``QUANTISATIONS``:
             u8s8 for CPUs with VNNI, u8s7 (reduced range: sums of two products overflow 16 bits
             otherwise) for those without, s8s8 for TensorRT. None takes what suits this machine's
             CPU, and the file says what it was.
-        calibration: pictures to calibrate an int8 file on, ``rooms:COUNT`` or ``nyu:PATH``; the
+        calibration: images to calibrate an int8 file on, ``rooms:COUNT`` or ``nyu:PATH``; the
             training split is used.
         simplify: have onnxsim fold constants and the arithmetic on shapes; kept where the graph
             does not grow and computes what PyTorch computes.

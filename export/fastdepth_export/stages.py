@@ -15,7 +15,7 @@ from fastdepth.errors import FastDepthError, ModelFileError, UnknownNameError, W
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.models import DepthNetwork
 from fastdepth.weights import find_weights
-from fastdepth_export.loss import BOUNDS, LossMeter
+from fastdepth_export.compress.accuracy_loss import BOUNDS, LossMeter
 from fastdepth_export.network import build_network
 from fastdepth_export.recipe import ExportRecipe
 from fastdepth_export.verify import (
@@ -23,7 +23,7 @@ from fastdepth_export.verify import (
     Arrays,
     batches_of,
     difference,
-    draw_pictures,
+    draw_images,
     largest_excess,
     open_model,
     run_network,
@@ -91,9 +91,9 @@ def compare_stages(
     found: dict[str, StageDifference] = {}
     batches = batches_of(metadata.batch)
     for size in metadata.sizes:
-        pictures = draw_pictures(size, max(batches))
+        drawn = draw_images(size, max(batches))
         for batch in batches:
-            images = pictures[:batch]
+            images = drawn[:batch]
             expected = run_network(network, images)
             for name, got in _values(path, model, images, expected).items():
                 stage = _compare(name, got, expected[name], reduced)

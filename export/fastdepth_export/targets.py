@@ -24,11 +24,10 @@ class Target:
         precisions: what it can compute in; the first is the default.
         package: module that must be importable, installed by ``extra``.
         extra: extra of fastdepth that installs it.
-        runner: ``module:Class`` below ``fastdepth_bench`` that times it.
         format: name of the kind of file that it runs; empty where it runs the network itself.
         suffixes: of the files that make up one export; the first is the one to open.
-        builder: ``module:function`` below ``fastdepth_export`` that makes the files from an ONNX
-            file; empty where the ONNX file is what it runs.
+        builder: ``module:function`` below ``fastdepth_export.formats`` that makes the files from an
+            ONNX file; empty where the ONNX file is what it runs.
         quantisation: types of an int8 file that it needs; empty where the CPU decides.
     """
 
@@ -38,7 +37,6 @@ class Target:
     precisions: tuple[str, ...]
     package: str
     extra: str
-    runner: str
     format: str = ""
     suffixes: tuple[str, ...] = ()
     builder: str = ""
@@ -65,7 +63,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 precisions=("fp32",),
                 package="torch",
                 extra="bench",
-                runner="runners:TorchRunner",
             ),
             Target(
                 name="torch-graph",
@@ -74,7 +71,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 precisions=("fp32", "fp16"),
                 package="torch",
                 extra="bench",
-                runner="torch_gpu:TorchGraphRunner",
             ),
             Target(
                 name="torch-compile",
@@ -83,7 +79,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 precisions=("fp32", "fp16"),
                 package="torch",
                 extra="bench",
-                runner="torch_gpu:TorchCompileRunner",
             ),
             Target(
                 name="onnxruntime",
@@ -92,7 +87,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 precisions=("fp32", "fp16", "int8"),
                 package="onnxruntime",
                 extra="cpu",
-                runner="runners:OnnxRuntimeRunner",
                 format="onnx",
                 suffixes=(".onnx",),
             ),
@@ -103,7 +97,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 precisions=("fp32", "int8"),
                 package="openvino",
                 extra="openvino",
-                runner="runners:OpenVinoRunner",
                 format="openvino",
                 suffixes=(".xml", ".bin"),
                 builder="openvino_ir:build",
@@ -115,7 +108,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 precisions=("fp32", "fp16", "int8"),
                 package="tensorrt",
                 extra="tensorrt",
-                runner="runners:TensorRtRunner",
                 format="engine",
                 suffixes=(".engine", ".engine.json"),
                 builder="tensorrt_engine:build",

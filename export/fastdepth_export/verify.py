@@ -10,7 +10,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from fastdepth.data.rooms import Rooms
+from fastdepth.data.rooms.dataset import Rooms
 from fastdepth.errors import ParityError
 from fastdepth.extras import require
 from fastdepth.models import DepthNetwork
@@ -35,7 +35,7 @@ STAGES = (
 Arrays = dict[str, NDArray[np.float32]]
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8."""
+"""Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8."""
 
 Verify = Callable[..., dict[str, Any]]
 """Given what :func:`compare` takes of an opened file, answers with figures of its metadata."""
@@ -74,7 +74,7 @@ def verify(
 
 
 def batches_of(batch: int | None) -> Sequence[int]:
-    """Pictures per inference at which a file is compared: several counts, or the one it takes."""
+    """Images per inference at which a file is compared: several counts, or the one it takes."""
     return (batch,) if batch else BATCHES
 
 
@@ -90,10 +90,10 @@ def compare(
     """Run any opened file on drawn rooms and compare its depth with PyTorch's.
 
     Args:
-        infer: depth (B, 1, H, W) float32 [m] of pictures (B, H, W, 3) uint8.
+        infer: depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8.
         network: in evaluation mode, on the CPU.
         size: network input.
-        batches: pictures per inference.
+        batches: images per inference.
         blame: names the first stage that differs, where that can be told.
         output: what is compared if not depth.
 
@@ -103,10 +103,10 @@ def compare(
     Raises:
         ParityError: a difference above ``TOLERANCE``, or a NaN.
     """
-    pictures = draw_pictures(size, max(batches))
+    drawn = draw_images(size, max(batches))
     largest = 0.0
     for batch in batches:
-        images = pictures[-batch:]
+        images = drawn[-batch:]
         expected = run_network(network, images)
         got = infer(images)
         problem = difference(got, expected[output])
@@ -121,7 +121,7 @@ def compare(
     return largest
 
 
-def draw_pictures(size: Size, count: int) -> NDArray[np.uint8]:
+def draw_images(size: Size, count: int) -> NDArray[np.uint8]:
     """Rooms (count, H, W, 3) uint8 on which files are compared."""
     rooms = Rooms(count, seed=7, size=size)
     return np.stack([rooms[index].image for index in range(count)])
@@ -129,19 +129,19 @@ def draw_pictures(size: Size, count: int) -> NDArray[np.uint8]:
 
 @torch.inference_mode()
 def run_network(network: DepthNetwork, images: NDArray[np.uint8]) -> Arrays:
-    """Depth and stages in PyTorch for (B, H, W, 3) uint8 pictures, by their names in the file."""
+    """Depth and stages in PyTorch for (B, H, W, 3) uint8 images, by their names in the file."""
     outputs = CameraToDepth(network).eval().outputs(torch.from_numpy(images))
     return {name: value.numpy() for name, value in outputs.items()}
 
 
 def run_model(model: onnx.ModelProto, images: NDArray[np.uint8], names: Sequence[str]) -> Arrays:
-    """Outputs of a model in ONNX Runtime's CPU provider for (B, H, W, 3) uint8 pictures."""
+    """Outputs of a model in ONNX Runtime's CPU provider for (B, H, W, 3) uint8 images."""
     outputs = open_model(model).run(list(names), {"image": images})
     return dict(zip(names, outputs, strict=True))
 
 
 def answer(model: onnx.ModelProto, output: str = "depth") -> Infer:
-    """A model, opened once, as a function of pictures (B, H, W, 3) uint8 to one of its outputs."""
+    """A model, opened once, as a function of images (B, H, W, 3) uint8 to one of its outputs."""
     session = open_model(model)
 
     def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -200,11 +200,11 @@ def stages_in(model: onnx.ModelProto, expected: Arrays) -> list[str]:
 def stage_label(name: str) -> str:
     """A stage, or what the file answers with, as it is called in messages."""
     stage = name.removeprefix("stage_")
-    return stage if stage != name else f"{name} at the picture's size"
+    return stage if stage != name else f"{name} at the image's size"
 
 
 def _first_stage(model: onnx.ModelProto, images: NDArray[np.uint8], expected: Arrays) -> str:
-    """Name of the first stage whose values differ, depth at the picture's size being the last."""
+    """Name of the first stage whose values differ, depth at the image's size being the last."""
     names = [*stages_in(model, expected), *(output.name for output in model.graph.output)]
     got = run_model(with_outputs(model, names), images, names)
     for name in names:

@@ -16,14 +16,14 @@ Depth = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture with its depth.
+    """One image with its depth.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         depth: (h, w) float32 [m], 0 where nothing was measured; h x w may be smaller than the
             image's size when the source stores it so.
         name: stable name within the source, part of the sample list's hash.
-        scene: pictures of one scene must stay on one side of a train/validation split.
+        scene: images of one scene must stay on one side of a train/validation split.
     """
 
     image: Image

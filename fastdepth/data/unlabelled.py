@@ -1,4 +1,4 @@
-"""Pictures without depth, for a teacher to label: ``pictures:PATH``."""
+"""Images without depth, for a teacher to label: ``pictures:PATH``."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import numpy as np
 
 from fastdepth.data.sample import Sample
 from fastdepth.errors import DataError
-from fastdepth.pictures import open_pictures
+from fastdepth.images.collection import open_images
 
 
 class Unlabelled:
-    """Pictures of a folder, a tar shard or a list; see :func:`fastdepth.pictures.open_pictures`.
+    """Images of a folder, a tar shard or a list: :mod:`fastdepth.images.collection`.
 
     Attributes:
-        name: ``pictures``.
-        names: that of each picture, known without reading any.
+        name: ``images``.
+        names: that of each image, known without reading any.
     """
 
     name = "pictures"
 
     def __init__(self, path: str) -> None:
-        """List the pictures.
+        """List the images.
 
         Raises:
-            DataError: the path does not exist, or holds no picture.
+            DataError: the path does not exist, or holds no image.
         """
         if not Path(path).exists():
             raise DataError(f"{path} does not exist; check the path")
-        self._pictures = list(open_pictures(path))
-        if not self._pictures:
-            raise DataError(f"{path} holds no picture; give a folder, a .tar shard or a .txt list")
+        self._images = list(open_images(path))
+        if not self._images:
+            raise DataError(f"{path} holds no image; give a folder, a .tar shard or a .txt list")
 
     @property
     def names(self) -> Sequence[str]:
-        """The pictures' names."""
-        return [picture.name for picture in self._pictures]
+        """The images' names."""
+        return [image.name for image in self._images]
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images)
 
     def __getitem__(self, index: int, /) -> Sample:
-        """A picture, with depth 0 everywhere: nothing was measured.
+        """An image, with depth 0 everywhere: nothing was measured.
 
         Raises:
             ImageError: it cannot be read.
         """
-        picture = self._pictures[index]
-        image = picture.read()
+        file = self._images[index]
+        image = file.read()
         depth = np.zeros(image.shape[:2], np.float32)
-        return Sample(image, depth, picture.name, picture.name)
+        return Sample(image, depth, file.name, file.name)

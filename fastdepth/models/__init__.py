@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from fastdepth.models.narrowing import narrow, read_widths
 from fastdepth.models.network import DepthNetwork, Prediction, count_parameters, upsample
+from fastdepth.models.pruned import narrow, read_widths
 from fastdepth.variants import Variant, get_variant
 
 __all__ = [

@@ -11,7 +11,7 @@ from fastdepth.models._timm import create_encoder
 from fastdepth.models.network import DepthNetwork, Prediction, upsample
 
 TAPS = (64, 256, 512, 1792, 1920)
-"""Channels of DenseNet-201 at 1/2 to 1/32 of the picture, before each halving."""
+"""Channels of DenseNet-201 at 1/2 to 1/32 of the image, before each halving."""
 
 UNET = (256, 128, 64, 32, 16)
 FAST = (1024, 512, 256, 128, 64)
@@ -35,14 +35,14 @@ class DenseNetUNet(DepthNetwork):
         super().__init__(depth_range)
         self.encoder = create_encoder("densenet201")
         deeper = (TAPS[-1], *UNET)
-        skips = (*TAPS[-2::-1], 0)  # the picture itself is no skip
+        skips = (*TAPS[-2::-1], 0)  # the image itself is no skip
         self.decoder = nn.ModuleList(
             _convs(a + skip, b, b) for a, skip, b in zip(deeper, skips, UNET, strict=False)
         )
         self.head = nn.Conv2d(UNET[-1], 1, 3, padding=1)
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W)."""
+        """Predict depth of a normalised image (B, 3, H, W)."""
         *skips, level = self._taps(normalised)
         for block in self.decoder:
             if skips:
@@ -100,7 +100,7 @@ class DenseNetFast(DepthNetwork):
                 nn.init.zeros_(module.bias)
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W), H and W multiples of 32."""
+        """Predict depth of a normalised image (B, 3, H, W), H and W multiples of 32."""
         features = self.encoder.forward_features(normalised)
         depth = self.limit(self.decoder(features))
         return Prediction(normalised, depth, features)

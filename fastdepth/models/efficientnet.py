@@ -30,7 +30,7 @@ class Encoder(nn.Module):
         self.widths: list[int] = [first, *widths, self.body.conv_head.out_channels]
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Feature maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture (B, 3, H, W)."""
+        """Feature maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image (B, 3, H, W)."""
         level = self.body.bn1(self.body.conv_stem(image))
         taps = []
         for index, block in enumerate(self.body.blocks):
@@ -101,7 +101,7 @@ class AdaBinsEfficientNet(DepthNetwork):
         self.bins = BinsHead(bins, depth_range=depth_range)
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W)."""
+        """Predict depth of a normalised image (B, 3, H, W)."""
         features = self.decoder.head(self.decoder(self.encoder(normalised)))
         depth, centres, std = self.bins(features)
         return Prediction(normalised, depth, features, centres, std)

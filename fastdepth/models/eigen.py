@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from fastdepth.models.network import DepthNetwork, Prediction
 
-DEPTH_MAP = (55, 74)  # height and width of both outputs, for a picture of 228x304
+DEPTH_MAP = (55, 74)  # height and width of both outputs, for an image of 228x304
 POOLED = (6, 8)  # of the coarse network's last map
 
 
 class Coarse(nn.Module):
-    """Whole picture (B, 3, 228, 304) to the logarithm of depth (B, 1, 55, 74)."""
+    """Whole image (B, 3, 228, 304) to the logarithm of depth (B, 1, 55, 74)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Coarse(nn.Module):
 
 
 class Fine(nn.Module):
-    """Edges of the picture beside the coarse map, then 5x5 convolutions over both.
+    """Edges of the image beside the coarse map, then 5x5 convolutions over both.
 
     One convolution from 64 to 64 channels, as in the paper's figure and as its three learning rates
     count them; some reproductions have two.
@@ -79,7 +79,7 @@ class Eigen(DepthNetwork):
         self.coarse, self.fine = Coarse(), Fine()
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, 228, 304)."""
+        """Predict depth of a normalised image (B, 3, 228, 304)."""
         coarse = self.coarse(normalised)
         fine = self.fine(normalised, coarse)
         depth, first = (self.limit(log.float().exp()) for log in (fine, coarse))

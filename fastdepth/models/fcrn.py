@@ -18,7 +18,7 @@ from fastdepth.models.network import DepthNetwork, Prediction
 
 BODY = 2048
 WIDTHS = (1024, 512, 256, 128)
-FULL_MAP = (8, 10)  # of the body, for a picture of 228x304
+FULL_MAP = (8, 10)  # of the body, for an image of 228x304
 FULL_DEPTH = (48, 64)
 TYPICAL_DEPTH = 2.0  # [m]
 
@@ -104,14 +104,14 @@ class FCRN(DepthNetwork):
     """ResNet-50, a 1x1 convolution with batch norm to 1024 channels, a decoder, ReLU.
 
     From 228x304 (height x width) the ResNet's map is 8x10 and the depth 62x78: three doublings give
-    64x80 and the last 3x3 convolution is not padded. The map covers the whole picture;
-    :func:`fastdepth.models.upsample` brings it back to the picture's size, as Tang and Pham map it
+    64x80 and the last 3x3 convolution is not padded. The map covers the whole image;
+    :func:`fastdepth.models.upsample` brings it back to the image's size, as Tang and Pham map it
     back to the 228x304 crop.
 
     Layers of ``projection`` are Tang and Pham's. Of its siblings they give none; assumed are the
     ResNet, the 1x1 convolution, three doublings and the last convolution of ``projection``, with
     the block of the same row of Laina's table 1 in between; ``fully-connected`` has dropout of one
-    half and one layer from the 1024x8x10 map to 48x64, so that it takes pictures of one size only.
+    half and one layer from the 1024x8x10 map to 48x64, so that it takes images of one size only.
     Assumed also: layers after the ResNet begin with He's normal weights and biases of 0, the last
     with hardly any weights and a bias of 2 m: the last ReLU would otherwise begin dead at a wrong
     draw, and of the fully connected layer's draw more stays than a short training can unlearn.
@@ -142,7 +142,7 @@ class FCRN(DepthNetwork):
         _fill(last.bias, TYPICAL_DEPTH)
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W)."""
+        """Predict depth of a normalised image (B, 3, H, W)."""
         features = self.bridge(self.body.forward_features(normalised))
         depth = self.decoder(features).relu()
         return Prediction(normalised, self.limit(depth), features)

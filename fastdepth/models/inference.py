@@ -7,11 +7,11 @@ from torch import Tensor
 from fastdepth.models.network import DepthNetwork, Prediction, upsample
 
 
-def predict_pictures(network: DepthNetwork, images: Tensor) -> tuple[Tensor, Prediction]:
-    """Depth of pictures at the network's input size, upsampled as in training.
+def predict_images(network: DepthNetwork, images: Tensor) -> tuple[Tensor, Prediction]:
+    """Depth of images at the network's input size, upsampled as in training.
 
     Args:
-        network: in evaluation mode, on the device of the pictures.
+        network: in evaluation mode, on the device of the images.
         images: (B, H, W, 3) uint8 RGB.
 
     Returns:

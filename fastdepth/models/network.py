@@ -1,4 +1,4 @@
-"""What every depth network is: pictures in, metres out."""
+"""What every depth network is: images in, metres out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Prediction(NamedTuple):
     """What a network computes; the fields are the stages on which an exported file is compared.
 
     Attributes:
-        normalised: (B, 3, H, W) float, the picture less mean by standard deviation, where a network
+        normalised: (B, 3, H, W) float, the image less mean by standard deviation, where a network
             computes it.
         depth: (B, 1, h, w) float [m], at the network's own output size.
         features: (B, C, h, w) float, output of the encoder-decoder, where there is one.
@@ -35,7 +35,7 @@ class Prediction(NamedTuple):
 class DepthNetwork(nn.Module):
     """Base of all networks: normalisation comes with the network.
 
-    Subclasses write :meth:`predict`; they are called with pictures
+    Subclasses write :meth:`predict`; they are called with images
     ``(B, 3, H, W) float32 in [0, 1]``, RGB, and answer with a :class:`Prediction`.
 
     Attributes:
@@ -61,12 +61,12 @@ class DepthNetwork(nn.Module):
         return self.predict((image - self.mean) / self.std)
 
     def predict_bytes(self, images: Tensor) -> Prediction:
-        """Predict depth of a camera's pictures (B, H, W, 3) uint8 RGB."""
+        """Predict depth of a camera's images (B, H, W, 3) uint8 RGB."""
         prediction: Prediction = self(images.permute(0, 3, 1, 2).to(torch.float32) / 255)
         return prediction
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W)."""
+        """Predict depth of a normalised image (B, 3, H, W)."""
         raise NotImplementedError
 
     def timm_encoder(self) -> nn.Module | None:

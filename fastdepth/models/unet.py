@@ -43,7 +43,7 @@ def _separable_block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Picture (B, 3, H, W) to features (B, 16, H/2, W/2); ``head`` makes them 128 channels."""
+    """Image (B, 3, H, W) to features (B, 16, H/2, W/2); ``head`` makes them 128 channels."""
 
     def __init__(self, separable: bool, features: int = 128) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class RegressionUNet(DepthNetwork):
         return self.unet.encoder_levels()
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W)."""
+        """Predict depth of a normalised image (B, 3, H, W)."""
         features = self.unet.head(self.unet(normalised))
         return Prediction(normalised, self.squash(features), features)
 
@@ -124,7 +124,7 @@ class AdaBinsUNet(DepthNetwork):
         return self.unet.encoder_levels()
 
     def predict(self, normalised: Tensor) -> Prediction:
-        """Predict depth of a normalised picture (B, 3, H, W); trains in merged form."""
+        """Predict depth of a normalised image (B, 3, H, W); trains in merged form."""
         trunk = self.unet(normalised)
         if self.training:
             depth, centres = self.bins.forward_merged(trunk, self.unet.head)

@@ -10,19 +10,19 @@
 from __future__ import annotations
 
 from fastdepth.extras import require
-from fastdepth.train.run import TrainingRun, TrainingSummary
+from fastdepth.train.options import TrainingRun, TrainingSummary
 
 __all__ = ["TrainingRun", "TrainingSummary", "train"]
 
 
 def train(run: TrainingRun) -> TrainingSummary:
-    """Train a network, or continue where a run was left: see :func:`fastdepth.train.loop.train`.
+    """Train a network, or continue where a run was left: see :func:`fastdepth.train.trainer.train`.
 
     Raises:
         MissingExtraError: the extra ``train`` is not installed.
     """
     for module in ("torch", "safetensors"):
         require(module, "train")
-    from fastdepth.train import loop
+    from fastdepth.train import trainer
 
-    return loop.train(run)
+    return trainer.train(run)

@@ -1,4 +1,4 @@
-"""Joint random changes of a picture and its depth.
+"""Joint random changes of an image and its depth.
 
 Every random number comes from a generator that the caller seeds, so that a sample of a given
 epoch is the same in any worker and after any restart.
@@ -28,9 +28,9 @@ from torchvision.transforms.v2 import functional as T  # noqa: E402
 Uniform = Callable[..., Tensor]
 """``uniform(low, high, count=1)`` draws from the sample's own generator."""
 
-CUT_SHARE = 0.75  # of the picture right of the strip's beginning, the greatest width of it
+CUT_SHARE = 0.75  # of the image right of the strip's beginning, the greatest width of it
 CUT_RANGE = 10.0  # [m]
-BORDER_SIZE = Size(480, 640)  # the picture that ``Augmentation.border`` is written for
+BORDER_SIZE = Size(480, 640)  # the image that ``Augmentation.border`` is written for
 
 
 def augment(
@@ -39,12 +39,12 @@ def augment(
     """Change a sample at random and cut out what enters the network.
 
     Args:
-        sample: picture of any size and its depth [m].
+        sample: image of any size and its depth [m].
         augmentation: what may happen.
         generator: source of all randomness.
 
     Returns:
-        Picture (3, H, W) float32 in [0, 1] and depth (1, H, W) float32 [m], H x W the crop.
+        Image (3, H, W) float32 in [0, 1] and depth (1, H, W) float32 [m], H x W the crop.
     """
 
     def uniform(low: float, high: float, count: int = 1) -> Tensor:
@@ -52,7 +52,7 @@ def augment(
 
     zoom = float(uniform(*augmentation.zoom))
     image, depth = _keep_and_scale(sample, augmentation, zoom)
-    # An enlarged picture with lesser metres is one of the training camera: same focal length.
+    # An enlarged image with lesser metres is one of the training camera: same focal length.
     focal = TRAINING_FOCAL_LENGTH * augmentation.scale
     pan, tilt = uniform(-augmentation.turn, augmentation.turn, 2)
     roll = uniform(-augmentation.rotation, augmentation.rotation)
@@ -62,23 +62,23 @@ def augment(
     if augmentation.stretch != 1:
         size = Size(round(image.shape[0] * augmentation.stretch), image.shape[1])
         image, depth = resize(image, size), resize_nearest(depth, size)
-    picture, metres = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(depth)[None]
-    picture, metres = _random_crop(picture, metres, augmentation.crop, uniform)
+    pixels, metres = torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(depth)[None]
+    pixels, metres = _random_crop(pixels, metres, augmentation.crop, uniform)
     if uniform(0, 1) < augmentation.flip:
-        picture, metres = T.horizontal_flip(picture), T.horizontal_flip(metres)
-    picture = picture.float() / 255
+        pixels, metres = T.horizontal_flip(pixels), T.horizontal_flip(metres)
+    pixels = pixels.float() / 255
     if uniform(0, 1) < augmentation.colour:
-        picture = _change_colours(picture, augmentation, uniform, generator)
+        pixels = _change_colours(pixels, augmentation, uniform, generator)
     if uniform(0, 1) < augmentation.cut_depth:
-        picture = _cut_depth(picture, metres, uniform)
-    return picture, metres
+        pixels = _cut_depth(pixels, metres, uniform)
+    return pixels, metres
 
 
 def _cut_depth(image: Tensor, depth: Tensor, uniform: Uniform) -> Tensor:
-    """Picture (3, H, W) in which an upright strip shows its depth (1, H, W) as grey, 10 m white.
+    """Image (3, H, W) in which an upright strip shows its depth (1, H, W) as grey, 10 m white.
 
     Up to three quarters of what lies right of a random column (CutDepth: Ishii and Yamashita 2021;
-    upright strips: Kim et al. 2022, who keep the picture's height because it tells the distance).
+    upright strips: Kim et al. 2022, who keep the image's height because it tells the distance).
     """
     width = image.shape[2]
     start, share = uniform(0, 1, 2).tolist()
@@ -92,7 +92,7 @@ def _cut_depth(image: Tensor, depth: Tensor, uniform: Uniform) -> Tensor:
 def _change_colours(
     image: Tensor, augmentation: Augmentation, uniform: Uniform, generator: torch.Generator
 ) -> Tensor:
-    """Another light, another camera: picture (3, H, W) in [0, 1] to one of the same kind."""
+    """Another light, another camera: image (3, H, W) in [0, 1] to one of the same kind."""
     image = image ** uniform(*augmentation.gamma) * uniform(*augmentation.brightness)
     image = image * uniform(*augmentation.channels, 3).reshape(3, 1, 1)
     if augmentation.contrast != (1, 1):
@@ -113,7 +113,7 @@ def _change_colours(
 def _turn_camera(
     image: Image, depth: Depth, turn: NDArray[np.float32], focal: float
 ) -> tuple[Image, Depth]:
-    """Picture and depth as the camera would have them after a turn about its centre.
+    """Image and depth as the camera would have them after a turn about its centre.
 
     Pixels move by the homography K R K^-1; a point's depth becomes the third coordinate of the
     turned point (Hartley and Zisserman 2004, section 8.4). What comes into view has no depth.
@@ -122,7 +122,7 @@ def _turn_camera(
         image: (H, W, 3) uint8.
         depth: (H, W) [m].
         turn: axis of the turn times its angle (x right, y down, z forwards) [rad].
-        focal: focal length [px]; the optical axis is taken to be at the picture's centre.
+        focal: focal length [px]; the optical axis is taken to be at the image's centre.
     """
     height, width = depth.shape
     centre = (width - 1) / 2, (height - 1) / 2
@@ -134,9 +134,9 @@ def _turn_camera(
     right, down, forwards = rotation[2].astype(np.float32)
     turned = depth * (right * x + (down * y + forwards)[:, None])
     size = (width, height)
-    picture = cv2.warpPerspective(image, move, size).astype(np.uint8, copy=False)
+    pixels = cv2.warpPerspective(image, move, size).astype(np.uint8, copy=False)
     metres = cv2.warpPerspective(turned, move, size, flags=cv2.INTER_NEAREST)
-    return picture, metres.astype(np.float32, copy=False)
+    return pixels, metres.astype(np.float32, copy=False)
 
 
 def _keep_and_scale(sample: Sample, augmentation: Augmentation, zoom: float) -> tuple[Image, Depth]:
@@ -147,7 +147,7 @@ def _keep_and_scale(sample: Sample, augmentation: Augmentation, zoom: float) -> 
     rows = slice(top * height // BORDER_SIZE.height, bottom * height // BORDER_SIZE.height)
     columns = slice(left * width // BORDER_SIZE.width, right * width // BORDER_SIZE.width)
     image, depth = sample.image[rows, columns], depth[rows, columns]
-    # Whatever the picture's own size, it enters as the training camera's 640x480 would.
+    # Whatever the image's own size, it enters as the training camera's 640x480 would.
     factor = BORDER_SIZE.width / width * augmentation.scale * zoom
     if factor != 1:
         size = Size(round(image.shape[0] * factor), round(image.shape[1] * factor))
@@ -158,7 +158,7 @@ def _keep_and_scale(sample: Sample, augmentation: Augmentation, zoom: float) -> 
 def _random_crop(
     image: Tensor, depth: Tensor, crop: Size, uniform: Uniform
 ) -> tuple[Tensor, Tensor]:
-    """Cut the same window out of both; a picture that is too small is padded with no depth."""
+    """Cut the same window out of both; an image that is too small is padded with no depth."""
     height, width = image.shape[-2:]
     lacking = max(0, crop.width - width), max(0, crop.height - height)
     if any(lacking):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastdepth.console import print_table, run_command
 from fastdepth.errors import UsageError
-from fastdepth.systems import SYSTEMS, measured_d1
+from fastdepth.published import SYSTEMS, measured_d1
 from fastdepth.train import TrainingRun, train
 from fastdepth.variants import VARIANTS
 
@@ -42,9 +42,9 @@ class Command(TrainingRun):
 
     Attributes:
         variant: network to train; --list shows all.
-        data: source of pictures with depth: nyu:PATH, rooms or rooms:COUNT, or without for a
+        data: source of images with depth: nyu:PATH, rooms or rooms:COUNT, or without for a
             teacher: pictures:PATH; with =N after it, N passes through it per epoch.
-        output: folder for checkpoints, log and pictures.
+        output: folder for checkpoints, log and images.
         list: print a line per variant and leave: its recipe, what was reported of it, measured
             here with the weights that it ships with.
     """
@@ -76,7 +76,7 @@ def _run(command: Command) -> int:
         raise UsageError("no --output; give a folder for checkpoints and log: --output runs/first")
     options = {field.name: getattr(command, field.name) for field in fields(TrainingRun)}
     summary = train(TrainingRun(**options))
-    from fastdepth.train.processes import Processes
+    from fastdepth.train.distributed import Processes
 
     if Processes().first:
         print(

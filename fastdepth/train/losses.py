@@ -191,7 +191,7 @@ def ssim_l1_edges(prediction: Prediction, truth: Tensor) -> Tensor:
     * SSIM (Wang et al. 2004) in windows of 7x7, with the constants ``(0.01 * 10 m)^2`` and
       ``(0.03 * 10 m)^2``; means, variances and covariance are of the valid pixels of a window, and
       the windows around valid pixels count. The example has Gaussian windows, and for the range its
-      picture's width.
+      image's width.
     * L1: mean |depth - truth| [m].
     * edges: mean |change of depth to the right| times ``exp(mean |change of truth to the right|)``,
       and the same downwards, over neighbours that are both valid: a room with more edges pays more

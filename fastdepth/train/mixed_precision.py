@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fastdepth.models.narrowing import channel_by_channel
+from fastdepth.models.pruned import channel_by_channel
 
 
 class Float32Conv2d(nn.Conv2d):

@@ -14,15 +14,15 @@ from fastdepth.size import Size
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Joint random changes of a picture and its depth, in the order in which they happen.
+    """Joint random changes of an image and its depth, in the order in which they happen.
 
     Attributes:
-        border: left, top, right, bottom [px at 640x480] of what is kept of the whole picture.
-        scale: fixed resize of the kept part; metres stay (the network sees all pictures so).
+        border: left, top, right, bottom [px at 640x480] of what is kept of the whole image.
+        scale: fixed resize of the kept part; metres stay (the network sees all images so).
         stretch: fixed factor on the height besides, where the network's input has another shape
-            than the camera's picture.
+            than the camera's image.
         zoom: least and greatest random enlargement; depth is divided by it, because an enlarged
-            picture is what the camera would see from nearer.
+            image is what the camera would see from nearer.
         turn: greatest turn of the camera to a side, and up or down [degrees]; depth changes as it
             would for the turned camera, and what comes into view has none.
         rotation: greatest angle to either side [degrees].
@@ -34,9 +34,9 @@ class Augmentation:
         channels: range of the factor per channel.
         contrast: range of the factor on the distance to the mean brightness.
         saturation: range of the factor on the distance to grey.
-        blur: greatest standard deviation of a Gaussian blur, drawn anew for each picture [px].
-        noise: greatest standard deviation of noise added to each pixel, drawn for each picture.
-        cut_depth: probability that an upright strip of the picture shows its depth instead.
+        blur: greatest standard deviation of a Gaussian blur, drawn anew for each image [px].
+        noise: greatest standard deviation of noise added to each pixel, drawn for each image.
+        cut_depth: probability that an upright strip of the image shows its depth instead.
     """
 
     border: tuple[int, int, int, int] = (43, 45, 608, 472)
@@ -59,7 +59,7 @@ class Augmentation:
 
     @classmethod
     def whole(cls, size: Size) -> Augmentation:
-        """Nothing random: whole pictures at this size."""
+        """Nothing random: whole images at this size."""
         scale = size.width / 640
         return cls(
             border=(0, 0, 640, 480),
@@ -98,7 +98,7 @@ class TrainingRecipe:
         loss: name in :data:`fastdepth.train.losses.LOSSES`.
         epochs: passes through the data, of all stages together.
         stages: trained one after the other; none means one stage of the whole network and ``loss``.
-        batch: pictures per pass through the network, of all processes together.
+        batch: images per pass through the network, of all processes together.
         accumulation: batches per optimiser step; at the end of an epoch there may be fewer, and the
             step is the mean of those.
         optimiser: ``adamw``, ``adam`` or ``sgd``.
@@ -123,7 +123,7 @@ class TrainingRecipe:
         monitor: ``loss`` or a metric of :class:`fastdepth.metrics.Scores`, measured on validation
             scenes; its best decides which weights are kept, and when training stops early.
         patience: validations without a better one until a stage ends early; None for never.
-        augmentation: random changes of the pictures.
+        augmentation: random changes of the images.
     """
 
     source: str
@@ -172,7 +172,7 @@ class TrainingRecipe:
 _ADABINS = TrainingRecipe(source="Bhat, Alhashim, Wonka, CVPR 2021", rates=(("encoder.", 0.1),))
 _LIGHT = replace(_ADABINS, source="Horazny, Pospisil, Sevcik, 2021", epochs=10, batch=5, rates=())
 
-# Seven hundred pictures are learnt by heart in an hour: these changes make them many.
+# Seven hundred images are learnt by heart in an hour: these changes make them many.
 _STRONG = Augmentation(
     border=(10, 10, 630, 470),
     zoom=(1.0, 1.6),
@@ -220,10 +220,10 @@ _MOBILE = TrainingRecipe(
     ),
 )
 
-# Whole pictures, halved.
+# Whole images, halved.
 _WHOLE_HALF = Augmentation.whole(Size(240, 320))
 _EIGEN_ZOOM = 20 / 19
-# 320x240 cut to 304x228; in use whole pictures become 304x228, so metres are of that scale.
+# 320x240 cut to 304x228; in use whole images become 304x228, so metres are of that scale.
 _EIGEN_CROP = replace(
     _WHOLE_HALF,
     scale=0.475,
@@ -260,7 +260,7 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
         ),
         "regression-224": replace(
             _TRUNK_HALF,
-            source="fastdepth: trunk-half for networks that see a whole picture as 224x224",
+            source="fastdepth: trunk-half for networks that see a whole image as 224x224",
             augmentation=replace(
                 _STRONG, scale=0.35, stretch=4 / 3, zoom=(1.05, 1.6), crop=Size(224, 224)
             ),
@@ -278,7 +278,7 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
         ),
         "mobile-224": replace(
             _MOBILE,
-            source="fastdepth: mobile for networks that see a whole picture as 224x224",
+            source="fastdepth: mobile for networks that see a whole image as 224x224",
             augmentation=replace(
                 _MOBILE.augmentation, scale=0.35, stretch=4 / 3, crop=Size(224, 224)
             ),

@@ -11,24 +11,24 @@ from fastdepth.data import Source
 from fastdepth.data.sample import Image
 from fastdepth.errors import InputError
 from fastdepth.metrics import Evaluation
-from fastdepth.models.inference import predict_pictures
+from fastdepth.models.inference import predict_images
 from fastdepth.models.network import DepthNetwork, Prediction
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
+from fastdepth.train.loader import sample_name
 from fastdepth.train.losses import Loss
-from fastdepth.train.samples import sample_name
 
 
 def predict_sample(network: DepthNetwork, image: Image, size: Size) -> tuple[Tensor, Prediction]:
-    """Depth (1, 1, h, w) [m] of a picture (H, W, 3) uint8 at the network input h x w, and the rest.
+    """Depth (1, 1, h, w) [m] of an image (H, W, 3) uint8 at the network input h x w, and the rest.
 
     Args:
         network: in evaluation mode.
-        image: whole picture of any size.
+        image: whole image of any size.
         size: network input.
     """
-    picture = torch.from_numpy(resize(image, size)).to(next(network.parameters()).device)
-    return predict_pictures(network, picture[None])
+    scaled = torch.from_numpy(resize(image, size)).to(next(network.parameters()).device)
+    return predict_images(network, scaled[None])
 
 
 @torch.inference_mode()
@@ -39,11 +39,11 @@ def validate(
     loss: Loss,
     unreadable: Callable[[dict[str, str]], None],
 ) -> tuple[float, dict[str, float]]:
-    """Mean loss and mean metrics over whole pictures, one by one.
+    """Mean loss and mean metrics over whole images, one by one.
 
     Args:
         network: is put into evaluation mode.
-        source: pictures with depth; scored at the depth's own size.
+        source: images with depth; scored at the depth's own size.
         size: network input.
         loss: the training loss.
         unreadable: told of samples that are left out because they cannot be read: errors by name.

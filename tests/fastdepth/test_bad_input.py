@@ -16,10 +16,10 @@ from tiny_onnx import write_model
 
 from fastdepth import load
 from fastdepth.errors import DeviceError, ImageError, ModelFileError, OutputError
-from fastdepth.images import read_image, write_png
-from fastdepth.points import write_ply
+from fastdepth.images.io import read_image, write_png
+from fastdepth.images.points import write_ply
 from fastdepth.predict import main
-from fastdepth.runtime import DepthModel
+from fastdepth.runtime.model import DepthModel
 
 Fails = Callable[..., str]
 
@@ -46,17 +46,17 @@ def jpeg(pixels: np.ndarray) -> bytes:
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 
-BAD_PICTURES = {
-    "not a picture": (b"just text\n" * 20, "not a picture"),
+BAD_IMAGES = {
+    "not an image": (b"just text\n" * 20, "not an image"),
     "empty": (b"", "is empty"),
     "truncated JPEG": (jpeg(NOISE)[:2000], "truncated"),
     "1x1": (jpeg(NOISE[:1, :1]), "too small"),
 }
 
 
-@pytest.mark.parametrize("name", BAD_PICTURES)
-def test_bad_pictures(name: str, tiny_file: Path, tmp_path: Path, fails: Fails) -> None:
-    content, message = BAD_PICTURES[name]
+@pytest.mark.parametrize("name", BAD_IMAGES)
+def test_bad_images(name: str, tiny_file: Path, tmp_path: Path, fails: Fails) -> None:
+    content, message = BAD_IMAGES[name]
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=message):
@@ -65,7 +65,7 @@ def test_bad_pictures(name: str, tiny_file: Path, tmp_path: Path, fails: Fails) 
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_picture(tiny_file: Path, tmp_path: Path, fails: Fails) -> None:
+def test_missing_image(tiny_file: Path, tmp_path: Path, fails: Fails) -> None:
     assert "does not exist" in fails(tiny_file, tmp_path / "none.png")
 
 
@@ -79,7 +79,7 @@ def test_missing_picture(tiny_file: Path, tmp_path: Path, fails: Fails) -> None:
     ],
     ids=["16-bit", "grey", "16-bit grey", "RGBA"],
 )
-def test_other_kinds_of_pictures_are_converted(
+def test_other_kinds_of_images_are_converted(
     pixels: np.ndarray, tiny_file: Path, tmp_path: Path
 ) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
@@ -91,7 +91,7 @@ def test_other_kinds_of_pictures_are_converted(
     assert depth.mean() == pytest.approx(red.mean() * 40, rel=0.02)
 
 
-def test_a_picture_20000_pixels_wide(tiny_file: Path, tmp_path: Path) -> None:
+def test_a_image_20000_pixels_wide(tiny_file: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "wide.png", np.full((30, 20_000, 3), 100, np.uint8))
     words = [tiny_file, tmp_path / "wide.png", "--output", tmp_path / "out", "--threads", 1]
     assert main([str(word) for word in words]) == 0
@@ -114,7 +114,7 @@ def test_a_picture_20000_pixels_wide(tiny_file: Path, tmp_path: Path) -> None:
         ([[0, 0, 0]], "is a list"),
     ],
 )
-def test_arrays_that_are_no_picture(tiny_model: DepthModel, image: Any, message: str) -> None:
+def test_arrays_that_are_no_image(tiny_model: DepthModel, image: Any, message: str) -> None:
     with pytest.raises(ImageError, match=message) as caught:
         tiny_model(image)
     assert "\n" not in str(caught.value)

@@ -7,7 +7,7 @@ from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
 
-def test_training_camera_of_a_half_size_picture():
+def test_training_camera_of_a_half_size_image():
     camera = Intrinsics.training_camera(Size(240, 320))
     assert (camera.fx, camera.cx, camera.cy) == (519 / 2, 159.5, 119.5)
 

@@ -35,7 +35,16 @@ for name in sys.argv[1:]:
 print("none")
 """
 
-EMBEDDED = ["", ".variants", ".metrics", ".weights", ".data", ".pictures", ".engines", ".predict"]
+EMBEDDED = [
+    "",
+    ".variants",
+    ".metrics",
+    ".weights",
+    ".data",
+    ".images.collection",
+    ".images.parallel",
+    ".predict",
+]
 
 
 def run(program: str, *arguments: str) -> str:

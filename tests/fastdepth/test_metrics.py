@@ -82,7 +82,7 @@ def test_crop(
     assert (tuple(inside[0]), tuple(inside[-1])) == (first, last)
 
 
-def test_fastdepth_view_is_the_centre_of_the_picture() -> None:
+def test_fastdepth_view_is_the_centre_of_the_image() -> None:
     # Columns 14:318 of 333 are 4.2 % to 95.5 % of the width, rows 11:239 of 250 4.4 % to 95.6 %.
     truth = np.full((480, 640), 2.0)
     prediction = truth.copy()
@@ -107,7 +107,7 @@ def test_fastdepth_takes_no_negative_prediction_for_a_hit() -> None:
     assert scored(halves(-2, -2), halves(2, 2), "fastdepth").d3 == 0
 
 
-def test_fastdepth_needs_a_wide_picture() -> None:
+def test_fastdepth_needs_a_wide_image() -> None:
     with pytest.raises(UsageError, match="4:3"):
         evaluate_image(np.ones((64, 48)), np.ones((64, 48)), FASTDEPTH)
 
@@ -179,9 +179,9 @@ def test_unknown_protocol() -> None:
 def test_a_protocol_describes_itself_in_one_line() -> None:
     assert EIGEN.describe() == (
         "protocol eigen; crop rows 45:471, columns 41:601 of 480x640; range 0.001 < g < 10 m; "
-        "flip no (published: mean of picture and mirror); averaging per image, then over images"
+        "flip no (published: mean of image and mirror); averaging per image, then over images"
     )
-    assert "flip mean of picture and mirror" in FASTDEPTH.describe(flip=True)
+    assert "flip mean of image and mirror" in FASTDEPTH.describe(flip=True)
     assert "224x224; range g > 0 m" in FASTDEPTH.describe()
 
 
@@ -232,7 +232,7 @@ def test_a_constant_scores_on_nyu_what_it_scored_when_computed_apart() -> None:
     """The training set's median (2.536 m): a network must beat this clearly."""
     if not (NYU / "manifest.csv").is_file():
         pytest.skip(f"NYU Depth V2 is not at {NYU}")
-    from fastdepth.data.nyu import open_nyu
+    from fastdepth.data.nyu.dataset import open_nyu
 
     source, evaluation = open_nyu(NYU, "test"), Evaluation(EIGEN)
     for sample in source:

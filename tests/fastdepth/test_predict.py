@@ -1,4 +1,4 @@
-"""The command writes what it says, keeps going past a bad picture, and overwrites nothing."""
+"""The command writes what it says, keeps going past a bad image, and overwrites nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 from tiny_onnx import METADATA, write_model
 
 from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
+from fastdepth.images.io import to_millimetres
 from fastdepth.metadata import UNTRAINED
-from fastdepth.predict import main, to_millimetres
-from fastdepth.runtime import DepthModel
+from fastdepth.predict import main
+from fastdepth.runtime.model import DepthModel
 
 
 def run(*words: object) -> int:
@@ -93,21 +94,21 @@ def test_vmin_and_vmax_change_colours_not_depth(
     assert same == [True, False]
 
 
-def test_a_bad_picture_does_not_stop_the_rest(
+def test_a_bad_image_does_not_stop_the_rest(
     tiny_file: Path, photo_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = tmp_path / "bad.jpg"
-    bad.write_text("no picture")
+    bad.write_text("no image")
     assert run(tiny_file, bad, photo_file, "--output", tmp_path / "out") == 2
     assert names(tmp_path / "out") == ["photo_colour.png", "photo_depth.png"]
     out, err = capsys.readouterr()
     error, summary = err.splitlines()
-    assert error.startswith(f"fastdepth-predict: {bad} is not a picture")
-    assert summary.startswith("1 of 2 pictures written")
+    assert error.startswith(f"fastdepth-predict: {bad} is not an image")
+    assert summary.startswith("1 of 2 images written")
     assert out == ""
 
 
-def test_pictures_of_the_same_name_are_kept_apart(
+def test_images_of_the_same_name_are_kept_apart(
     tiny_file: Path, photo_file: Path, tmp_path: Path
 ) -> None:
     copies = [tmp_path / folder / "photo.png" for folder in "ab"]
@@ -158,7 +159,7 @@ def test_options_that_cannot_work(
     assert not (tmp_path / "out").exists()
 
 
-def test_no_pictures(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_images(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tiny_file, "--output", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no pictures given" in line
+    assert "no images given" in line

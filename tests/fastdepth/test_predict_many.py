@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from fastdepth import predict
-from fastdepth.engines import ENGINES, Done, Function, Workers, map_here, usable_cores
-from fastdepth.pictures import Picture
-from fastdepth.predict import Prediction, main
+from fastdepth.images.collection import ImageFile
+from fastdepth.images.parallel import ENGINES, Done, Function, Workers, map_here, usable_cores
+from fastdepth.predict import Options, main
 
 Run = Callable[..., str]
 
@@ -35,7 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], tiny_file: Path, tmp_path: Path) -> 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Five pictures in a folder and one below it, each of another grey."""
+    """Five images in a folder and one below it, each of another grey."""
     names = "a.jpg", "a.png", "b.jpg", "c.jpg", "below/a.jpg"
     for number, name in enumerate(names):
         put(tmp_path / "photos" / name, 50 + 20 * number)
@@ -56,11 +56,11 @@ def both(*stems: str) -> list[str]:
     return sorted(f"{stem}_{kind}.png" for stem in stems for kind in ("depth", "colour"))
 
 
-def test_a_folder_is_mirrored_and_finished_pictures_are_skipped(
+def test_a_folder_is_mirrored_and_finished_images_are_skipped(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
     said = run(photos)
-    assert said == f"5 of 5 pictures written to {tmp_path}/out, 0 skipped, 0 failed (tiny on cpu)\n"
+    assert said == f"5 of 5 images written to {tmp_path}/out, 0 skipped, 0 failed (tiny on cpu)\n"
     assert files(tmp_path / "out") == both("a", "a.png", "b", "c", "below/a")
     depth = cv2.imread(str(tmp_path / "out" / "below" / "a_depth.png"), cv2.IMREAD_UNCHANGED)
     assert depth.mean() == pytest.approx(130 * 40, rel=0.02)
@@ -68,13 +68,13 @@ def test_a_folder_is_mirrored_and_finished_pictures_are_skipped(
     (tmp_path / "out" / "b_colour.png").unlink()
     (tmp_path / "out" / ".b_colour.png.abcdefgh.png").write_bytes(b"half, by one that was killed")
     (tmp_path / "out" / "c_depth.png").write_bytes(b"there")
-    assert "1 of 5 pictures written" in (said := run(photos))
+    assert "1 of 5 images written" in (said := run(photos))
     assert "4 skipped, 0 failed" in said
     assert cv2.imread(str(tmp_path / "out" / "b_colour.png")) is not None
     assert (tmp_path / "out" / "c_depth.png").read_bytes() == b"there"
 
-    assert "5 of 5 pictures" in run(photos, "--npy")  # one more file is asked
-    assert "0 of 5 pictures written" in run(photos)
+    assert "5 of 5 images" in run(photos, "--npy")  # one more file is asked
+    assert "0 of 5 images written" in run(photos)
 
 
 def test_sources_of_several_kinds(run: Run, photos: Path, tmp_path: Path) -> None:
@@ -84,26 +84,24 @@ def test_sources_of_several_kinds(run: Run, photos: Path, tmp_path: Path) -> Non
     said = run(*words, status=2)
     error, summary = said.splitlines()
     assert error == f"fastdepth-predict: {photos}/none.jpg does not exist; check the path"
-    assert summary.startswith("3 of 4 pictures written")
+    assert summary.startswith("3 of 4 images written")
     assert "0 skipped, 1 failed" in summary
     assert files(tmp_path / "out") == both("below/a", "list/photos/b", "one")
 
 
-def test_pictures_named_one_by_one_are_predicted_anew(
-    run: Run, photos: Path, tmp_path: Path
-) -> None:
+def test_images_named_one_by_one_are_predicted_anew(run: Run, photos: Path, tmp_path: Path) -> None:
     for grey in 40, 80:
         put(photos / "b.jpg", grey)
-        assert "1 of 1 pictures written" in run(photos / "b.jpg")
+        assert "1 of 1 images written" in run(photos / "b.jpg")
         depth = cv2.imread(str(tmp_path / "out" / "b_depth.png"), cv2.IMREAD_UNCHANGED)
         assert depth.mean() == pytest.approx(grey * 40, rel=0.02)
 
 
-def test_output_within_the_pictures_is_not_predicted(run: Run, photos: Path) -> None:
+def test_output_within_the_images_is_not_predicted(run: Run, photos: Path) -> None:
     said = []
     for _ in range(2):
         words = photos, "--output", photos / "depth"
-        said.append(run(*words).partition(" pictures")[0])
+        said.append(run(*words).partition(" images")[0])
     assert said == ["5 of 5", "0 of 5"]
 
 
@@ -117,7 +115,7 @@ def test_output_within_the_pictures_is_not_predicted(run: Run, photos: Path) -> 
         ),
         (["{photos}", "--workers", "0"], "--workers 0 does not go"),
         (["{photos}", "--engine", "ray", "--provider", "cuda"], "ray runs on the CPU"),
-        (["{photos}/empty"], "no pictures in"),
+        (["{photos}/empty"], "no images in"),
         (["{photos}/none.txt"], "none.txt does not exist"),
     ],
 )
@@ -152,42 +150,42 @@ def test_engines_and_their_share_of_the_cores(
 ) -> None:
     assert usable_cores() >= 1
     monkeypatch.setattr(predict, "usable_cores", lambda: 8)
-    asked = Prediction(tmp_path / "m.onnx", (tmp_path,), tmp_path / "out", **options)
+    asked = Options(tmp_path / "m.onnx", (tmp_path,), tmp_path / "out", **options)
     assert (asked.engine_for(many=False), asked.engine_for(many=True)) == (few, many)
     assert (asked.split().count, asked.split().threads) == (count, threads)
 
 
-def test_many_pictures_go_to_a_pool(
+def test_many_images_go_to_a_pool(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
-    def pool(function: Function, pictures: Iterable[Picture], workers: Workers) -> Iterator[Done]:
+    def pool(function: Function, images: Iterable[ImageFile], workers: Workers) -> Iterator[Done]:
         asked.append(workers.count)
-        return map_here(function, pictures, workers)
+        return map_here(function, images, workers)
 
     monkeypatch.setitem(ENGINES, "process", pool)
     for number in range(predict.MANY - 5):
         put(photos / f"{number}.jpg")
-    assert "32 of 32 pictures written" in run(photos)
-    assert "0 of 32 pictures written" in run(photos)
+    assert "32 of 32 images written" in run(photos)
+    assert "0 of 32 images written" in run(photos)
     assert asked == [usable_cores()]
 
 
-def test_a_picture_that_a_list_repeats_is_written_once(
+def test_a_image_that_a_list_repeats_is_written_once(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "list.txt").write_text("photos/a.jpg\nphotos/b.jpg\nphotos/./a.jpg\n")
-    assert "2 of 3 pictures written" in run(tmp_path / "list.txt")
+    assert "2 of 3 images written" in run(tmp_path / "list.txt")
 
 
 def check_deaths(run: Run, photos: Path, tmp_path: Path, *words: object) -> None:
-    """Predict with processes that are killed at three pictures: all but one are written once."""
+    """Predict with processes that are killed at three images: all but one are written once."""
     for name in ("a1-half", "b1-unsaid", "b2-poison"):
         shutil.copy(photos / "a.jpg", photos / f"{name}.jpg")
     error, summary = run(photos, *words, "--workers", "2", status=2).splitlines()
     assert error.startswith(f"fastdepth-predict: {photos}/b2-poison.jpg ended its process twice")
-    assert summary.startswith("7 of 8 pictures written")
+    assert summary.startswith("7 of 8 images written")
     assert "0 skipped, 1 failed" in summary
     whole = ["a", "a.png", "a1-half", "b", "b1-unsaid", "c", "below/a"]
     assert files(tmp_path / "out") == both(*whole)  # and nothing half or hidden beside them
@@ -199,7 +197,7 @@ def check_deaths(run: Run, photos: Path, tmp_path: Path, *words: object) -> None
 def test_killed_processes_lose_and_repeat_nothing(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "predict_picture", fakes_of_engines.predict_or_die)
+    monkeypatch.setattr(predict, "predict_image", fakes_of_engines.predict_or_die)
     check_deaths(run, photos, tmp_path)
 
 
@@ -212,6 +210,6 @@ def test_killed_processes_of_ray_lose_and_repeat_nothing(
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join(sys.path)
     )  # the tests' folder is none of Ray's
-    monkeypatch.setattr(predict, "predict_picture", fakes_of_engines.predict_or_die)
-    monkeypatch.setattr("fastdepth.engines.RAY_CHUNK", 3)
+    monkeypatch.setattr(predict, "predict_image", fakes_of_engines.predict_or_die)
+    monkeypatch.setattr("fastdepth.images.parallel.RAY_CHUNK", 3)
     check_deaths(run, photos, tmp_path, "--engine", "ray")

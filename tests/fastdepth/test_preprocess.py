@@ -21,8 +21,8 @@ def test_a_flat_wall_keeps_its_metres_at_any_size(height, width, new_height, new
 
 
 def test_down_is_the_mean_of_areas():
-    picture = np.arange(16, dtype=np.float32).reshape(4, 4)
-    np.testing.assert_allclose(resize(picture, Size(2, 2)), [[2.5, 4.5], [10.5, 12.5]])
+    image = np.arange(16, dtype=np.float32).reshape(4, 4)
+    np.testing.assert_allclose(resize(image, Size(2, 2)), [[2.5, 4.5], [10.5, 12.5]])
 
 
 def test_up_is_bilinear():
@@ -31,16 +31,16 @@ def test_up_is_bilinear():
 
 
 def test_one_side_may_shrink_while_the_other_grows():
-    picture = np.zeros((40, 20, 3), np.uint8)
-    picture[::2] = 255  # rows that alias unless they are averaged
-    resized = resize(picture, Size(20, 40))
+    image = np.zeros((40, 20, 3), np.uint8)
+    image[::2] = 255  # rows that alias unless they are averaged
+    resized = resize(image, Size(20, 40))
     assert resized.shape == (20, 40, 3)
     assert set(np.unique(resized)) <= {127, 128}
 
 
-def test_the_same_size_is_the_same_picture():
-    picture = np.zeros((16, 16, 3), np.uint8)
-    assert resize(picture, Size(16, 16)) is picture
+def test_the_same_size_is_the_same_image():
+    image = np.zeros((16, 16, 3), np.uint8)
+    assert resize(image, Size(16, 16)) is image
 
 
 @pytest.mark.parametrize("size", [Size(5, 7), Size(33, 50)])

@@ -19,15 +19,15 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import Scores
 from fastdepth.size import Size
 from fastdepth.weights import WeightsCard
-from fastdepth_bench.accuracy import Yardstick
-from fastdepth_bench.bootstrap import Interval
-from fastdepth_bench.environment import Environment
+from fastdepth_bench.case import Case
+from fastdepth_bench.machine.environment import Environment
+from fastdepth_bench.measure.accuracy import Yardstick
+from fastdepth_bench.measure.bootstrap import Interval
+from fastdepth_bench.measure.pooling import Pooled, Stages
+from fastdepth_bench.measure.run import run
+from fastdepth_bench.measure.timing import Timing, WarmUp
 from fastdepth_bench.options import Options
-from fastdepth_bench.pooling import Pooled, Stages
-from fastdepth_bench.result import Report
-from fastdepth_bench.run import run
-from fastdepth_bench.targets import Case
-from fastdepth_bench.timing import Timing, WarmUp
+from fastdepth_bench.results.result import Report
 
 VARIANT, SMALL = "unet128-dws-75", "312x240"
 """The quickest network, on nearly its smallest input."""
@@ -118,19 +118,19 @@ class FakeClock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock by which the benchmark times, so that other processes cannot disturb a test."""
     clock = FakeClock()
-    for module in ("timing", "interleaved", "ceiling"):
+    for module in ("measure.timing", "measure.interleaved", "machine.roofline"):
         monkeypatch.setattr(f"fastdepth_bench.{module}.time", clock)
     return clock
 
 
 @pytest.fixture
 def samples() -> list[Sample]:
-    """Three pictures of 32x48 with depth equal to the mean of their colours by 50 [m]."""
+    """Three images of 32x48 with depth equal to the mean of their colours by 50 [m]."""
     found = []
     for number in range(3):
         image = np.random.default_rng(number).integers(50, 250, (32, 48, 3), np.uint8)
         depth = image.mean(axis=2, dtype=np.float32) / 50
-        found.append(Sample(image, depth, f"picture/{number}", "scene"))
+        found.append(Sample(image, depth, f"image/{number}", "scene"))
     return found
 
 

@@ -13,7 +13,7 @@ import pytest
 from fastdepth_bench import cli
 from fastdepth_bench.cli import main
 from fastdepth_bench.options import Options
-from fastdepth_bench.result import Report, Result
+from fastdepth_bench.results.result import Report, Result
 from fastdepth_export.targets import TARGETS
 
 

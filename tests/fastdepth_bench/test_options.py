@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fastdepth.engines import usable_cores
 from fastdepth.errors import DataError, SizeError, UnknownNameError, UsageError
+from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
 from fastdepth_bench import options as module

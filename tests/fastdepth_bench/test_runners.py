@@ -9,17 +9,20 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from fastdepth import _session
 from fastdepth.errors import DeviceError
-from fastdepth.runtime import DepthModel, load
-from fastdepth_bench.accuracy import load_samples, timing_batches
-from fastdepth_bench.cache import cache_path, cached_files
+from fastdepth.runtime import session
+from fastdepth.runtime.model import DepthModel, load
+from fastdepth_bench.case import Case, ThirdPartyNetwork
+from fastdepth_bench.measure.accuracy import load_samples, timing_batches
 from fastdepth_bench.options import Options
-from fastdepth_bench.providers import DEVICE_PROVIDERS
-from fastdepth_bench.result import Report
-from fastdepth_bench.rival_runner import Rival, RivalRunner
-from fastdepth_bench.runners import Batch, BoundModel, OnnxRuntimeRunner, TorchRunner
-from fastdepth_bench.targets import Case, open_runner
+from fastdepth_bench.results.result import Report
+from fastdepth_bench.runners.cache import cache_path, cached_files
+from fastdepth_bench.runners.onnxrt import BoundModel, OnnxRuntimeRunner
+from fastdepth_bench.runners.opening import open_runner
+from fastdepth_bench.runners.protocol import Batch
+from fastdepth_bench.runners.providers import DEVICE_PROVIDERS
+from fastdepth_bench.runners.pytorch import TorchRunner
+from fastdepth_bench.runners.third_party import ThirdPartyRunner
 
 torch = pytest.importorskip("torch")
 
@@ -88,21 +91,21 @@ def idle_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     azure = "AzureExecutionProvider"
     if azure not in onnxruntime.get_available_providers():
         pytest.skip("this build does not list it")
-    monkeypatch.setitem(_session.PROVIDERS, "cuda", azure)
+    monkeypatch.setitem(session.PROVIDERS, "cuda", azure)
     monkeypatch.setitem(DEVICE_PROVIDERS, "cuda", azure)
 
 
 def test_a_file_that_falls_back_to_the_cpu_has_no_runner(
     idle_cuda: None, tiny_file: Path, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fastdepth_bench.cache.exported", lambda recipe: tiny_file)
+    monkeypatch.setattr("fastdepth_bench.runners.cache.exported", lambda recipe: tiny_file)
     assert OnnxRuntimeRunner(case)
     with pytest.raises(DeviceError, match="'cuda' leaves .* of .*tiny.onnx to others"):
         OnnxRuntimeRunner(replace(case, device="cuda"))
     with pytest.raises(DeviceError, match="'cuda' leaves .* of .*tiny.onnx to others"):
-        RivalRunner(Rival(tiny_file), "cuda")
+        ThirdPartyRunner(ThirdPartyNetwork(tiny_file), "cuda")
 
 
 def test_a_gpu_that_leaves_the_work_is_named_before_minutes_are_spent(idle_cuda: None) -> None:
     with pytest.raises(DeviceError, match="leaves the work to the CPU"):
-        RivalRunner.check_device("cuda")
+        ThirdPartyRunner.check_device("cuda")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastdepth import variants
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
 from fastdepth.size import Size, SizeRule
 from fastdepth.variants import Variant
 from fastdepth_export.recipe import ExportRecipe
@@ -33,7 +33,7 @@ def network(tiny):
     from fastdepth_export.network import build_network
 
     built = build_network(ExportRecipe("tiny"))
-    vit = built.bins.mini_vit  # random weights hardly look at the picture; these do
+    vit = built.bins.mini_vit  # random weights hardly look at the image; these do
     for layer in (vit.patch_embedding, vit.pixel_conv, vit.widths[-1]):
         layer.weight.data *= 30
     return built
@@ -42,7 +42,7 @@ def network(tiny):
 @pytest.fixture(scope="session")
 def model(network, tiny):
     """The tiny network as an ONNX model, without metadata."""
-    from fastdepth_export.graph import to_onnx
+    from fastdepth_export.formats.onnx_graph import to_onnx
 
     return to_onnx(network, (tiny.size,), 20)
 
@@ -69,8 +69,8 @@ def several(tiny, tmp_path_factory):
 @pytest.fixture(scope="session")
 def folded(network, tiny):
     """The tiny network folded for reduced precision, as an ONNX model without metadata."""
-    from fastdepth_export.fold import fold
-    from fastdepth_export.graph import to_onnx
+    from fastdepth_export.compress.fold import fold
+    from fastdepth_export.formats.onnx_graph import to_onnx
 
     return to_onnx(fold(network, merge=False), (tiny.size,), 20)
 
@@ -91,7 +91,7 @@ def reduced(tiny, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pictures(tiny):
+def images(tiny):
     """Three rooms (3, H, W, 3) uint8 at the tiny network's size."""
     return np.stack([render_room(seed, tiny.size).image for seed in range(3)])
 
@@ -99,6 +99,6 @@ def pictures(tiny):
 @pytest.fixture(scope="session")
 def meter(folded, tiny):
     """What measures files against the folded tiny network."""
-    from fastdepth_export.loss import LossMeter
+    from fastdepth_export.compress.accuracy_loss import LossMeter
 
     return LossMeter(folded, tiny.size, "rooms:2")

@@ -42,7 +42,7 @@ def test_the_network_of_the_seeds_has_the_multiply_adds_that_they_state(tmp_path
     """35.2 GFLOP at 640x480 are 17.6 GMAC; counted by torch for the same network."""
     from fastdepth.models import create_model
     from fastdepth.size import Size
-    from fastdepth_export.graph import to_onnx
+    from fastdepth_export.formats.onnx_graph import to_onnx
 
     path = tmp_path / "m.onnx"
     onnx.save(to_onnx(create_model("unet128-dws").eval(), (Size(480, 640),), 20), path)

@@ -10,7 +10,7 @@ import torch
 
 import fastdepth
 from fastdepth.data import open_source, sample_list_hash
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
 from fastdepth.errors import (
     DataError,
     OutputError,
@@ -22,7 +22,8 @@ from fastdepth.metadata import ModelMetadata
 from fastdepth.models import create_model
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.weights import WeightsCard
-from fastdepth_export import ExportRecipe, export, loss, verify
+from fastdepth_export import ExportRecipe, export, verify
+from fastdepth_export.compress import accuracy_loss
 from fastdepth_export.network import build_network
 from fastdepth_export.verify import run_network
 
@@ -116,7 +117,7 @@ def test_reduced_precision(reduced, exported, precision, share):
     assert path.stat().st_size < share * exported[0].stat().st_size
     assert metadata.precision == precision
     assert 0 < metadata.parity < 0.1
-    assert abs(metadata.d1_change) <= loss.BOUNDS[precision]
+    assert abs(metadata.d1_change) <= accuracy_loss.BOUNDS[precision]
     model, whole = fastdepth.load(path, threads=1), fastdepth.load(exported[0], threads=1)
     assert model.metadata == metadata
     image = render_room(3, model.size).image
@@ -131,7 +132,7 @@ def test_an_int8_file_names_its_types_and_its_calibration(reduced):
 
 
 def test_reduced_precision_that_loses_too_much_is_refused_unless_forced(tmp_path, monkeypatch):
-    monkeypatch.setitem(loss.BOUNDS, "fp16", -1)
+    monkeypatch.setitem(accuracy_loss.BOUNDS, "fp16", -1)
     recipe = ExportRecipe("tiny", precision="fp16")
     with pytest.raises(ParityError, match="fp16 file changes d1 by .* --force"):
         export(recipe, tmp_path / "m.onnx", data="rooms:1")
@@ -142,7 +143,9 @@ def test_reduced_precision_that_loses_too_much_is_refused_unless_forced(tmp_path
 
 def test_where_fp16_loses_too_much_the_first_products_stay_in_fp32(tmp_path, monkeypatch):
     found = iter([0.002, 0.0004])
-    monkeypatch.setattr(loss.LossMeter, "measure", lambda *_: loss.Loss(next(found), 0, 0, 0))
+    monkeypatch.setattr(
+        accuracy_loss.LossMeter, "measure", lambda *_: accuracy_loss.Loss(next(found), 0, 0, 0)
+    )
     metadata = export(ExportRecipe("tiny", precision="fp16"), tmp_path / "m.onnx", data="rooms:1")
     assert metadata.d1_change == 0.0004
     kinds = {tensor.data_type for tensor in onnx.load(tmp_path / "m.onnx").graph.initializer}
@@ -158,7 +161,7 @@ def test_where_fp16_loses_too_much_the_first_products_stay_in_fp32(tmp_path, mon
     ],
 )
 @pytest.mark.parametrize("form", ["onnx", "engine"])
-def test_pictures_that_are_not_there_are_found_before_the_work(
+def test_images_that_are_not_there_are_found_before_the_work(
     tmp_path, monkeypatch, precision, mistake, form
 ):
     module = sys.modules["fastdepth_export.export"]

@@ -4,7 +4,7 @@ import pytest
 import small_pruned
 
 import fastdepth
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
 from fastdepth.variants import VARIANTS
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cost import graph_cost

@@ -7,14 +7,15 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from fastdepth_export import ExportRecipe, export, graph
+from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cli import main
+from fastdepth_export.formats import onnx_graph
 from fastdepth_export.verify import verify
 
 
 @pytest.fixture(scope="module")
 def plain(network, tiny):
-    return graph.to_onnx(network, (tiny.size,), 20, simplify=False)
+    return onnx_graph.to_onnx(network, (tiny.size,), 20, simplify=False)
 
 
 def test_a_graph_that_was_not_simplified_computes_the_same(plain, model, network, tiny):
@@ -31,9 +32,9 @@ def test_a_graph_that_would_grow_stays_as_it_was(plain, network, tiny, monkeypat
         return larger
 
     whole = plain.SerializeToString()
-    monkeypatch.setattr(graph, "_export", lambda *_: onnx.ModelProto.FromString(whole))
-    monkeypatch.setattr(graph, "_simplify", grow)
-    assert graph.to_onnx(network, (tiny.size,), 20) == plain
+    monkeypatch.setattr(onnx_graph, "_export", lambda *_: onnx.ModelProto.FromString(whole))
+    monkeypatch.setattr(onnx_graph, "_simplify", grow)
+    assert onnx_graph.to_onnx(network, (tiny.size,), 20) == plain
 
 
 def test_a_graph_that_would_compute_something_else_is_not_taken(tmp_path, monkeypatch):
@@ -45,7 +46,7 @@ def test_a_graph_that_would_compute_something_else_is_not_taken(tmp_path, monkey
         weights.CopyFrom(numpy_helper.from_array(halved, weights.name))
         return other
 
-    monkeypatch.setattr(graph, "_simplify", halve)
+    monkeypatch.setattr(onnx_graph, "_simplify", halve)
     metadata = export(ExportRecipe("unet-dws", "untrained"), tmp_path / "m.onnx")
     assert 0 < metadata.parity < 1e-4
     assert main(["--verify", str(tmp_path / "m.onnx")]) == 0

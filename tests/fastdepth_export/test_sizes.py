@@ -12,8 +12,8 @@ import fastdepth
 from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.cost import graph_cost
+from fastdepth_export.formats.openvino_ir import OpenVinoModel
 from fastdepth_export.network import build_network
-from fastdepth_export.openvino_ir import OpenVinoModel
 from fastdepth_export.stages import check_stages, compare_stages
 from fastdepth_export.verify import compare
 

@@ -16,9 +16,9 @@ from fastdepth.models import create_model
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.weights import WeightsCard
 from fastdepth_export.cli import main
-from fastdepth_export.graph import set_metadata
-from fastdepth_export.half import to_half
-from fastdepth_export.quantise import Quantiser
+from fastdepth_export.compress.fp16 import to_half
+from fastdepth_export.compress.int8 import Quantiser
+from fastdepth_export.formats.onnx_graph import set_metadata
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def scale(source, stage, factor, target):
 
 
 STAGES = {
-    "plain": ["normalised", "features", "centres", "depth", "depth at the picture's size"],
-    "folded": ["centres", "depth", "depth at the picture's size"],
+    "plain": ["normalised", "features", "centres", "depth", "depth at the image's size"],
+    "folded": ["centres", "depth", "depth at the image's size"],
 }
 STAGES["fp16"] = STAGES["int8"] = [*STAGES["plain"], "d1"]
 

@@ -11,13 +11,13 @@ from bins_by_hand import std_by_hand
 from torch.nn import functional as F
 
 import fastdepth
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
 from fastdepth.size import Size
 from fastdepth_export.cli import main
-from fastdepth_export.fold import fold
-from fastdepth_export.graph import to_onnx
-from fastdepth_export.half import to_half
-from fastdepth_export.quantise import Quantiser
+from fastdepth_export.compress.fold import fold
+from fastdepth_export.compress.fp16 import to_half
+from fastdepth_export.compress.int8 import Quantiser
+from fastdepth_export.formats.onnx_graph import to_onnx
 from fastdepth_export.verify import run_model
 
 
@@ -41,23 +41,23 @@ def graph(request, with_std, tiny):
 
 
 @pytest.fixture(scope="module")
-def expected(network, pictures):
-    """sqrt(E[c^2] - E[c]^2) of the plain network's softmax in float64, at the pictures' size."""
+def expected(network, drawn):
+    """sqrt(E[c^2] - E[c]^2) of the plain network's softmax in float64, at the images' size."""
     exact = copy.deepcopy(network).double()
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).double() / 255
+    images = torch.from_numpy(drawn).permute(0, 3, 1, 2).double() / 255
     std = std_by_hand(exact, images)
-    return F.interpolate(std, pictures.shape[1:3], mode="bilinear", align_corners=True).numpy()
+    return F.interpolate(std, drawn.shape[1:3], mode="bilinear", align_corners=True).numpy()
 
 
-def test_every_form_and_precision_border_included(graph, expected, pictures, tiny):
-    got = run_model(graph, pictures, ["depth", "std"])
+def test_every_form_and_precision_border_included(graph, expected, images, tiny):
+    got = run_model(graph, images, ["depth", "std"])
     assert got["std"].shape == got["depth"].shape == expected.shape
     assert got["std"].dtype == np.float32
     assert expected.std() > 1e-3  # a constant would prove nothing
     np.testing.assert_allclose(got["std"], expected, atol=1e-4)
     eighth = Quantiser(graph, tiny.size, "rooms:2", "u8s8").quantise([])
     for reduced, bound in ((to_half(graph), 0.02), (eighth, 0.1)):
-        std = run_model(reduced, pictures, ["std"])["std"]
+        std = run_model(reduced, images, ["std"])["std"]
         assert std.dtype == np.float32
         assert 0 < np.abs(std - expected).mean() < bound  # of up to 5 m
 
@@ -71,7 +71,7 @@ def test_a_file_through_the_runtime(tmp_path, capsys):
     assert (std >= 0).all()
     assert std.max() < 5
     assert main(["--verify", str(path)]) == 0
-    assert "std at the picture's size" in capsys.readouterr().out
+    assert "std at the image's size" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
@@ -85,4 +85,4 @@ def test_bins_of_log_depth(precision, tmp_path, capsys):
     assert std.std() > 1e-3
     assert ((depth > 0.1) & (depth < 10)).all()
     assert main(["--verify", str(path)]) == 0
-    assert "std at the picture's size" in capsys.readouterr().out
+    assert "std at the image's size" in capsys.readouterr().out

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 import fastdepth
-from fastdepth.data.rooms import render_room
+from fastdepth.data.rooms.dataset import render_room
 from fastdepth.models.network import count_parameters
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS
 from fastdepth_export import ExportRecipe, export
+from fastdepth_export.compress.fold import fold
 from fastdepth_export.cost import graph_cost
-from fastdepth_export.fold import fold
 from fastdepth_export.network import build_network
 from fastdepth_export.stages import compare_stages
 

@@ -41,7 +41,7 @@ def test_the_stage_at_fault_is_named(model, network, tiny, stage, factor):
 
 
 def test_the_last_upsampling_is_a_stage(model, network, tiny):
-    with pytest.raises(ParityError, match="first stage that differs: depth at the picture's size"):
+    with pytest.raises(ParityError, match="first stage that differs: depth at the image's size"):
         verify(change(model, "depth", 1.01), network, tiny.size)
 
 

@@ -66,13 +66,13 @@ def test_the_merged_form_is_the_same_function_border_included(height, width, bat
 def test_a_whole_network_trains_in_the_form_in_which_it_predicts(name, height, width):
     torch.manual_seed(0)
     network = create_model(name).double().eval()
-    picture = torch.rand(1, 3, height, width, dtype=torch.float64)
-    plain = network(picture)
+    image = torch.rand(1, 3, height, width, dtype=torch.float64)
+    plain = network(image)
     plain.depth.log().mean().backward()
     gradients = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
     network.training = True  # the flag of the network alone: batch norm and dropout stay at rest
-    merged = network(picture)
+    merged = network(image)
     merged.depth.log().mean().backward()
     torch.testing.assert_close(merged.depth, plain.depth, rtol=0, atol=1e-12)
     assert len(gradients) > 100

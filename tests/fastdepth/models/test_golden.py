@@ -20,9 +20,9 @@ def numbered(network):
 def golden_output():
     network = numbered(AdaBinsUNet(bins=8, separable=True, patch=4))
     ramp = torch.linspace(0, 1, 96, dtype=torch.float64)
-    picture = torch.stack([ramp.expand(96, 96), ramp.expand(96, 96).T, ramp.outer(ramp)])[None]
+    image = torch.stack([ramp.expand(96, 96), ramp.expand(96, 96).T, ramp.outer(ramp)])[None]
     with torch.inference_mode():
-        return network(picture)
+        return network(image)
 
 
 def blocks(depth):

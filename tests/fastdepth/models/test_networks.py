@@ -8,10 +8,10 @@ import torch
 from fastdepth.models import count_parameters, create_model, upsample
 from fastdepth.models.adabins import mix_bins
 from fastdepth.models.fcrn import UpProjection, unpool
-from fastdepth.models.mobile import LogBins
+from fastdepth.models.mobile_bins import LogBins
 from fastdepth.models.pretrained import encoder_name
 from fastdepth.size import Size
-from fastdepth.train.freezing import freeze
+from fastdepth.train.optimiser import freeze
 from fastdepth.train.recipes import get_recipe
 from fastdepth.variants import VARIANTS
 
@@ -35,7 +35,7 @@ def test_parameter_counts_are_exact(name):
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow if n in HEAVY else ()) for n in VARIANTS]
 )
-def test_pictures_in_metres_out(name):
+def test_images_in_metres_out(name):
     torch.manual_seed(0)
     built, size = create_model(name).eval(), SMALL[name]
     with torch.inference_mode():
@@ -46,7 +46,7 @@ def test_pictures_in_metres_out(name):
     least, greatest = VARIANTS[name].depth_range
     assert least <= depth.min()
     assert depth.max() <= greatest
-    assert depth.std() > 0  # it looks at the picture
+    assert depth.std() > 0  # it looks at the image
     if centres is not None:
         assert (centres.diff() > 0).all()
 
@@ -116,11 +116,11 @@ def test_what_is_trained_beside_a_frozen_encoder(name, rest):
 
 def test_eigen_refines_the_coarse_map_and_both_are_metres():
     torch.manual_seed(0)
-    built, picture = create_model("eigen").eval(), torch.rand(1, 3, 228, 304)
+    built, image = create_model("eigen").eval(), torch.rand(1, 3, 228, 304)
     with torch.inference_mode():
-        before = built(picture)
+        before = built(image)
         built.coarse.full7.bias += 0.1
-        after = built(picture)
+        after = built(image)
     assert before.coarse.shape == before.depth.shape
     torch.testing.assert_close(after.coarse, before.coarse * torch.tensor(0.1).exp())
     assert not torch.equal(after.depth, before.depth)
@@ -128,16 +128,16 @@ def test_eigen_refines_the_coarse_map_and_both_are_metres():
 
 def test_depth_beyond_the_range_keeps_its_gradient_in_training_and_is_clamped_in_prediction():
     torch.manual_seed(0)
-    built, picture = create_model("fcrn-deconv"), torch.rand(2, 3, 64, 64)
+    built, image = create_model("fcrn-deconv"), torch.rand(2, 3, 64, 64)
     torch.nn.init.constant_(built.decoder[-1].bias, 100.0)
-    depth = built.train()(picture).depth
+    depth = built.train()(image).depth
     depth.sum().backward()
     assert depth.min() > 10
     assert built.decoder[-1].bias.grad > 0
     with torch.inference_mode():
-        assert (built.eval()(picture).depth == 10).all()
+        assert (built.eval()(image).depth == 10).all()
         torch.nn.init.constant_(built.decoder[-1].bias, -100.0)
-        assert (built(picture).depth == 1e-3).all()
+        assert (built(image).depth == 1e-3).all()
 
 
 @pytest.mark.parametrize(
@@ -152,15 +152,15 @@ def test_the_first_step_reaches_every_layer_of_mobile_networks(name):
 
 def test_skips_of_fastdepth_are_added():
     torch.manual_seed(0)
-    built, picture = create_model("fastdepth-mnv1").eval(), torch.rand(1, 3, 64, 64)
+    built, image = create_model("fastdepth-mnv1").eval(), torch.rand(1, 3, 64, 64)
     for layer in built.decoder[:3]:  # silences all but the skip at half the resolution
         layer[4].weight.data.zero_()
     for stage in built.encoder.blocks[1:]:
         stage[-1].bn2.weight.data.zero_()
     with torch.inference_mode():
-        assert built(picture).depth.std() > 0
+        assert built(image).depth.std() > 0
         built.encoder.blocks[0][-1].bn2.weight.data.zero_()
-        assert built(picture).depth.std() == 0
+        assert built(image).depth.std() == 0
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_log_bins_are_a_softmax_over_the_bins_of_the_whole_range():
         expected = mix_bins(head.logits(features), centres.log()).exp()
     torch.testing.assert_close(depth, expected)
     assert std is None
-    assert (centres[0] != centres[1]).all()  # each picture has its own
+    assert (centres[0] != centres[1]).all()  # each image has its own
 
 
 def test_log_bins_of_any_features_are_finite_and_within_the_range():

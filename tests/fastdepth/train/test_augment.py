@@ -18,7 +18,7 @@ PLAIN = Augmentation(rotation=0, crop=Size(64, 96), flip=0, colour=0)
 def sample(height=480, width=640):
     rows, columns = np.mgrid[:height, :width]
     image = np.stack([rows * 255 // height, columns * 255 // width, 0 * rows], axis=2)
-    depth = 1 + 8 * columns / width  # the column is written in the picture and in the depth
+    depth = 1 + 8 * columns / width  # the column is written in the image and in the depth
     return Sample(image.astype(np.uint8), depth.astype(np.float32), "a", "a")
 
 
@@ -36,11 +36,11 @@ def test_shapes_types_and_ranges():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_picture_and_depth_stay_on_top_of_each_other(seed):
+def test_image_and_depth_stay_on_top_of_each_other(seed):
     image, depth = run(replace(PLAIN, rotation=2.5, flip=0.5, crop=Size(416, 544)), seed)
     valid = depth[0] > 0
     difference = (depth[0] - (1 + 8 * image[1])).abs()[valid]  # a grey level is 3 cm
-    assert difference.median() < 0.08  # the rest lies on the edge of the rotated picture
+    assert difference.median() < 0.08  # the rest lies on the edge of the rotated image
 
 
 def test_zoom_divides_metres():
@@ -49,7 +49,7 @@ def test_zoom_divides_metres():
     torch.testing.assert_close(depth[0] * 2, at_the_same_place, atol=0.08, rtol=0)
 
 
-def test_a_stretched_picture_keeps_metres_and_shows_all_of_it():
+def test_a_stretched_image_keeps_metres_and_shows_all_of_it():
     whole = {"border": (0, 0, 640, 480), "scale": 0.35, "crop": Size(224, 224)}
     image, depth = run(replace(PLAIN, stretch=4 / 3, **whole))
     torch.testing.assert_close(depth[0], 1 + 8 * image[1], atol=0.08, rtol=0)
@@ -62,7 +62,7 @@ def test_a_fixed_scale_keeps_metres():
     torch.testing.assert_close(depth[0], 1 + 8 * image[1], atol=0.08, rtol=0)
 
 
-def test_a_picture_of_another_size_enters_as_the_training_camera_sees_it():
+def test_a_image_of_another_size_enters_as_the_training_camera_sees_it():
     small, _ = run(PLAIN, height=240, width=320)
     large, _ = run(PLAIN)
     torch.testing.assert_close(small, large, atol=0.02, rtol=0)
@@ -82,7 +82,7 @@ def test_one_seed_one_result():
     assert not torch.equal(run(Augmentation(), 3)[0], run(Augmentation(), 4)[0])
 
 
-def test_a_crop_larger_than_the_picture_is_padded_without_depth():
+def test_a_crop_larger_than_the_image_is_padded_without_depth():
     image, depth = run(replace(PLAIN, crop=Size(480, 640)))
     assert image.shape[1:] == (480, 640)
     assert (depth[0, 427:] == 0).all()
@@ -108,24 +108,24 @@ def test_a_turned_camera_measures_the_turned_plane():
     normal = np.array([-0.2, -0.1, 1.0])
     turn = np.array([0.05, -0.1, 0.07], np.float32)
     image = np.full((height, width, 3), 200, np.uint8)
-    picture, depth = _turn_camera(image, plane(normal).astype(np.float32), turn, focal)
+    pixels, depth = _turn_camera(image, plane(normal).astype(np.float32), turn, focal)
     valid = depth > 0
     assert 0.7 < valid.mean() < 1
     rotation, _ = cv2.Rodrigues(turn.astype(np.float64))
     assert np.abs(depth - plane(rotation @ normal))[valid].max() < 0.01  # nearest neighbour
-    assert (picture[~valid] < 200).all()  # what came into view is dark
+    assert (pixels[~valid] < 200).all()  # what came into view is dark
 
 
-def test_strong_changes_stay_pictures_and_differ():
+def test_strong_changes_stay_images_and_differ():
     strong = RECIPES["trunk-half"].augmentation
-    pictures = [run(strong, seed) for seed in range(4)]
-    for image, depth in pictures:
+    images = [run(strong, seed) for seed in range(4)]
+    for image, depth in images:
         assert image.shape == (3, 224, 288)
         assert image.min() >= 0
         assert image.max() <= 1
         assert depth.isfinite().all()
         assert (depth >= 0).all()
-    assert not torch.equal(pictures[0][0], pictures[1][0])
+    assert not torch.equal(images[0][0], images[1][0])
 
 
 def test_saturation_of_nothing_is_grey():

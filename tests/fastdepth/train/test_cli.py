@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fastdepth.systems import SYSTEMS, measured_d1
+from fastdepth.published import SYSTEMS, measured_d1
 from fastdepth.train.cli import HEADINGS, listing, main
 from fastdepth.variants import VARIANTS
 
@@ -74,7 +74,7 @@ def test_the_list_puts_reported_beside_measured():
     measured = measured_d1("unet128-dws")
     assert measured is not None and 0.6 < measured[0] < 0.75
     assert lines["unet128-dws"]["measured d1"] == f"{measured[0]:.3f} a"
-    assert notes[0] == "a: nyu, 498 pictures, protocol eigen"
+    assert notes[0] == "a: nyu, 498 images, protocol eigen"
     assert lines["unet128-dws"]["params"] == "6.47 M"
     assert lines["unet-dws"]["reported d1"] == "-"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from fastdepth.train.improvement import Improvement
+from fastdepth.train.stopping import Improvement
 
 
 def test_more_is_better_for_d1():

@@ -1,4 +1,4 @@
-"""Networks too large for a CPU's real training learn a few pictures by heart, by their recipes."""
+"""Networks too large for a CPU's real training learn a few images by heart, by their recipes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", SETTINGS)
-def test_eight_pictures_by_heart(variant, tmp_path):
+def test_eight_images_by_heart(variant, tmp_path):
     size, batch, data, epochs = SETTINGS[variant]
     run = TrainingRun(
         variant,

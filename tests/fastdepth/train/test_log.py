@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from fastdepth.train.log import TrainingLog
+from fastdepth.train.log import TensorBoard, TrainingLog
 from fastdepth.train.plot import read_log
-from fastdepth.train.tensorboard import TensorBoard
 
 
 def test_entries_come_back(tmp_path):

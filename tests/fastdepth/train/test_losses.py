@@ -279,7 +279,7 @@ def test_disparity_knows_neither_scale_nor_shift(scale, shift, seed):
     assert disparity_of(depth, -scale / depth + shift) == pytest.approx(2)  # far is not near
 
 
-def test_each_picture_has_a_scale_and_shift_of_its_own():
+def test_each_image_has_a_scale_and_shift_of_its_own():
     depth = torch.rand(2, 1, 6, 8) + 0.1
     scales = torch.tensor([3.0, 0.2]).reshape(2, 1, 1, 1)
     assert disparity_of(depth, scales / depth + scales) == pytest.approx(0, abs=1e-4)

@@ -18,9 +18,9 @@ def depthwise(stride: int, groups: int = 4) -> nn.Conv2d:
     return nn.Conv2d(4, 4, 3, stride, 1, groups=groups)
 
 
-def mixed(network: nn.Module, picture: torch.Tensor) -> torch.Tensor:
+def mixed(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
     with torch.autocast("cpu", torch.bfloat16):
-        answer: torch.Tensor = network(picture)
+        answer: torch.Tensor = network(image)
     return answer
 
 
@@ -43,18 +43,18 @@ def test_only_strided_depthwise_convolutions_on_a_cpu(
 
 def test_weights_names_and_values_stay() -> None:
     network = nn.Sequential(depthwise(2))
-    before, picture = deepcopy(network), torch.rand(1, 4, 8, 8)
+    before, image = deepcopy(network), torch.rand(1, 4, 8, 8)
     keep_float32(network, CPU)
     assert list(network.state_dict()) == list(before.state_dict())
-    torch.testing.assert_close(network(picture), before(picture))
-    torch.testing.assert_close(mixed(network, picture), before(picture))
+    torch.testing.assert_close(network(image), before(image))
+    torch.testing.assert_close(mixed(network, image), before(image))
 
 
 def test_a_copy_convolves_with_its_own_weights() -> None:
     network = nn.Sequential(depthwise(2))
     keep_float32(network, CPU)
-    copied, picture = deepcopy(network), torch.rand(1, 4, 8, 8)
+    copied, image = deepcopy(network), torch.rand(1, 4, 8, 8)
     with torch.no_grad():
         network[0].weight.zero_()
         network[0].bias.zero_()
-    assert mixed(copied, picture).abs().sum() > 0
+    assert mixed(copied, image).abs().sum() > 0

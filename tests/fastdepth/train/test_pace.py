@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastdepth.train.pace import Pace
+from fastdepth.train.log import Pace
 
 
 def test_rate_and_share_of_waiting():

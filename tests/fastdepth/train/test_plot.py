@@ -25,17 +25,17 @@ def test_what_a_resumed_run_did_again_counts_once(tmp_path):
     assert [line["loss"] for line in read_log(log) if "loss" in line] == [3.0, 1.0]
 
 
-def test_the_picture_shows_curves(tmp_path):
+def test_the_image_shows_curves(tmp_path):
     scores = {"loss": 2.5, "d1": 0.4}
     lines = [{"step": s, "epoch": s / 10, "loss": 5 - s / 10} for s in range(1, 20)]
     log = write(tmp_path / "log.jsonl", [*lines, {"step": 20, "epoch": 2, "validation": scores}])
     plot_losses(log, tmp_path / "loss.png", "tiny")
-    picture = cv2.imread(str(tmp_path / "loss.png"))
-    assert picture.shape[0] > 300
-    blue, green, red = (picture[..., channel].astype(int) for channel in range(3))
+    image = cv2.imread(str(tmp_path / "loss.png"))
+    assert image.shape[0] > 300
+    blue, green, red = (image[..., channel].astype(int) for channel in range(3))
     assert ((blue > red + 60) & (blue > green + 20)).sum() > 100  # the training curve
 
 
-def test_an_empty_log_is_a_picture_too(tmp_path):
+def test_an_empty_log_is_a_image_too(tmp_path):
     plot_losses(write(tmp_path / "log.jsonl", []), tmp_path / "loss.png", "tiny")
     assert (tmp_path / "loss.png").stat().st_size > 1000

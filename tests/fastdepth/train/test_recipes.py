@@ -8,11 +8,9 @@ from tiny_training import STAGES, PlainNetwork
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.models import create_model
-from fastdepth.train.freezing import freeze, set_training
 from fastdepth.train.losses import LOSSES
-from fastdepth.train.optimiser import make_optimiser
+from fastdepth.train.optimiser import Schedule, freeze, make_optimiser, set_training
 from fastdepth.train.recipes import RECIPES, TrainingRecipe, get_recipe
-from fastdepth.train.schedule import Schedule
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -5,7 +5,7 @@ import numpy as np
 from fastdepth.data import open_source
 from fastdepth.models import create_model
 from fastdepth.size import Size
-from fastdepth.train.sheet import write_sheets
+from fastdepth.train.plot import write_sheets
 
 
 def test_every_validation_shows_the_same_samples(tiny, folder, tmp_path):

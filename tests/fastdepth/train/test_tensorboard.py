@@ -10,8 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from fastdepth.train import TrainingRun, tensorboard, train
-from fastdepth.train.tensorboard import TensorBoard
+from fastdepth.train import TrainingRun, log, train
+from fastdepth.train.log import TensorBoard
 
 
 class SummaryWriter:
@@ -42,16 +42,16 @@ def installed(monkeypatch):
     module = ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = SummaryWriter
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(tensorboard, "find_spec", lambda name: object())
+    monkeypatch.setattr(log, "find_spec", lambda name: object())
 
 
-def test_curves_and_pictures(installed, tmp_path):
+def test_curves_and_images(installed, tmp_path):
     board = TensorBoard(tmp_path / "tensorboard")
     board.write(step=20, epoch=0.5, learning_rate=1e-3, loss=2.5, images_per_second=9)
     board.write(step=0, epoch=0, resumed=False, data=["nyu"], stage="coarse")
     board.write(step=40, epoch=1, validation={"loss": 2.0, "d1": 0.4})
-    picture = np.zeros((4, 6, 3), np.uint8)
-    board.draw(picture, 40)
+    image = np.zeros((4, 6, 3), np.uint8)
+    board.draw(image, 40)
     board.close()
     (writer,) = made
     assert (writer.log_dir, writer.purge_step) == (str(tmp_path / "tensorboard"), None)
@@ -62,7 +62,7 @@ def test_curves_and_pictures(installed, tmp_path):
         ("validation/loss", 2.0, 40),
         ("validation/d1", 0.4, 40),
     ]
-    assert writer.images == [("sheet", picture, 40, "HWC")]
+    assert writer.images == [("sheet", image, 40, "HWC")]
     assert writer.closed
 
 
@@ -72,8 +72,8 @@ def test_a_run_writes_there(installed, tiny, folder, tmp_path):
     (writer,) = made
     assert writer.log_dir == str(tmp_path / "tensorboard")
     assert {"training/learning_rate", "validation/d1"} <= {tag for tag, _, _ in writer.scalars}
-    ((_, picture, step, _),) = writer.images
-    assert (picture.dtype, picture.shape[2], step) == (np.uint8, 3, summary.steps)
+    ((_, image, step, _),) = writer.images
+    assert (image.dtype, image.shape[2], step) == (np.uint8, 3, summary.steps)
     assert writer.closed
 
 
@@ -83,7 +83,7 @@ def test_a_resumed_run_hides_what_it_does_again(installed, tmp_path):
 
 
 def test_nothing_is_written_where_it_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr(tensorboard, "find_spec", lambda name: None)
+    monkeypatch.setattr(log, "find_spec", lambda name: None)
     board = TensorBoard(tmp_path / "tensorboard")
     board.write(step=1, loss=2.0)
     board.draw(np.zeros((4, 6, 3), np.uint8), 1)

@@ -15,12 +15,12 @@ from tiny_training import STAGES, register, tensors_differ
 from fastdepth.errors import DataError, DivergenceError, UsageError, WeightsError
 from fastdepth.models.loading import read_tensors
 from fastdepth.preprocess import resize
-from fastdepth.train import TrainingRun, loop, train
+from fastdepth.train import TrainingRun, train, trainer
 from fastdepth.train.checkpoint import Checkpoint, save_weights
 from fastdepth.train.cli import main
-from fastdepth.train.loop import Trainer
+from fastdepth.train.loader import make_loader
 from fastdepth.train.plot import read_log
-from fastdepth.train.samples import make_loader
+from fastdepth.train.trainer import Trainer
 from fastdepth.weights import WeightsCard, read_card
 
 
@@ -41,7 +41,7 @@ def batches(trainer):
     return list(make_loader(sampler, trainer.recipe.augmentation, trainer.run.seed, 0))
 
 
-def test_overfitting_shows_the_same_whole_pictures_again_and_again(run):
+def test_overfitting_shows_the_same_whole_images_again_and_again(run):
     trainer = Trainer(run(overfit=3, changes={"batch": 3, "epochs": 20, "learning_rate": 1e-2}))
     (entry,) = trainer.sampler.sources
     assert trainer.validation.names == entry.source.names
@@ -52,8 +52,8 @@ def test_overfitting_shows_the_same_whole_pictures_again_and_again(run):
         for sample in trainer.validation
     }
     for batch in batches(trainer)[:3]:
-        for picture, name in zip(batch.image, batch.names, strict=True):
-            np.testing.assert_allclose(picture, known[name.removeprefix("nyu:")], atol=1e-6)
+        for image, name in zip(batch.image, batch.names, strict=True):
+            np.testing.assert_allclose(image, known[name.removeprefix("nyu:")], atol=1e-6)
 
 
 def test_all_scenes_are_trained_on_and_the_last_weights_count_as_the_best(run):
@@ -70,8 +70,8 @@ def test_all_scenes_are_trained_on_and_the_last_weights_count_as_the_best(run):
     assert "which it was trained on" in read_card(everything.run.best).evaluated_on
 
 
-def test_overfitting_takes_no_other_view_of_the_pictures(run):
-    with pytest.raises(UsageError, match="--overfit shows whole pictures; leave --zoom out"):
+def test_overfitting_takes_no_other_view_of_the_images(run):
+    with pytest.raises(UsageError, match="--overfit shows whole images; leave --zoom out"):
         Trainer(run(overfit=3, zoom=(1.0, 2.0)))
 
 
@@ -174,7 +174,7 @@ def test_training_stops_when_nothing_gets_better(run, monkeypatch):
     def validate(*_):
         return 1.0, {"d1": 0.3, "mse": next(values)}
 
-    monkeypatch.setattr(loop, "validate", validate)
+    monkeypatch.setattr(trainer, "validate", validate)
     asked = run(changes={"monitor": "mse", "patience": 2, "epochs": 9})
     summary = train(asked)
     assert (summary.monitor, summary.best) == ("mse", 0.4)
@@ -190,7 +190,7 @@ def test_training_stops_when_nothing_gets_better(run, monkeypatch):
 
 def test_the_plateau_is_that_of_the_validation_loss(run, monkeypatch):
     values = iter([1.0, 2.0, 3.0, 0.5, 0.6])
-    monkeypatch.setattr(loop, "validate", lambda *_: (next(values), {"d1": 0.3}))
+    monkeypatch.setattr(trainer, "validate", lambda *_: (next(values), {"d1": 0.3}))
     asked = run(changes={"schedule": "plateau", "fall_patience": 1, "optimiser": "sgd"})
     train(asked)
     rates = [line["learning_rate"] for line in read_log(asked.log) if "validation" in line]
@@ -218,7 +218,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_samples(run, capsy
 
 @pytest.fixture
 def damaged(folder, tmp_path):
-    """A copy of the data with two truncated pictures, one of them a depth; and their names."""
+    """A copy of the data with two truncated images, one of them a depth; and their names."""
     copy = tmp_path / "damaged"
     shutil.copytree(folder, copy)
     from fastdepth.data import open_source
@@ -229,7 +229,7 @@ def damaged(folder, tmp_path):
     return copy, names
 
 
-def test_pictures_that_cannot_be_read_are_named_once_and_skipped(run, damaged, capsys):
+def test_images_that_cannot_be_read_are_named_once_and_skipped(run, damaged, capsys):
     copy, names = damaged
     asked = run(data=(f"nyu:{copy}",))
     assert train(asked).finished
@@ -267,12 +267,12 @@ def test_validation_leaves_out_what_cannot_be_read(run, folder, tmp_path, capsys
 
 
 def test_who_waits_for_the_loader_is_told_once(run, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "WAITING_LIMIT", -1.0)
+    monkeypatch.setattr(trainer, "WAITING_LIMIT", -1.0)
     train(run())
     error = capsys.readouterr().err
     assert error.count("the loader is the bottleneck") == 1
     assert "with --workers 0: raise that" in error
-    monkeypatch.setattr(loop, "WAITING_LIMIT", 1.0)
+    monkeypatch.setattr(trainer, "WAITING_LIMIT", 1.0)
     train(run("other"))
     assert "bottleneck" not in capsys.readouterr().err
 
@@ -287,10 +287,10 @@ def test_the_log_tells_how_fast_loader_and_step_are_alone(run):
 
 
 def test_the_curves_are_drawn_while_the_run_lasts(run, monkeypatch):
-    monkeypatch.setattr(loop, "PLOT_INTERVAL", 0.0)
+    monkeypatch.setattr(trainer, "PLOT_INTERVAL", 0.0)
     asked = run(changes={"epochs": 2})
     drawn = []
-    monkeypatch.setattr(loop, "plot_losses", lambda log, *_: drawn.append(len(read_log(log))))
+    monkeypatch.setattr(trainer, "plot_losses", lambda log, *_: drawn.append(len(read_log(log))))
     train(asked)
     assert len(drawn) == 3  # after each epoch and at the end
     assert drawn[0] < drawn[1]

@@ -1,0 +1,168 @@
+"""What a row measures, before anything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastdepth.errors import UnknownNameError
+from fastdepth.files import file_hash
+from fastdepth.metadata import UNTRAINED
+from fastdepth.runtime.third_party import NORMALISE, OUTPUTS, ThirdPartyFile, inspect
+from fastdepth.size import Size
+from fastdepth.weights import find_weights, read_card, weights_hash
+from fastdepth_export.targets import TARGETS, get_target
+
+if TYPE_CHECKING:
+    from fastdepth_export import ExportRecipe
+
+
+SINGLE_STREAM, MULTI_STREAM, SERVER, OFFLINE = "single-stream", "multi-stream", "server", "offline"
+
+
+SCENARIOS = (SINGLE_STREAM, MULTI_STREAM, SERVER, OFFLINE)
+"""How images come in, in MLPerf's words; see :mod:`fastdepth_bench.measure.scenarios`."""
+
+
+PLAIN = ":plain"
+"""Follows the name of a variant that is to be exported as written, not folded."""
+
+
+FITTED = (
+    "disparity, fitted to the truth of each image by scale and shift in inverse depth "
+    "(Ranftl et al., TPAMI 2020), so its accuracy does not compare with that of metres"
+)
+"""What becomes of an answer in disparity, and why its scores stand apart."""
+
+
+@dataclass(frozen=True)
+class ThirdPartyNetwork(ThirdPartyFile):
+    """An ONNX file as a contestant."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem
+
+    @property
+    def aligned(self) -> bool:
+        """Whether its depth is fitted to the truth, so that its scores stand apart."""
+        return not self.in_metres
+
+    def as_dict(self) -> dict[str, str | None]:
+        """A row's key ``model``."""
+        return {
+            "file": self.path.name,
+            "normalise": self.normalise or None,
+            "output": self.output or "metres",
+            "hash": file_hash(self.path),
+        }
+
+    def describe(self) -> str:
+        """One line to print with every figure."""
+        how = NORMALISE[self.normalise].summary if self.normalise else "normalised in the file"
+        answer = FITTED if self.aligned else OUTPUTS["metres"]
+        return f"{self.path.name}: pixels {how}; answers with {answer}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one row measures, before anything is measured.
+
+    Attributes:
+        variant: network.
+        weights: tag or file, or ``UNTRAINED``.
+        runtime: a name of :data:`fastdepth_export.targets.TARGETS`.
+        precision: one of the target's precisions.
+        size: network input.
+        device: cpu, cuda or cuda:N.
+        threads: CPU threads of the runtime.
+        batch: images per inference.
+        fold: whether the exported file is compressed without changing its function.
+        scenario: one of :data:`SCENARIOS`.
+        rate: queries per second of the scenario ``server``; None takes a share of the row's speed.
+        model: an ONNX file that takes part as it is; ``variant`` is then its name, and weights and
+            precision are what it holds.
+    """
+
+    variant: str
+    weights: str
+    runtime: str
+    precision: str
+    size: Size
+    device: str = "cpu"
+    threads: int = 1
+    batch: int = 1
+    fold: bool = True
+    scenario: str = SINGLE_STREAM
+    rate: float | None = None
+    model: ThirdPartyNetwork | None = None
+
+    @classmethod
+    def of_model(cls, model: ThirdPartyNetwork, device: str, threads: int) -> Case:
+        """The case of an ONNX file.
+
+        Raises:
+            ModelFileError, UsageError: it cannot be run as it was given.
+        """
+        own = cls(model.name, str(model.path), "onnxruntime", "fp32", inspect(model).size)
+        return replace(own, device=device, threads=threads, model=model)
+
+    @property
+    def name(self) -> str:
+        """The variant, and ``:plain`` after it where it is not folded."""
+        return self.variant if self.fold else f"{self.variant}{PLAIN}"
+
+    @property
+    def trained(self) -> bool:
+        """Whether there are weights whose accuracy means anything."""
+        return self.weights != UNTRAINED
+
+    @property
+    def weights_name(self) -> str:
+        """The tag, or a file's name without its folders."""
+        return Path(self.weights).name
+
+    @property
+    def weights_hash(self) -> str | None:
+        """Hash of the weights' tensors, or of an ONNX file; None for random weights."""
+        if self.model:
+            return file_hash(self.model.path)[:12]
+        return weights_hash(find_weights(self.weights)) if self.trained else None
+
+    @property
+    def initialisation(self) -> str | None:
+        """What training began from, as the weights' card says; None where there is no card."""
+        trained = self.trained and not self.model
+        return read_card(find_weights(self.weights)).initialisation if trained else None
+
+    def recipe(self) -> ExportRecipe:
+        """How the network of this case is built and exported."""
+        from fastdepth_export import ExportRecipe
+
+        sizes = (self.size,)
+        recipe = ExportRecipe(self.variant, weights=self.weights, sizes=sizes, fold=self.fold)
+        form = get_target(self.runtime).format
+        # only files have a precision; what runs in PyTorch is built as it was trained
+        return replace(recipe, format=form, precision=self.precision) if form else recipe
+
+    def __str__(self) -> str:
+        words = [self.name, self.runtime, self.precision, str(self.size)]
+        return " ".join(words if self.scenario == SINGLE_STREAM else [*words, self.scenario])
+
+
+REFERENCE = ("torch", "fp32")
+"""Runtime and precision that the others are compared with."""
+
+
+def check_precision(name: str) -> str:
+    """Return the precision if any target has it.
+
+    Raises:
+        UnknownNameError: none has it.
+    """
+    known = dict.fromkeys(p for target in TARGETS.values() for p in target.precisions)
+    if name not in known:
+        raise UnknownNameError("precision", name, known)
+    return name

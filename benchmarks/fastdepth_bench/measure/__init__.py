@@ -1,0 +1,1 @@
+"""Measuring: speed, accuracy, exactness, and what makes them believable."""

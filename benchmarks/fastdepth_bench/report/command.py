@@ -1,0 +1,124 @@
+"""The command ``fastdepth-bench report``: results files as tables, CSV, plots and a README."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from fastdepth.console import run_command, tell
+from fastdepth.errors import UsageError
+from fastdepth.files import write_text
+from fastdepth_bench.report.csv_table import to_csv
+from fastdepth_bench.report.pages import as_markdown, differing, update, update_images
+from fastdepth_bench.results.reading import committed_results, read_results
+
+DESCRIPTION = """Turn results files into tables, CSV and plots; without any, renew a README.
+
+Examples:
+
+  fastdepth-bench report results.json
+
+  fastdepth-bench report results.json --markdown results.md --csv results.csv
+
+  fastdepth-bench report monday.json tuesday.json --csv - | head
+
+  fastdepth-bench report results.json --plot plots
+
+In a checkout of fastdepth, from the files in benchmarks/results:
+
+  fastdepth-bench report
+
+  fastdepth-bench report --check
+
+  fastdepth-bench report --plot plots
+"""
+
+PROG = "fastdepth-bench report"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Options of ``fastdepth-bench report``."""
+
+    files: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE ...")] = ()
+    """Results files, as fastdepth-bench --json writes them; benchmarks/results/*.json if absent."""
+
+    markdown: str | None = None
+    """File for tables in Markdown; - for stdout."""
+
+    csv: str | None = None
+    """File for all figures, one line a row; - for stdout."""
+
+    plot: Path | None = None
+    """Folder for plots, each as PNG and SVG: speed against accuracy, latencies, stages."""
+
+    check: bool = False
+    """Write nothing; say which sections of the README here, and which files, differ."""
+
+    picture: bool = False
+    """Draw the plots of docs/compression.md anew, and the images of rooms in README and
+    docs/models.md, by the weights that ship."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0; 1 where ``--check`` found a difference; 2 for what the user can mend.
+    """
+    return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _body(command: Command) -> int:
+    outputs = (command.markdown, command.csv, command.plot)
+    if not command.files and not any(outputs):
+        return _check(Path()) if command.check else _renew(Path(), command.picture)
+    if command.check or command.picture:
+        raise UsageError("--check and --picture are for the README: give neither files nor outputs")
+    if command.markdown == command.csv == "-":
+        raise UsageError("--markdown - and --csv - cannot share stdout; give one of them a file")
+    paths = command.files or tuple(committed_results(Path()))
+    reports = {str(path): read_results(path) for path in paths}
+    if command.markdown or not any(outputs):
+        _write(command.markdown or "-", "\n".join(map(as_markdown, reports.values())))
+    if command.csv:
+        _write(command.csv, to_csv(reports))
+    if command.plot:
+        _plot(reports, command.plot)
+    return 0
+
+
+def _check(checkout: Path) -> int:
+    found = differing(checkout)
+    if found:
+        names = ", ".join(found)
+        tell(f"{PROG}: differs from the results: {names}; run {PROG} to renew")
+    return int(bool(found))
+
+
+def _renew(checkout: Path, pictures: bool) -> int:
+    changed = update(checkout)
+    tell(f"{PROG}: renewed {', '.join(changed)}" if changed else f"{PROG}: nothing has changed")
+    if pictures:
+        update_images(checkout)
+    return 0
+
+
+def _write(name: str, content: str) -> None:
+    """Write to a file, or to stdout for ``-``."""
+    if name == "-":
+        sys.stdout.write(content)
+    else:
+        write_text(name, content)
+
+
+def _plot(reports: dict[str, dict[str, Any]], folder: Path) -> None:
+    from fastdepth_bench.report.plots import plot
+
+    for path in plot(list(reports.values()), folder):
+        tell(f"{PROG}: {path}")

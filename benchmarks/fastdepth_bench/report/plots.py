@@ -1,0 +1,357 @@
+"""Plots of results: speed against accuracy, latencies, stages; each as PNG and SVG.
+
+Rows of different machines, devices, threads, data or protocols never share a plot: each such group
+has plots of its own, and its footer says which. Colours are those of Okabe and Ito ("Color
+universal design", 2008), which people with any colour vision tell apart; markers and hatches say
+the same once more.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastdepth.extras import require
+from fastdepth.files import make_folder, replacing
+from fastdepth_bench.machine.environment import Environment
+from fastdepth_bench.report.labels import place_labels
+from fastdepth_bench.results.reading import (
+    CIRCUMSTANCES,
+    YARDSTICK,
+    Row,
+    is_folding,
+    is_learnt,
+    machine,
+    short_names,
+    target,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, PINK = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
+VERMILION, SKY, GREY = "#d55e00", "#56b4e9", "#555555"
+
+STYLES = (
+    (BLUE, "o"),
+    (VERMILION, "s"),
+    (GREEN, "^"),
+    (PINK, "D"),
+    (ORANGE, "v"),
+    (SKY, "P"),
+    ("#000000", "X"),
+)
+"""Colours and markers of runtimes; further runtimes begin anew."""
+
+STAGES = {
+    "decode": (GREY, "", "decode"),
+    "preprocess": (SKY, "//", "preprocess"),
+    "copy_in": (GREEN, "..", "copy in"),
+    "inference": (BLUE, "", "inference"),
+    "copy_out": (ORANGE, "xx", "copy out"),
+    "postprocess": (VERMILION, "\\\\", "postprocess"),
+}
+"""Colour, hatch and name of the stages of an inference, in their order."""
+
+WIDTH = 8.6
+"""Of every plot [inches]; with ``DPI`` a little more than a README is wide."""
+
+DPI = 110
+
+FONTS = {"font.size": 11, "axes.titlesize": 13, "axes.labelsize": 12, "figure.titlesize": 14}
+
+Group = Sequence[Row]
+Draw = Callable[["Figure", Group], bool]
+
+
+def plot(reports: Sequence[Mapping[str, Any]], folder: str | Path) -> list[Path]:
+    """Draw all plots for which there are figures.
+
+    Args:
+        reports: parsed results files, as ``result.schema.json`` describes them; those of the
+            folding benchmark are left out.
+        folder: where the images go; it is made where it is missing.
+
+    Returns:
+        The files, ``PLOT.MACHINE.DATA.DEVICE.png`` and ``.svg``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: an image cannot be written.
+    """
+    matplotlib = require("matplotlib", "bench")
+    from matplotlib.figure import Figure
+
+    make_folder(folder)
+    written = []
+    settings = {**FONTS, "svg.hashsalt": "fastdepth", "hatch.linewidth": 0.6}
+    with matplotlib.rc_context(settings):
+        for name, (text, rows) in grouped(reports).items():
+            for kind, draw in _PLOTS.items():
+                figure = Figure(layout="constrained")
+                add_footer(figure, text)
+                if draw(figure, rows):
+                    written += _save(figure, Path(folder) / f"{kind}.{name}")
+    return written
+
+
+def grouped(reports: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, list[Row]]]:
+    """Rows that may share a plot, and their footer, by a name for files.
+
+    Args:
+        reports: as for :func:`plot`.
+    """
+    found: dict[tuple[Any, ...], tuple[list[Environment], list[Row]]] = {}
+    for report in reports:
+        environment = Environment.from_dict(report["environment"])
+        for row in [] if is_folding(report) else report["rows"]:
+            if row["error"] is None and row["fps"]:
+                key = (machine(report), *(row[name] for name in (*YARDSTICK, *CIRCUMSTANCES)))
+                environments, rows = found.setdefault(key, ([], []))
+                environments.append(environment)
+                rows.append(row)
+    named: dict[str, tuple[str, list[Row]]] = {}
+    for (where, data, *_, device, threads), (environments, rows) in found.items():
+        parts = (where.partition(";")[0], data, f"{device} {threads}")
+        name = ".".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
+        others = (f"{name}.{number}" for number in count(2))
+        free = name if name not in named else next(each for each in others if each not in named)
+        named[free] = (footer(rows[0], environments), rows)
+    return named
+
+
+def footer(row: Row, environments: Sequence[Environment]) -> str:
+    """Where, when and on what the rows of a plot were measured."""
+    kind = f" ({row['depth_kind']})" if row["depth_kind"] else ""
+    learnt = " The networks were trained on these images: no accuracy." * is_learnt(row)
+    first = environments[0]
+    where = (first.cpu, f"{first.usable_cores} of {first.cores} cores", *first.gpus)
+    versions = sorted({each.fastdepth for each in environments})
+    days = sorted({each.date[:10] for each in environments})
+    when = f"{days[0]} to {days[-1]}" if len(days) > 1 else days[0]
+    return (
+        f"{'; '.join(where)}; device {row['device']}, {row['threads']} thread(s); fastdepth "
+        f"{', '.join(versions)}, {when}.\n"
+        f"{row['data']}{kind}, {row['samples']} samples, hash {row['sample_hash']}, "
+        f"{row['protocol_description']}.{learnt}"
+    )
+
+
+def add_footer(figure: Figure, text: str) -> None:
+    """Write a :func:`footer` below a figure."""
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, 120)]
+    figure.supxlabel("\n".join(lines), fontsize=9, color=GREY, x=0.01, ha="left")
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and as SVG, the same bytes whenever the same is drawn."""
+    written = []
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        path = stem.with_name(stem.name + suffix)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=DPI, metadata=metadata)
+        written.append(path)
+    return written
+
+
+def pareto_front(rows: Sequence[Row]) -> list[Row]:
+    """Rows than which no other is both faster and more accurate, from the fastest on.
+
+    d1 counts to four decimals: runtimes differ by their rounding.
+    """
+    front: list[Row] = []
+    for row in sorted(rows, key=lambda row: (-row["fps"], -row["metrics"]["d1"])):
+        if not front or round(row["metrics"]["d1"] - front[-1]["metrics"]["d1"], 4) > 0:
+            front.append(row)
+    return front
+
+
+def _draw_accuracy(figure: Figure, rows: Group) -> bool:
+    """Speed against d1, with the Pareto front; False where no row has scores."""
+    rows = [row for row in rows if row["metrics"]]
+    if not rows:
+        return False
+    figure.set_size_inches(WIDTH, 5.4)
+    axes = figure.subplots()
+    styles = dict(zip(dict.fromkeys(map(target, rows)), STYLES * len(rows), strict=False))
+    for name, (colour, marker) in styles.items():
+        own = [row for row in rows if target(row) == name]
+        axes.scatter(*_places(own), s=70, c=colour, marker=marker, label=name, zorder=3)
+    front = pareto_front(rows)
+    axes.plot(*_stairs(front), color=GREY, ls="--", lw=1.3, zorder=1)
+    names = _joined(axes, rows, short_names(rows, "runtime"))
+    axes.scatter(
+        *_places(front), s=210, facecolors="none", edgecolors=GREY, lw=1.3, zorder=2,
+        label="Pareto front: none is faster and better",
+    )  # fmt: skip
+    axes.set_xscale("log")
+    _plain_ticks(axes, [row["fps"] for row in rows])
+    axes.margins(x=0.12, y=0.16)
+    axes.set(xlabel="frames/s (log scale, more is better)", ylabel="d1 (more is better)")
+    axes.set_title("Speed against accuracy" + (" on learnt images" * is_learnt(rows[0])))
+    axes.grid(which="both", lw=0.5, alpha=0.35)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=10)
+    place_labels(figure, axes, _places(rows), names)
+    return True
+
+
+def _stairs(front: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """The line below and left of which everything is slower or worse than a row of the front."""
+    fps, d1 = _places(front)
+    return [x for x in fps for _ in range(2)][1:], [y for y in d1 for _ in range(2)][:-1]
+
+
+def _joined(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """Join what one network reaches in several runtimes; leave the name of its fastest alone."""
+    for name in set(names):
+        own = [row for row, each in zip(rows, names, strict=True) if each == name]
+        own.sort(key=lambda row: float(row["fps"]))
+        axes.plot(*_places(own), color="#999999", lw=1, ls=":", zorder=1)
+    fastest = {
+        name: max(row["fps"] for row, each in zip(rows, names, strict=True) if each == name)
+        for name in names
+    }
+    return [
+        name if row["fps"] == fastest[name] else "" for row, name in zip(rows, names, strict=True)
+    ]
+
+
+def _places(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    return [row["fps"] for row in rows], [row["metrics"]["d1"] for row in rows]
+
+
+def _plain_ticks(axes: Axes, values: Sequence[float]) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5, written as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    wide = max(values) / min(values) > 300
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_latencies(figure: Figure, rows: Group) -> bool:
+    """Boxes of every row's latency, and below each that of end to end where it was measured."""
+    rows = sorted(rows, key=lambda row: row["latency_ms"]["p50"])
+    whole = any(row.get("end_to_end_ms") for row in rows)
+    figure.set_size_inches(WIDTH, 2.3 + len(rows) * (0.62 if whole else 0.45))
+    axes = figure.subplots()
+    for at, row in enumerate(rows):
+        beside = row.get("end_to_end_ms")
+        _box(axes, row["latency_ms"], at - (0.18 if beside else 0), BLUE, "")
+        if beside:
+            _box(axes, beside, at + 0.18, VERMILION, "///")
+    _name_rows(axes, rows)
+    spread = [_extremes(row) for row in rows]
+    longest, shortest = max(high for _, high in spread), min(low for low, _ in spread)
+    if longest > 15 * shortest:
+        axes.set_xscale("log")
+        _plain_ticks(axes, [shortest, longest])
+        axes.set_xlabel("latency [ms] (log scale, less is better)")
+    else:
+        axes.set_xlim(left=0)
+        axes.set_xlabel("latency [ms] (less is better)")
+    axes.set_title("Latency")
+    axes.grid(axis="x", lw=0.5, alpha=0.35)
+    _explain_boxes(figure, whole)
+    return True
+
+
+def _explain_boxes(figure: Figure, whole: bool) -> None:
+    """The legend of latencies."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    keys: list[Any] = [
+        Line2D([], [], color="black", lw=2.2, ls="", marker="|", ms=14, mew=2.2, label="p50"),
+        Line2D([], [], color=GREY, lw=9, label="to p90"),
+        Line2D([], [], color=GREY, lw=4, label="to p99"),
+        Line2D([], [], color=GREY, lw=1.4, marker="|", ms=6, label="least to greatest"),
+    ]
+    if whole:
+        keys.append(Patch(color=BLUE, label="network alone"))
+        keys.append(Patch(facecolor="white", edgecolor=VERMILION, hatch="///", label="end to end"))
+    figure.legend(
+        handles=keys, loc="outside upper center", ncols=6, frameon=False, fontsize=10,
+        columnspacing=1.2, handletextpad=0.6,
+    )  # fmt: skip
+
+
+def _extremes(row: Row) -> tuple[float, float]:
+    whole = row.get("end_to_end_ms") or row["latency_ms"]
+    return row["latency_ms"]["min"], max(row["latency_ms"]["max"], whole["max"])
+
+
+def _box(axes: Axes, found: Mapping[str, float], at: float, colour: str, hatch: str) -> None:
+    """A distribution by its percentiles, lying at a height."""
+    axes.plot([found["min"], found["max"]], [at, at], color=colour, lw=1.4, zorder=2)
+    for end in ("min", "max"):
+        axes.plot([found[end]] * 2, [at - 0.06, at + 0.06], color=colour, lw=1.4, zorder=2)
+    style: dict[str, Any] = {"edgecolor": colour, "lw": 1.2, "hatch": hatch}
+    fill = "white" if hatch else colour
+    for low, high, height in (("p90", "p99", 0.14), ("p50", "p90", 0.3)):
+        width = found[high] - found[low]
+        axes.barh(at, width, height, found[low], facecolor=fill, zorder=3, **style)
+    axes.plot([found["p50"]] * 2, [at - 0.17, at + 0.17], color="black", lw=2.2, zorder=4)
+
+
+def _name_rows(axes: Axes, rows: Sequence[Row]) -> None:
+    """Rows from above downwards, by name."""
+    axes.set_yticks(range(len(rows)), _wrapped(short_names(rows)), fontsize=10)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+
+
+def _wrapped(names: Sequence[str]) -> list[str]:
+    return ["\n".join(textwrap.wrap(name, 36, break_on_hyphens=False)) for name in names]
+
+
+def _draw_stages(figure: Figure, rows: Group) -> bool:
+    """A bar a row, of its stages one after the other; False where no row has them.
+
+    Where one row takes many times as long as another, bars are shares of the whole instead.
+    """
+    rows = sorted((row for row in rows if row.get("stages_ms")), key=_total)
+    if not rows:
+        return False
+    totals = [_total(row) for row in rows]
+    shares = totals[-1] > 6 * totals[0]
+    figure.set_size_inches(WIDTH, 2.5 + 0.48 * len(rows))
+    axes = figure.subplots()
+    ends = [0.0] * len(rows)
+    for stage, (colour, hatch, name) in STAGES.items():
+        lengths = [row["stages_ms"].get(stage) or 0.0 for row in rows]
+        if shares:
+            lengths = [100 * each / total for each, total in zip(lengths, totals, strict=True)]
+        if any(lengths):
+            style: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+            axes.barh(range(len(rows)), lengths, 0.62, ends, label=name, lw=0, **style)
+        ends = [end + length for end, length in zip(ends, lengths, strict=True)]
+    for at, (end, total) in enumerate(zip(ends, totals, strict=True)):
+        text = f"{total:.{0 if total >= 100 else 1}f} ms"
+        axes.annotate(text, (end, at), (5, 0), textcoords="offset points", va="center")
+    _name_rows(axes, rows)
+    axes.set_xlim(0, 1.16 * max(ends))
+    unit = "%, of the sum beside" if shares else "ms, less is better"
+    axes.set_xlabel(f"medians of the stages [{unit}]")
+    axes.set_title("Stages, from a camera's image to depth")
+    axes.grid(axis="x", lw=0.5, alpha=0.35)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=6, frameon=False, fontsize=10)
+    return True
+
+
+def _total(row: Row) -> float:
+    return math.fsum(value or 0.0 for value in row["stages_ms"].values())
+
+
+_PLOTS: Mapping[str, Draw] = {
+    "speed-accuracy": _draw_accuracy,
+    "latency": _draw_latencies,
+    "stages": _draw_stages,
+}

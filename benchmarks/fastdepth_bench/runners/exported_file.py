@@ -1,0 +1,49 @@
+"""What all runners of exported files share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
+
+from fastdepth_bench.case import Case
+from fastdepth_bench.runners import cache
+from fastdepth_bench.runners.protocol import Batch, DepthBatch, Infers, OnDevice
+
+if TYPE_CHECKING:
+    from fastdepth_export.cost import GraphCost
+
+
+class FileRunner:
+    """An exported file, made now unless the cache has it; subclasses say what opens it."""
+
+    def __init__(self, case: Case) -> None:
+        self._recipe = case.recipe()
+        self._model: Infers | None = self._open(cache.exported(self._recipe), case)
+
+    def _open(self, path: Path, case: Case) -> Infers:
+        """The file, ready to run."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._model = None  # released with its last reference
+
+    def infer(self, batch: Batch) -> DepthBatch:
+        """See :meth:`Infers.infer`."""
+        assert self._model is not None, "used outside its with block"
+        return self._model.infer(batch)
+
+    def on_device(self) -> OnDevice | None:
+        """See :meth:`Runner.on_device`."""
+        return cast("OnDevice", self._model) if hasattr(self._model, "copy_in") else None
+
+    def cost(self) -> GraphCost:
+        """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
+        from fastdepth_export.cost import graph_cost
+
+        cost = graph_cost(cache.exported(cache.as_onnx(self._recipe)))
+        files = cache.cached_files(self._recipe)
+        return replace(cost, bytes=sum(path.stat().st_size for path in files))

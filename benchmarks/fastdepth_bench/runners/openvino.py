@@ -1,0 +1,32 @@
+"""Exported files in OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastdepth.errors import DeviceError
+from fastdepth_bench.case import Case
+from fastdepth_bench.runners.exported_file import FileRunner
+from fastdepth_bench.runners.protocol import Infers
+
+if TYPE_CHECKING:
+    pass
+
+
+class OpenVinoRunner(FileRunner):
+    """OpenVINO on the CPU."""
+
+    def _open(self, path: Path, case: Case) -> Infers:
+        from fastdepth_export.formats.openvino_ir import OpenVinoModel
+
+        return OpenVinoModel(path, case.threads)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise DeviceError if OpenVINO finds no CPU that it can use."""
+        from fastdepth_export.formats.openvino_ir import core
+
+        found = core().available_devices
+        if "CPU" not in found:
+            raise DeviceError(f"OpenVINO finds no CPU, only {found}; use another runtime")

@@ -1,0 +1,103 @@
+"""The network in PyTorch, eager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from fastdepth_bench.case import Case
+from fastdepth_bench.runners.protocol import Batch, DepthBatch, OnDevice
+
+if TYPE_CHECKING:
+    from fastdepth_export.cost import GraphCost
+
+
+class TorchRunner:
+    """The network in PyTorch, eager: the function that an exported file computes."""
+
+    def __init__(self, case: Case) -> None:
+        import torch
+
+        from fastdepth.models.device import open_device
+        from fastdepth.models.inference import predict_images
+        from fastdepth_export.network import build_network
+
+        self._torch, self._predict = torch, predict_images
+        self._case = case
+        self._device = open_device(case.device)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: TF32 keeps 10 bits of 23
+        self._network = build_network(case.recipe()).to(self._device)
+        self._threads_before = torch.get_num_threads()
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Raise UsageError or DeviceError if PyTorch cannot run on the device."""
+        from fastdepth.models.device import open_device
+
+        open_device(device)
+
+    def __enter__(self) -> Self:
+        self._torch.set_num_threads(self._case.threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._torch.set_num_threads(self._threads_before)
+
+    def infer(self, batch: Batch) -> DepthBatch:
+        """See :meth:`Infers.infer`; the copy to the host waits for the device."""
+        with self._torch.inference_mode():
+            images = self._torch.from_numpy(batch).to(self._device)
+            depth, _ = self._predict(self._network, images)
+            answer: DepthBatch = depth.float().cpu().numpy()
+        return answer
+
+    def on_device(self) -> OnDevice | None:
+        """See :meth:`Runner.on_device`."""
+        return None if self._device.type == "cpu" else self
+
+    def copy_in(self, batch: Batch) -> None:
+        """See :meth:`OnDevice.copy_in`."""
+        self._images = self._torch.from_numpy(batch).to(self._device)
+        self._wait()
+
+    def compute(self) -> None:
+        """See :meth:`OnDevice.compute`."""
+        with self._torch.inference_mode():
+            self._depth, _ = self._predict(self._network, self._images)
+        self._wait()
+
+    def copy_out(self) -> DepthBatch:
+        """See :meth:`OnDevice.copy_out`."""
+        answer: DepthBatch = self._depth.float().cpu().numpy()
+        return answer
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            self._torch.cuda.synchronize(self._device)
+
+    def cost(self) -> GraphCost:
+        """Of the network that is run; bytes are those of its parameters and buffers."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        from fastdepth_export.cost import GraphCost
+
+        torch, network = self._torch, self._network
+        image = torch.zeros((1, *self._case.size, 3), dtype=torch.uint8, device=self._device)
+        fused = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # the counter cannot look inside it
+        try:
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                self._predict(network, image)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fused)
+        state = network.state_dict()  # what was folded is a buffer
+        return GraphCost(
+            params=sum(value.numel() for name, value in state.items() if _is_weight(name)),
+            macs=counter.get_total_flops() // 2,  # a multiply-add is two operations
+            bytes=sum(value.nbytes for value in state.values()),
+            weights_bytes=sum(value.nbytes for name, value in state.items() if _is_weight(name)),
+        )
+
+
+def _is_weight(name: str) -> bool:
+    """Whether a tensor is learnt or folded, not a statistic of batch normalisation."""
+    return name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked")

@@ -1,0 +1,1 @@
+"""What networks predict, to look at."""

@@ -1,0 +1,162 @@
+"""The command ``fastdepth-bench sheet``: what networks predict, on one contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.console import Advance, progress, run_command, silent, tell
+from fastdepth.data.sample import Depth
+from fastdepth.images.contact_sheet import WIDTH, Row, make_sheet
+from fastdepth.images.io import write_png
+from fastdepth.metrics import DEFAULT_PROTOCOL, evaluate_image, get_protocol
+from fastdepth_bench.case import Case
+from fastdepth_bench.measure.accuracy import Yardstick, infer_image
+from fastdepth_bench.options import Options
+from fastdepth_bench.runners.opening import open_runner
+
+PROG = "fastdepth-bench sheet"
+
+IMAGES = 12
+"""Images on a sheet, evenly spread over the data and so always the same."""
+
+DESCRIPTION = """Draw images, their truth, and each network's prediction and error.
+
+The same images at every call, predicted by the exported file, folded, in ONNX Runtime. Below
+each prediction stand its AbsRel and d1, taken at the size of the truth as fastdepth-bench does.
+
+Examples:
+
+  fastdepth-bench sheet
+
+  fastdepth-bench sheet --variant unet128-dws --data nyu:PATH --output sheet.png
+
+  fastdepth-bench sheet --variant mnv2-64-dws --variant unet128-dws --data nyu:PATH
+
+  fastdepth-bench sheet --weights runs/first/best.safetensors --data nyu:PATH --split validation
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Options of ``fastdepth-bench sheet``.
+
+    Attributes:
+        variant: network; several stand side by side; unet128-dws if absent.
+        weights: tag or .safetensors file; each goes to the variant that it was trained for.
+            Variants without one take those shipped.
+        size: network input, WIDTHxHEIGHT; each variant's own if absent.
+        threads: CPU threads of ONNX Runtime; all that this process may use if absent.
+        data: images with depth: rooms, rooms:COUNT or nyu:PATH.
+        split: part of the data: test, validation, train or all-train.
+        limit: number of images, evenly spread.
+        protocol: rules of AbsRel and d1: eigen, densedepth or fastdepth.
+        width: width of each image on the sheet, in pixels.
+        output: PNG file to write.
+    """
+
+    variant: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    size: str | None = None
+    threads: int | None = None
+    data: str = "rooms"
+    split: str = "test"
+    limit: int = IMAGES
+    protocol: str = DEFAULT_PROTOCOL
+    width: int = WIDTH
+    output: Path = Path("sheet.png")
+
+    def options(self) -> Options:
+        """The same as options of ``fastdepth-bench``, which checks them and finds weights."""
+        return Options(
+            variant=self.variant,
+            runtime=("onnxruntime",),
+            size=self.size,
+            weights=self.weights,
+            threads=self.threads,
+            data=self.data,
+            split=self.split,
+            limit=self.limit,
+            protocol=self.protocol,
+        )
+
+
+def contact_sheet(
+    options: Options,
+    width: int = WIDTH,
+    advance: Advance = silent,
+) -> NDArray[np.uint8]:
+    """Draw the images of ``options.data`` and what every case of ``options`` makes of them.
+
+    Args:
+        options: variants, weights, runtime, size, threads, data, split, limit and protocol are
+            used.
+        width: of each image on the sheet [px].
+        advance: moves a progress bar of :func:`steps` steps.
+
+    Returns:
+        (H, W, 3) uint8 RGB: a row an image.
+
+    Raises:
+        FastDepthError: an option that cannot work, data that cannot be read, or a file that cannot
+            be exported.
+    """
+    options.check()
+    cases, source = options.cases(), options.open_data()
+    rows = []
+    with ExitStack() as stack:
+        runners = {}
+        for case in cases:
+            advance(note=f"{case}: loading")
+            runners[_title(case, cases)] = case, stack.enter_context(open_runner(case))
+        for index in range(len(source)):
+            advance(note=f"image {index + 1}")
+            sample = source[index]
+            depths = {
+                title: infer_image(runner, sample.image, case.size)
+                for title, (case, runner) in runners.items()
+            }
+            captions = {
+                title: _scores(depth, sample.depth, options.protocol)
+                for title, depth in depths.items()
+            }
+            rows.append(Row(sample.image, sample.depth, depths, captions, sample.name))
+    return make_sheet(rows, width)
+
+
+def steps(options: Options) -> int:
+    """Steps of the progress bar: networks and images."""
+    return len(options.cases()) + len(options.open_data())
+
+
+def _title(case: Case, cases: Sequence[Case]) -> str:
+    """What a network is called on the sheet: with its weights where the name alone is several."""
+    several = sum(other.variant == case.variant for other in cases) > 1
+    return f"{case.variant} {case.weights}" if several else case.variant
+
+
+def _scores(depth: Depth, truth: Depth, protocol: str) -> str:
+    """AbsRel and d1 of an image, in words."""
+    scores = evaluate_image(depth, truth, get_protocol(protocol))
+    return f"AbsRel {scores.abs_rel:.3f}, d1 {scores.d1:.3f}" if scores else "no truth that counts"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _body(command: Command) -> None:
+    options = command.options()
+    options.check()
+    with progress(PROG, steps(options)) as advance:
+        drawn = contact_sheet(options, command.width, advance)
+    write_png(command.output, drawn)
+    source = options.open_data()
+    rules = Yardstick.of(source, options.protocol, split=options.split).describe()
+    tell(f"{command.output}: {rules}")

@@ -1,0 +1,1 @@
+"""Compressions of a graph: what keeps its function, and what costs accuracy and is measured."""

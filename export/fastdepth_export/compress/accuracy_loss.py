@@ -1,0 +1,133 @@
+"""What a file of reduced precision loses against its fp32 form, measured with ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from fastdepth.console import progress
+from fastdepth.data import open_source
+from fastdepth.errors import ParityError
+from fastdepth.metrics import Evaluation
+from fastdepth.preprocess import resize
+from fastdepth.size import Size
+from fastdepth_export.verify import Infer, answer
+
+BOUNDS = {"fp16": 1e-3, "int8": 1e-2}
+"""Allowed |change| of d1 by precision."""
+
+MOST_SAMPLES = 64
+"""More are not taken of a large set, evenly spread."""
+
+Depth = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A file against its fp32 form.
+
+    Attributes:
+        d1: change of d1; negative where it got worse.
+        mean: mean |difference| of depth [m].
+        largest: largest |difference| of depth [m].
+        nonfinite: number of pixels that are NaN or infinite.
+    """
+
+    d1: float
+    mean: float
+    largest: float
+    nonfinite: int
+
+    def problem(self, precision: str) -> str:
+        """What is wrong with the file; empty where it loses no more than its precision may."""
+        bound = BOUNDS[precision]
+        if self.nonfinite:
+            return f"gives {self.nonfinite} pixels that are NaN or infinite"
+        return f"changes d1 by {self.d1:+.4f} (allowed {bound:g})" if abs(self.d1) > bound else ""
+
+    def check(self, precision: str) -> None:
+        """Refuse a file that lost too much.
+
+        Raises:
+            ParityError: a NaN, or a change of d1 above the bound of the precision.
+        """
+        if problem := self.problem(precision):
+            raise ParityError(
+                f"the {precision} file {problem}; nothing was written; "
+                "use another precision, or --force to write it all the same"
+            )
+
+
+def worst(losses: Iterable[Loss]) -> Loss:
+    """The loss that is refused first, with the largest |difference| of all."""
+    losses = list(losses)
+    loss = max(losses, key=lambda found: (found.nonfinite, abs(found.d1)))
+    return replace(loss, largest=max(found.largest for found in losses))
+
+
+class LossMeter:
+    """Measures files against one fp32 form on the same images."""
+
+    def __init__(self, reference: onnx.ModelProto | Infer, size: Size, data: str) -> None:
+        """Take the images and run the reference on them.
+
+        Args:
+            reference: the fp32 form, with input ``image`` and output ``depth``, or what answers
+                with its depth.
+            size: network input.
+            data: depth data, see :func:`fastdepth.data.open_source`; its validation split, of
+                which at most ``MOST_SAMPLES`` are taken.
+
+        Raises:
+            UnknownNameError, UsageError, DataError: the data cannot be used.
+        """
+        source = open_source(data, "validation", limit=MOST_SAMPLES)
+        self._images, self._truths = [], []
+        with progress("images with depth", len(source)) as advance:
+            for index in range(len(source)):
+                sample = source[index]
+                self._images.append(np.ascontiguousarray(resize(sample.image, size)))
+                self._truths.append(sample.depth)
+                advance()
+        infer = answer(reference) if isinstance(reference, onnx.ModelProto) else reference
+        self._expected = self._run(infer)
+        self._d1 = self._score(self._expected)
+
+    def measure(self, model: onnx.ModelProto) -> Loss:
+        """Loss of a model with the same input and output."""
+        return self.measure_with(answer(model))
+
+    def measure_with(self, infer: Infer) -> Loss:
+        """Loss of whatever answers with depth (B, 1, H, W) [m] of images (B, H, W, 3) uint8."""
+        depths = self._run(infer)
+        finite = [np.isfinite(depth) for depth in depths]
+        differences = [
+            np.abs(depth - expected)[mask]
+            for depth, expected, mask in zip(depths, self._expected, finite, strict=True)
+        ]
+        joined = np.concatenate(differences)
+        return Loss(
+            d1=self._score(depths) - self._d1,
+            mean=float(joined.mean()) if joined.size else float("nan"),
+            largest=float(joined.max(initial=0)),
+            nonfinite=sum(int(np.count_nonzero(~mask)) for mask in finite),
+        )
+
+    def _run(self, infer: Infer) -> list[Depth]:
+        """Depth (H, W) [m] of each image."""
+        depths = []
+        with progress("depth", len(self._images)) as advance:
+            for image in self._images:
+                depths.append(infer(image[None])[0, 0].copy())
+                advance()
+        return depths
+
+    def _score(self, depths: list[Depth]) -> float:
+        evaluation = Evaluation()
+        for depth, truth in zip(depths, self._truths, strict=True):
+            evaluation.add(depth, truth)
+        return evaluation.scores().d1

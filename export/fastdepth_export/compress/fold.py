@@ -1,0 +1,367 @@
+"""Compress a network without changing its function.
+
+In the light U-Nets the head convolution has no activation, and up to the softmax over the bins only
+linear maps follow it:
+
+* ``conv_out`` and the product with the queries are one matrix, bins x 128;
+* the division by 255 and by the standard deviation is the first convolution's (the mean is
+  subtracted before it, so that zero padding stays what it was);
+* head convolution and patch embedding are one 18x18 convolution of stride 16;
+* head convolution and pixel convolution are one 5x5 convolution, but for the outermost ring of
+  pixels, where the zero padding between the two shows. What the 5x5 convolution computes too much
+  there is linear in the border rows and columns of the trunk and is taken off;
+* that convolution and the product with the bins are one, whose weights are computed per image, in
+  Winograd's form along the width: 10 multiply-adds per pixel, bin and channel instead of 25;
+* the bins sum is attention: pixels are queries, bins are keys, bin centres are values.
+
+Of the published networks with an EfficientNet the first and the last fold.
+
+Equal in exact arithmetic, border included; the stored weights stay those of the network as trained.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fastdepth.models import DepthNetwork, Prediction
+from fastdepth.models.adabins import BinsHead, bin_centres, compose
+from fastdepth.models.efficientnet import AdaBinsEfficientNet
+from fastdepth.models.unet import AdaBinsUNet
+from fastdepth.size import Size
+from fastdepth_export.compress.winograd import transforms
+
+Module = TypeVar("Module", bound=nn.Module)
+
+COLUMNS = 4
+"""Neighbouring pixels that the Winograd form computes together; divides the trunk's width."""
+
+
+def can_merge(sizes: Iterable[Size]) -> bool:
+    """Whether the trunk of a U-Net, half as wide as these inputs, has a width for ``merge``."""
+    return all(size.width % (2 * COLUMNS) == 0 for size in sizes)
+
+
+def fold(network: DepthNetwork, *, merge: bool = True) -> DepthNetwork:
+    """The same function in fewer multiply-adds, for prediction alone.
+
+    Args:
+        network: in evaluation mode; it is not changed and shares its parts with the answer.
+        merge: merge the U-Nets' 5x5 convolution with the bins as well; see :func:`can_merge`. Its
+            weights then depend on the image and its sums need single precision: not for fp16 and
+            int8.
+
+    Returns:
+        A folded network, or the network itself where nothing folds.
+    """
+    if isinstance(network, AdaBinsUNet):
+        return FoldedUNet(network, merge).eval()
+    if isinstance(network, AdaBinsEfficientNet):
+        return FoldedEfficientNet(network).eval()
+    return network
+
+
+class FoldedUNet(DepthNetwork):
+    """:class:`AdaBinsUNet` with its first convolution and all after the trunk folded.
+
+    Cannot be trained.
+    """
+
+    def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
+        super().__init__(network.depth_range)
+        self.trunk = _sharing(
+            network.unet, stem=_divide_input(network.unet.stem, 255 * network.std)
+        )
+        self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
+        self.to(next(network.parameters()))  # device and type
+
+    def predict_bytes(self, images: Tensor) -> Prediction:
+        """Predict depth of a camera's images (B, H, W, 3) uint8 RGB."""
+        return self._predict(images.permute(0, 3, 1, 2).to(self.mean.dtype) - 255 * self.mean)
+
+    def predict(self, normalised: Tensor) -> Prediction:
+        """Predict depth of a normalised image (B, 3, H, W)."""
+        return self._predict(normalised * (255 * self.std))
+
+    def _predict(self, centred: Tensor) -> Prediction:
+        """Predict depth of an image in [0, 255] less its mean, which is 0 beyond the border."""
+        depth, centres, std = self.bins(self.trunk(centred))
+        return Prediction(None, depth, None, centres, std)
+
+
+class FoldedEfficientNet(DepthNetwork):
+    """:class:`AdaBinsEfficientNet` with ``conv_out`` folded and the bins sum as attention.
+
+    Its head convolution has as many inputs as outputs, so that a merged one would cost more.
+    """
+
+    def __init__(self, network: AdaBinsEfficientNet) -> None:
+        super().__init__(network.depth_range)
+        self.encoder, self.decoder, self.bins = network.encoder, network.decoder, network.bins
+        self.to(next(network.parameters()))  # device and type
+
+    def predict(self, normalised: Tensor) -> Prediction:
+        """Predict depth of a normalised image (B, 3, H, W)."""
+        features = self.decoder.head(self.decoder(self.encoder(normalised)))
+        vit, conv_out = self.bins.mini_vit, self.bins.conv_out
+        assert conv_out.bias is not None
+        widths, queries = vit.tokens(features)
+        centres = bin_centres(widths, *self.bins.depth_range)
+        to_bins = conv_out.weight[:, :, 0, 0] @ queries
+        logits = _product(vit.pixel_conv(features), to_bins) + conv_out.bias
+        depth, *std = (
+            mixed.reshape(-1, 1, *features.shape[2:])
+            for mixed in _mix(logits, centres, self.bins.with_std)
+        )
+        return Prediction(normalised, depth, features, centres, std[0] if std else None)
+
+
+class FoldedBinsHead(nn.Module):
+    """Trunk (B, 16, h, w) to depth (B, 1, h, w) [m], bin centres (B, bins) [m], std as depth."""
+
+    conv_out: Tensor
+    edges: Tensor
+    edge_bias: Tensor
+    corners: Tensor
+    corner_bias: Tensor
+
+    @torch.no_grad()
+    def __init__(self, head: BinsHead, last: nn.Conv2d, merge: bool) -> None:
+        super().__init__()
+        vit = head.mini_vit
+        conv, bias, bins_bias = vit.pixel_conv.weight, vit.pixel_conv.bias, head.conv_out.bias
+        assert bias is not None
+        assert last.bias is not None
+        assert bins_bias is not None
+        self.depth_range, self.with_std = head.depth_range, head.with_std
+        embedding = _compose_strided(last, vit.patch_embedding)
+        self.mini_vit = _sharing(vit, patch_embedding=embedding)
+        self.register_buffer("conv_out", head.conv_out.weight[:, :, 0, 0])
+        logits = MergedLogits if merge else PixelLogits
+        self.logits = logits(*compose(last, conv, bias), bins_bias)
+        edges, edge_bias = _edges(last.weight, last.bias, conv)
+        corners, corner_bias = _corners(last.weight, last.bias, conv)
+        for name, value in {
+            "edges": edges,
+            "edge_bias": edge_bias,
+            "corners": corners,
+            "corner_bias": corner_bias,
+        }.items():
+            self.register_buffer(name, value.contiguous())
+
+    def forward(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Depth and bin centres of the trunk's features and, where asked for, std."""
+        widths, queries = self.mini_vit.tokens(trunk)
+        centres = bin_centres(widths, *self.depth_range)
+        to_bins = self.conv_out @ queries  # (B, bins, 128)
+        logits = self.logits(trunk, to_bins)
+        inside = [
+            mixed.reshape(logits.shape[:4]).permute(0, 2, 3, 1).reshape(-1, 1, *trunk.shape[2:])
+            for mixed in _mix(logits.flatten(1, 3), centres, self.with_std)
+        ]
+        ring = _ring_of(logits) - _product(self._excess(trunk), to_bins)
+        border = _mix(ring, centres, self.with_std)
+        depth, *std = (_patch_ring(*parts) for parts in zip(inside, border, strict=True))
+        return depth, centres, std[0] if std else None
+
+    def _excess(self, trunk: Tensor) -> Tensor:
+        """What the 5x5 convolution has too much on the ring, (B, 128, 2w + 2(h - 2))."""
+        lines = trunk[:, :, 0], trunk[:, :, -1], trunk[..., 0], trunk[..., -1]
+        top, bottom, left, right = (
+            weight @ _windows(line) + bias[:, None]
+            for line, weight, bias in zip(lines, self.edges, self.edge_bias, strict=True)
+        )
+        ends = torch.stack([trunk[:, :, y, x] for y in (0, -1) for x in (0, -1)], dim=1)
+        corners = (self.corners @ ends[..., None])[..., 0] + self.corner_bias  # (B, 4, 128)
+        sides = left - _at_ends(corners[:, 0::2], left), right - _at_ends(corners[:, 1::2], right)
+        rows = [
+            edge + _at_ends(torch.stack([side[..., y] for side in sides], dim=1), edge)
+            for y, edge in ((0, top), (-1, bottom))
+        ]
+        return torch.cat([*rows, left[..., 1:-1], right[..., 1:-1]], dim=2)
+
+
+class PixelLogits(nn.Module):
+    """5x5 convolution to 128 channels, then the product with the bins."""
+
+    bins_bias: Tensor
+
+    def __init__(self, kernel: Tensor, bias: Tensor, bins_bias: Tensor) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(kernel.shape[1], kernel.shape[0], 5, padding=2)
+        self.conv.weight, self.conv.bias = nn.Parameter(kernel), nn.Parameter(bias)
+        self.register_buffer("bins_bias", bins_bias)
+
+    def forward(self, trunk: Tensor, to_bins: Tensor) -> Tensor:
+        """Logits (B, 1, h, w, bins) of the trunk (B, c, h, w) for the bins (B, bins, 128)."""
+        logits = _product(self.conv(trunk), to_bins) + self.bins_bias
+        return logits.reshape(-1, 1, *trunk.shape[2:], to_bins.shape[1])
+
+
+class MergedLogits(nn.Module):
+    """The same as one 5x5 convolution with weights per image, in Winograd's form along the width.
+
+    Four neighbouring columns come from eight products, so that a row of four pixels is
+    ``A @ ((G @ weights) * (D @ columns))`` and the products are eight matrix products over the
+    5 x c values above each other.
+    """
+
+    kernel: Tensor
+    bins_bias: Tensor
+    result: Tensor
+    data: Tensor
+
+    def __init__(self, kernel: Tensor, bias: Tensor, bins_bias: Tensor) -> None:
+        super().__init__()
+        result, weights, data = map(torch.from_numpy, transforms(COLUMNS, 5))
+        points = len(weights)
+        taps = kernel.double() @ weights.T.to(kernel.device)
+        spread = taps.permute(0, 3, 2, 1).flatten(2)  # (128, points, 5 x c)
+        # A constant goes to all columns alike through a point whose column of A is all ones: there
+        # it is the weight of a value that is always one. The last row is the bins' own bias.
+        constant = int((result == 1).all(dim=0).nonzero()[0])
+        ones = spread.new_zeros(len(kernel) + 1, points, 1)
+        ones[:-1, constant, 0], ones[-1, constant, 0] = bias, 1
+        spread = torch.cat([F.pad(spread, (0, 0, 0, 0, 0, 1)), ones], dim=2)
+        for name, value in {
+            "kernel": spread.flatten(1),
+            "result": result,
+            "data": data[:, None, None],
+            "bins_bias": bins_bias[:, None],
+        }.items():
+            self.register_buffer(name, value.to(kernel).contiguous())
+
+    def forward(self, trunk: Tensor, to_bins: Tensor) -> Tensor:
+        """Logits (B, 4, h, w / 4, bins) of the trunk (B, c, h, w) for the bins (B, bins, 128).
+
+        Column x of the map is column x // 4 of map x % 4.
+        """
+        batch, channels, height, _ = trunk.shape
+        points = len(self.data)
+        to_bins = torch.cat([to_bins, self.bins_bias.expand(batch, -1, -1)], dim=2)
+        weights = (to_bins @ self.kernel).reshape(batch, to_bins.shape[1], points, -1)
+        padded = F.pad(trunk, (2, 2, 2, 2)).flatten(0, 1)[:, None]
+        columns = F.conv2d(padded, self.data, stride=(1, COLUMNS))
+        columns = columns.reshape(batch, channels, *columns.shape[1:]).transpose(1, 2)
+        rows = [columns[:, :, :, at : at + height] for at in range(5)]
+        ones = columns.new_ones(1).expand(batch, points, 1, *rows[0].shape[3:])
+        values = torch.cat([*rows, ones], dim=2).flatten(3)  # (B, points, 5 x c + 1, h x w / 4)
+        products = values.transpose(2, 3) @ weights.permute(0, 2, 3, 1)
+        logits = self.result @ products.flatten(2)
+        return logits.reshape(batch, COLUMNS, height, -1, to_bins.shape[1])
+
+
+def _product(pixels: Tensor, to_bins: Tensor) -> Tensor:
+    """Pixels (B, 128, ...) times bins (B, bins, 128): (B, pixels, bins)."""
+    return pixels.flatten(2).transpose(1, 2) @ to_bins.transpose(1, 2)
+
+
+def _mix(logits: Tensor, centres: Tensor, with_std: bool) -> list[Tensor]:
+    """Depth (B, n) of logits (B, n, bins) and, where asked for, the standard deviation.
+
+    Softmax over the last axis, right for any logits.
+    """
+    shares = logits.softmax(dim=2)
+    depth = (shares @ centres[:, :, None])[..., 0]
+    if not with_std:
+        return [depth]
+    squares = (centres[:, None] - depth[..., None]).square()
+    return [depth, (shares * squares).sum(dim=2).sqrt()]
+
+
+def _ring_of(logits: Tensor) -> Tensor:
+    """The outermost pixels of logits (B, m, h, w / m, bins), (B, 2w + 2(h - 2), bins)."""
+    rows = [logits[:, :, y].transpose(1, 2).flatten(1, 2) for y in (0, -1)]
+    return torch.cat([*rows, logits[:, 0, 1:-1, 0], logits[:, -1, 1:-1, -1]], dim=1)
+
+
+def _at_ends(values: Tensor, line: Tensor) -> Tensor:
+    """Values (B, 2, c) at the first and last place of a line of zeros shaped as (B, c, n)."""
+    first, last = values[:, 0, :, None], values[:, 1, :, None]
+    return torch.cat([first, torch.zeros_like(line[..., 2:]), last], dim=2)
+
+
+def _windows(line: Tensor) -> Tensor:
+    """Windows of five along a line: (B, c, n) to (B, c * 5, n), zeros beyond its ends."""
+    count = line.shape[2]
+    padded = F.pad(line, (2, 2))
+    return torch.stack([padded[..., at : at + count] for at in range(5)], dim=2).flatten(1, 2)
+
+
+def _patch_ring(depth: Tensor, ring: Tensor) -> Tensor:
+    """Replace the outermost pixels of a map (B, 1, h, w) by the ring (B, 2w + 2(h - 2))."""
+    height, width = depth.shape[2:]
+    parts = torch.split(ring[:, None], [width, width, height - 2, height - 2], dim=2)
+    top, bottom, left, right = parts
+    inside = [left[..., None], depth[:, :, 1:-1, 1:-1], right[..., None]]
+    return torch.cat([top[:, :, None], torch.cat(inside, dim=3), bottom[:, :, None]], dim=2)
+
+
+@torch.no_grad()
+def _divide_input(conv: nn.Conv2d, divisor: Tensor) -> nn.Conv2d:
+    """The convolution of an image that was not divided, channel by channel (1, c, 1, 1)."""
+    return _sharing(conv, weight=nn.Parameter(conv.weight / divisor))
+
+
+def _sharing(module: Module, **parts: nn.Module | nn.Parameter) -> Module:
+    """A copy that shares everything with the module but these parts."""
+    other = copy.copy(module)
+    other._modules, other._parameters = dict(module._modules), dict(module._parameters)
+    for name, part in parts.items():
+        setattr(other, name, part)
+    return other
+
+
+def _compose_strided(last: nn.Conv2d, embedding: nn.Conv2d) -> nn.Conv2d:
+    """Head convolution and patch embedding as one convolution of the same stride."""
+    assert embedding.bias is not None
+    kernel, bias = compose(last, embedding.weight, embedding.bias)
+    stride = embedding.stride[0]
+    folded = nn.Conv2d(last.in_channels, embedding.out_channels, stride + 2, stride, padding=1)
+    folded.weight, folded.bias = nn.Parameter(kernel), nn.Parameter(bias)
+    return folded
+
+
+def _edges(first: Tensor, first_bias: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """What lies beyond the map, as the second convolution sees it past each edge.
+
+    Past the top edge the first convolution reads row 0 with its lowest taps, and the second reads
+    that with its upper taps; likewise past the others.
+
+    Args:
+        first: (128, c, 3, 3) head convolution.
+        first_bias: (128,).
+        second: (128, 128, 3, 3) pixel convolution.
+
+    Returns:
+        Kernels (4, 128, c * 5) along top, bottom, left and right, and biases (4, 128).
+    """
+    taps = (
+        (first[:, :, 2], second[:, :, 0]),
+        (first[:, :, 0], second[:, :, 2]),
+        (first[..., 2], second[..., 0]),
+        (first[..., 0], second[..., 2]),
+    )
+    kernels = [
+        F.conv1d(a.transpose(0, 1), b.flip(2), padding=2).transpose(0, 1).flatten(1)
+        for a, b in taps
+    ]
+    return torch.stack(kernels), torch.stack([b.sum(dim=2) @ first_bias for _, b in taps])
+
+
+def _corners(first: Tensor, first_bias: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """The one position beyond two edges: kernels (4, 128, c) and biases (4, 128).
+
+    In the order top left, top right, bottom left, bottom right.
+    """
+    places = [(y, x) for y in (0, 2) for x in (0, 2)]
+    outer = [second[:, :, y, x] for y, x in places]
+    kernels = [
+        matrix @ first[:, :, 2 - y, 2 - x] for matrix, (y, x) in zip(outer, places, strict=True)
+    ]
+    return torch.stack(kernels), torch.stack([matrix @ first_bias for matrix in outer])

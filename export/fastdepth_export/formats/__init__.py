@@ -1,0 +1,1 @@
+"""Kinds of files: ONNX, OpenVINO, TensorRT engines; CUDA graphs."""

@@ -1,0 +1,126 @@
+"""OpenVINO: an ONNX file as intermediate representation (.xml and .bin), and running it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.errors import ModelFileError
+from fastdepth.extras import require
+from fastdepth.files import file_hash
+from fastdepth.metadata import METADATA_KEY, ModelMetadata
+
+if TYPE_CHECKING:
+    from fastdepth_export.verify import Verify
+
+WEIGHTS_KEY = "fastdepth_weights"
+"""Key in the .xml of the hash of its .bin, by which a pair that does not belong together shows."""
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's core, of which a process has one until it ends.
+
+    Each core of OpenVINO 2026.4 puts a signal stack in the place of the one before. Two that end in
+    the order in which they began leave one that is gone, and the next signal kills the process.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    return require("openvino", "openvino").Core()
+
+
+def build(
+    onnx_file: Path, files: Sequence[Path], metadata: ModelMetadata, verify: Verify
+) -> ModelMetadata:
+    """Convert an ONNX file, of whatever precision, to OpenVINO's representation.
+
+    Args:
+        onnx_file: with input ``image`` and output ``depth``; types stay as they are in it.
+        files: the .xml and the .bin to write, alike but for their suffixes.
+        metadata: kept in the .xml.
+        verify: given the opened files, answers with what was measured of them, or raises.
+
+    Returns:
+        The metadata with what was measured of these files.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        ParityError: by ``verify``.
+    """
+    model = core().read_model(onnx_file)
+    _save(model, files, metadata)
+    metadata = replace(metadata, **verify(OpenVinoModel(files[0]).infer))
+    _save(model, files, metadata)
+    return metadata
+
+
+def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata) -> None:
+    """Write both files, the .xml once more when the hash of the .bin is known."""
+    from openvino import save_model
+
+    model.set_rt_info(metadata.to_json(), METADATA_KEY)
+    save_model(model, files[0], compress_to_fp16=False)
+    model.set_rt_info(file_hash(files[1]), WEIGHTS_KEY)
+    save_model(model, files[0], compress_to_fp16=False)
+
+
+class OpenVinoModel:
+    """An exported .xml with its .bin, compiled for the CPU.
+
+    Attributes:
+        metadata: what the file says of itself.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Open and compile.
+
+        Args:
+            path: the .xml; its .bin lies beside it.
+            threads: CPU threads; None takes all cores.
+
+        Raises:
+            ModelFileError: a file is missing, broken, or not of the pair that was exported.
+            MissingExtraError: OpenVINO is not installed.
+        """
+        try:
+            model = core().read_model(path)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise ModelFileError(
+                f"{path} cannot be read by OpenVINO; run fastdepth-export again ({reason})"
+            ) from None
+        self.metadata = _read_metadata(model, path)
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",  # or it takes bfloat16 where the CPU has it
+            **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+        }
+        self._request = core().compile_model(model, "CPU", options).create_infer_request()
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB."""
+        self._request.infer({"image": batch}, share_inputs=True)
+        depth: NDArray[np.float32] = self._request.get_output_tensor(0).data.copy()
+        return depth
+
+
+def _read_metadata(model: Any, path: Path) -> ModelMetadata:
+    """What the .xml says of itself, once its .bin is known to be the one exported with it."""
+    if not model.has_rt_info(METADATA_KEY) or not model.has_rt_info(WEIGHTS_KEY):
+        raise ModelFileError(
+            f"{path} has no fastdepth metadata, another program wrote it; "
+            "write the model with fastdepth-export --format openvino"
+        )
+    weights_file = path.with_suffix(".bin")
+    if model.get_rt_info(WEIGHTS_KEY).astype(str) != file_hash(weights_file):
+        raise ModelFileError(
+            f"{weights_file} does not belong to {path}; copy both files, or export them again"
+        )
+    return ModelMetadata.from_json(model.get_rt_info(METADATA_KEY).astype(str), str(path))

@@ -1,0 +1,1 @@
+"""Indoor rooms with exact depth, drawn by ray-casting; no download."""

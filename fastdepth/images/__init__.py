@@ -1,0 +1,1 @@
+"""Images as files, collections and colours; points and contact sheets."""

@@ -1,0 +1,267 @@
+"""Images of any number, one after the other: files, folders, tar shards and lists.
+
+::
+
+    for image in open_images(["photos"]):
+        print(image.name)
+        image = image.read()  # (H, W, 3) uint8 RGB
+
+Nothing is kept but the names of the folder that is being walked, so a million images need no more
+memory than a few. The order is the same at every run, and so are the names. A :class:`Image` is
+small and can be sent to another process, which reads it from where it lies.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import posixpath
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.errors import ImageError, UsageError
+from fastdepth.images.io import image_from, read_image
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""What is taken for an image in folders and shards; a file that is named itself may be any."""
+
+SHARD, LIST = ".tar", ".txt"
+
+OUTSIDE = "outside"
+"""Stands before the names of listed images that do not lie below the list's folder."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """Where an image lies, and what it is called.
+
+    Attributes:
+        name: unique and always the same: the path below the folder or list (``a/b.jpg``), and the
+            path in a tar shard below the shard's own (``shard-0.tar/b.jpg``).
+        stem: start of the names of files made from it, as unique: the name without .jpg. Other
+            suffixes stay, for b.jpg and b.png may lie side by side. An image that is named itself
+            has the stem of its file.
+        path: the file that holds it.
+        member: its name in the shard; empty where the file is the image.
+        span: offset and length [bytes] in the shard.
+        problem: why there is none to read.
+    """
+
+    name: str
+    stem: str
+    path: Path
+    member: str = ""
+    span: tuple[int, int] = (0, 0)
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}/{self.member}" if self.member else str(self.path)
+
+    def read(self) -> NDArray[np.uint8]:
+        """Read it, as :func:`fastdepth.images.io.read_image` does.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        if self.problem:
+            raise ImageError(self.problem)
+        if not self.member:
+            return read_image(self.path)
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self.span[0])
+                content = stream.read(self.span[1])
+        except OSError as error:
+            raise ImageError(f"{self} cannot be read: {error.strerror}; check it") from None
+        return image_from(content, str(self))
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """Images of one or several sources; each iteration begins anew. See :func:`open_images`."""
+
+    sources: tuple[Path, ...]
+    leave_out: Path | None = None
+
+    def __iter__(self) -> Iterator[ImageFile]:
+        alone = len(self.sources) == 1
+        for path, name in zip(self.sources, unique_names(self.sources), strict=True):
+            if not is_set(path):
+                yield ImageFile(name + path.suffix, name, path)
+            elif is_shard(path):
+                yield from _shard(path, path.name if alone else name + path.suffix)
+            elif path.is_dir():
+                yield from self._walk(path, "" if alone else name)
+            else:
+                yield from self._listed(path, "" if alone else name)
+
+    def _open(self, path: Path, name: str) -> Iterator[ImageFile]:
+        """Images of whatever lies at the path, their names below ``name``."""
+        if path.suffix.lower() in SUFFIXES:  # most are, so ask the disk of none of these
+            yield _named(name, path)
+        elif is_shard(path):
+            yield from _shard(path, name)
+        elif path.is_dir():
+            yield from self._walk(path, name)
+        else:
+            yield _named(name, path)
+
+    def _walk(self, folder: Path, name: str) -> Iterator[ImageFile]:
+        """Images and shards of a folder in the order of their names, then of those below."""
+        try:
+            files, folders = _names(folder)
+        except OSError as error:
+            problem = f"{folder} cannot be read: {error.strerror}; check it"
+            yield ImageFile(f"{name}/", f"{name}/", folder, problem=problem)
+            return
+        for file in files:
+            yield from self._open(folder / file, posixpath.join(name, file))
+        files.clear()
+        for below in folders:
+            if self.leave_out is None or (folder / below).resolve() != self.leave_out:
+                yield from self._walk(folder / below, posixpath.join(name, below))
+
+    def _listed(self, path: Path, name: str) -> Iterator[ImageFile]:
+        """What a list names: a path a line, relative to the list."""
+        try:
+            with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+                for line in filter(None, map(str.strip, lines)):
+                    below = posixpath.join(name, _below(line, path.parent))
+                    yield from self._open(path.parent / line, below)
+        except OSError as error:
+            problem = f"{path} cannot be read: {error.strerror}; check it"
+            yield ImageFile(name, name, path, problem=problem)
+
+
+def open_images(
+    paths: str | Path | Sequence[str | Path], *, leave_out: Path | None = None
+) -> ImageList:
+    """Images to be read one after the other, of a million as of one.
+
+    Args:
+        paths: one or several of these. An image. A folder, of which all images and tar shards
+            are taken, also those of folders below; hidden ones and links to folders are not. A tar
+            shard as WebDataset names them (.tar, not compressed), of which the images are read
+            where they lie. A list (.txt) of these three, one path a line, relative to the list.
+            Names of several sources begin with the name of each.
+        leave_out: a folder that is not walked, such as that of the output.
+
+    Raises:
+        UsageError: there are no paths, a folder or list does not exist, or it is the one to be
+            left out.
+    """
+    sources = [paths] if isinstance(paths, str | Path) else paths
+    found = tuple(map(Path, sources))
+    if not found:
+        raise UsageError("no images given; name files, folders, .tar shards or .txt lists")
+    for path in found:
+        if is_set(path) and not path.exists():
+            raise UsageError(f"{path} does not exist; check the path")
+        if leave_out is not None and path.is_dir() and path.resolve() == leave_out.resolve():
+            raise UsageError(f"{path} holds the images; write to another folder")
+    return ImageList(found, None if leave_out is None else leave_out.resolve())
+
+
+def is_set(path: Path) -> bool:
+    """Whether a path stands for any number of images: a folder, a tar shard or a list."""
+    return path.suffix.lower() in (SHARD, LIST) or path.is_dir()
+
+
+def is_shard(path: Path) -> bool:
+    """Whether a path is a tar shard, by its name."""
+    return path.suffix.lower() == SHARD and not path.is_dir()
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """One name for each path: its stem; where stems are the same, with the folder before it.
+
+    ``a/1.jpg b/1.jpg`` become ``a_1 b_1``. More folders follow until the name is free, then
+    numbers.
+    """
+    stems = Counter(path.stem.casefold() for path in paths)  # some disks do not tell A from a
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        alone = stems[path.stem.casefold()] == 1
+        free = (name for name in _candidates(path, alone) if name.casefold() not in taken)
+        names.append(next(free))
+        taken.add(names[-1].casefold())
+    return names
+
+
+def _candidates(path: Path, alone: bool) -> Iterator[str]:
+    """Names for a path, the best first: stem, folder_stem, folder_folder_stem, ... then numbers."""
+    folders = path.absolute().parent.parts[1:]
+    if alone or not folders:
+        yield path.stem
+    for first in reversed(range(len(folders))):
+        yield "_".join([*folders[first:], path.stem])
+    for number in itertools.count(2):
+        yield f"{'_'.join([*folders[-1:], path.stem])}_{number}"
+
+
+def _named(name: str, path: Path, member: str = "", span: tuple[int, int] = (0, 0)) -> ImageFile:
+    """An image of a set. Its stem lacks .jpg, unless b.png.jpg would become as b.png is."""
+    short = PurePosixPath(name).with_suffix("")
+    drop = name.endswith(".jpg") and short.suffix.lower() not in SUFFIXES
+    return ImageFile(name, str(short) if drop else name, path, member, span)
+
+
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of a folder's images and shards, and of the folders in it, sorted."""
+    files, folders = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif entry.name.lower().endswith((*SUFFIXES, SHARD)):
+                files.append(entry.name)
+    return sorted(files), sorted(folders)
+
+
+def _shard(path: Path, name: str) -> Iterator[ImageFile]:
+    """Images of a tar file in their order; only headers are read, and none is kept."""
+    try:
+        with tarfile.open(path, "r:") as shard:
+            while (member := shard.next()) is not None:
+                shard.members.clear()  # type: ignore[attr-defined] # it would remember them all
+                hidden = posixpath.basename(member.name).startswith(".")
+                image = member.name.lower().endswith(SUFFIXES) and not hidden
+                if image and member.isreg() and not member.issparse():
+                    # As below /, so that .. and / do not lead out of the shard.
+                    below = posixpath.normpath(f"/{member.name}").lstrip("/")
+                    span = (member.offset_data, member.size)
+                    yield _named(f"{name}/{below}", path, member.name, span)
+            _check_end(shard)
+    except (tarfile.TarError, OSError) as error:
+        problem = f"{path} is not a whole tar file ({error}); copy it again, uncompressed"
+        yield ImageFile(f"{name}/", f"{name}/", path, problem=problem)
+
+
+def _check_end(shard: tarfile.TarFile) -> None:
+    """Raise ReadError unless the file ends here, for tarfile takes a broken header for the end."""
+    stream = shard.fileobj
+    assert stream is not None
+    stream.seek(shard.offset)
+    if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError(f"broken at byte {shard.offset}")
+
+
+def _below(line: str, folder: Path) -> str:
+    """A listed path as a name: relative to the list, but for what does not lie below that."""
+    path = os.path.normpath(folder.absolute() / line)
+    relative = PurePath(os.path.relpath(path, folder.absolute()))
+    if relative.parts[:1] in ((os.pardir,), (OUTSIDE,)):
+        relative = PurePath(OUTSIDE, *PurePath(path).parts[1:])
+    return relative.as_posix()

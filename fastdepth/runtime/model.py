@@ -1,0 +1,324 @@
+"""Run an exported model: an image of any size in, metres at that size out.
+
+::
+
+    model = load("unet128-dws.onnx", provider="cuda")
+    depth = model(image)  # (H, W) float32 [m]
+
+A call is three public steps that can be timed apart: :meth:`DepthModel.preprocess`,
+:meth:`DepthModel.infer` and :meth:`DepthModel.postprocess`. ONNX Runtime does the work; torch is
+never imported.
+
+The aspect ratio of an image is kept: it is scaled until it fits into the network's input, and the
+rest is filled by repeating the image's outermost pixels. Any flat colour would put an edge around
+the image that no camera sees, and a network reads such edges as the frame of a window or a door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.camera import check_focal
+from fastdepth.errors import DeviceError, ImageError, ModelFileError, UsageError
+from fastdepth.images.io import SMALLEST_SIDE
+from fastdepth.metadata import ModelMetadata
+from fastdepth.preprocess import resize
+from fastdepth.runtime.session import (
+    check_graph,
+    open_session,
+    provider_in_use,
+    provider_name,
+    read_metadata,
+)
+from fastdepth.size import Size
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as the network takes it, and what must be undone afterwards.
+
+    Attributes:
+        batch: (1, h, w, 3) uint8 RGB at the network's size.
+        size: size of the image as it was given.
+        inner: where the image lies in the batch: rows and columns; the rest is padding.
+        scale: pixels of the batch per pixel of the image.
+        depth_factor: factor on the network's metres, not 1 where the camera is another one.
+    """
+
+    batch: NDArray[np.uint8]
+    size: Size
+    inner: tuple[slice, slice]
+    scale: float
+    depth_factor: float
+
+
+class DepthModel:
+    """An exported model, ready to run; made by :func:`load`.
+
+    Attributes:
+        metadata: what the file says of itself.
+        session: the ``onnxruntime.InferenceSession``, for I/O binding and other special needs.
+        provider: execution provider in use: ``cpu``, ``cuda`` or ``tensorrt``.
+        sizes: the network's inputs, of which each image is brought to the best; see
+            :meth:`size_for`.
+    """
+
+    def __init__(self, session: Any, metadata: ModelMetadata, sizes: tuple[Size, ...]) -> None:
+        self.session = session
+        self.metadata = metadata
+        self.provider = provider_in_use(session)
+        self.sizes = sizes
+
+    def __repr__(self) -> str:
+        return f"DepthModel({self.metadata.variant}, {_join(self.sizes)}, {self.provider})"
+
+    @property
+    def size(self) -> Size:
+        """The network's input; the first where there are several."""
+        return self.sizes[0]
+
+    def size_for(self, image: Size) -> Size:
+        """The input that an image of this size is brought to.
+
+        That with the least padding, which is the nearest in shape; the first of equal ones.
+        """
+
+        def filled(size: Size) -> float:
+            scale = _scale(image, size)
+            return round(scale**2 * image.height * image.width / (size.height * size.width), 6)
+
+        return max(self.sizes, key=filled)
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        focal: float | None = None,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Depth of one image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB of any size from 16 px a side; what OpenCV reads is BGR and
+                must be turned first: ``image[..., ::-1]``.
+            focal: focal length [px in ``image``] of the camera; None assumes the training camera.
+            out: (H, W) float32 array to write into, for example the one of the last call.
+
+        Returns:
+            (H, W) float32 depth along the optical axis [m]: ``out``, or else a new array.
+
+        Raises:
+            ImageError: ``image`` is something else.
+            UsageError: ``focal`` is not positive, or ``out`` cannot be written into.
+        """
+        prepared = self.preprocess(image, focal=focal)
+        return self.postprocess(self.infer(prepared.batch), prepared, out)
+
+    def depth_and_std(
+        self, image: NDArray[np.uint8], *, focal: float | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Depth of one image, and how far the network's bins spread around it.
+
+        Needs a file with both: ``fastdepth-export --outputs depth,std``.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, as for a call.
+            focal: focal length [px in ``image``] of the camera; it scales both.
+
+        Returns:
+            Depth and standard deviation, both (H, W) float32 [m] and new arrays.
+
+        Raises:
+            ImageError: ``image`` is something else.
+            UsageError: the file answers with depth alone, or ``focal`` is not positive.
+        """
+        if all(output.name != "std" for output in self.session.get_outputs()):
+            raise UsageError(
+                f"this file of {self.metadata.variant} answers with depth alone; "
+                "export it with --outputs depth,std"
+            )
+        prepared = self.preprocess(image, focal=focal)
+        depth, std = self.session.run(["depth", "std"], {"image": prepared.batch})
+        return self.postprocess(depth, prepared), self.postprocess(std, prepared)
+
+    def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
+        """Fit an image into the network's input; first step of a call.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            focal: focal length [px in ``image``]; None assumes the training camera.
+
+        Raises:
+            ImageError: ``image`` is something else.
+            UsageError: ``focal`` is not positive.
+        """
+        _check_image(image)
+        size = Size(*image.shape[:2])
+        outer = self.size_for(size)
+        scale = _scale(size, outer)
+        inner = Size(*(max(1, round(side * scale)) for side in size))  # 20,000x16 keeps a row
+        top, left = (outer.height - inner.height) // 2, (outer.width - inner.width) // 2
+        bottom, right = outer.height - inner.height - top, outer.width - inner.width - left
+        scaled = resize(np.ascontiguousarray(image), inner)
+        if inner != outer:
+            border = cv2.BORDER_REPLICATE
+            scaled = cv2.copyMakeBorder(scaled, top, bottom, left, right, border)
+        factor = 1.0 if focal is None else check_focal(focal) / self.training_focal(size)
+        return Prepared(
+            batch=scaled[np.newaxis],
+            size=size,
+            inner=(slice(top, top + inner.height), slice(left, left + inner.width)),
+            scale=scale,
+            depth_factor=factor,
+        )
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the network; second step of a call.
+
+        Args:
+            batch: (B, h, w, 3) uint8 RGB at one of the network's :attr:`sizes`.
+
+        Returns:
+            (B, 1, h, w) float32 [m].
+
+        Raises:
+            ImageError: ``batch`` is something else.
+        """
+        fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
+        if batch.dtype != np.uint8 or not fits:
+            shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in self.sizes)
+            raise ImageError(
+                f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, "
+                "as preprocess returns it"
+            )
+        depth: NDArray[np.float32] = self.session.run(["depth"], {"image": batch})[0]
+        return depth
+
+    def postprocess(
+        self,
+        depth: NDArray[np.float32],
+        prepared: Prepared,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Crop the padding, return to the image's size and camera; last step of a call.
+
+        Args:
+            depth: (1, 1, h, w) float32 [m] of :meth:`infer`.
+            prepared: what :meth:`preprocess` returned.
+            out: (H, W) float32 array to write into.
+
+        Returns:
+            (H, W) float32 [m]: ``out``, or else a new array.
+
+        Raises:
+            UsageError: ``out`` cannot be written into.
+        """
+        if out is not None:
+            _check_out(out, prepared.size)
+        inner = depth[0, 0][prepared.inner]
+        resized = resize(inner, prepared.size)
+        if out is None and resized is not inner and prepared.depth_factor == 1:
+            return resized  # already a new array: spare large images one more pass
+        metres: NDArray[np.float32] = np.multiply(
+            resized, np.float32(prepared.depth_factor), out=out
+        )
+        return metres
+
+    def training_focal(self, size: Size) -> float:
+        """Focal length [px] at which metres of an image of this size are right as they are.
+
+        It is the training camera's in the network's input, seen at the image's own scale.
+        """
+        camera = self.metadata.training_focal_length / self.metadata.training_width
+        outer = self.size_for(size)
+        return camera * outer.width / _scale(size, outer)
+
+
+def load(
+    path: str | Path,
+    *,
+    provider: str = "cpu",
+    threads: int | None = None,
+    size: Size | None = None,
+    allow_fallback: bool = False,
+) -> DepthModel:
+    """Open an exported model.
+
+    Args:
+        path: the .onnx file that fastdepth-export wrote.
+        provider: ``cpu``, ``cuda`` or ``tensorrt``; ONNX Runtime's names work as well.
+        threads: threads for one operator on the CPU; None takes all cores.
+        size: bring every image to this input, one of those that the file lists; None chooses
+            for each image, see :meth:`DepthModel.size_for`.
+        allow_fallback: go on with the CPU where the provider is not there or leaves a part of the
+            network to it, instead of raising; :attr:`DepthModel.provider` says which it is.
+
+    Raises:
+        ModelFileError: the file is missing, truncated or not one of fastdepth's.
+        DeviceError: the provider is not really there, or leaves a part of the network to the CPU.
+        UsageError: no such provider, fewer than one thread, or a size that the file lacks.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    name = provider_name(provider)
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads is {threads}; give 1 or more, or leave it out for all cores")
+    if not Path(path).is_file():
+        raise ModelFileError(f"{path} does not exist; check the path, or run fastdepth-export")
+    try:
+        session = open_session(Path(path), name, threads, allow_fallback)
+    except DeviceError:
+        if not allow_fallback:
+            raise
+        session = open_session(Path(path), "cpu", threads)
+    metadata = read_metadata(session, path)
+    check_graph(session, metadata, path)
+    if size is not None and size not in metadata.sizes:
+        raise UsageError(
+            f"{path} takes {_join(metadata.sizes)}, not {size}; "
+            f"export it with --size {size}, or leave the size out"
+        )
+    return DepthModel(session, metadata, metadata.sizes if size is None else (size,))
+
+
+def _scale(image: Size, size: Size) -> float:
+    """Pixels of a network's input per pixel of an image that is fitted into it."""
+    return min(size.height / image.height, size.width / image.width)
+
+
+def _join(sizes: Sequence[Size]) -> str:
+    return ", ".join(map(str, sizes))
+
+
+def _check_image(image: NDArray[Any]) -> None:
+    """Raise ImageError unless the image is (H, W, 3) uint8 of a sensible size."""
+    wanted = "give an (H, W, 3) uint8 RGB array"
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"image is a {type(image).__name__}; {wanted}")
+    if image.ndim == 2:
+        raise ImageError(f"image is grey, {image.shape}; {wanted}: np.stack([image] * 3, axis=-1)")
+    if image.ndim != 3 or image.shape[2] != 3:
+        hint = ": image[..., :3] drops alpha" if image.ndim == 3 and image.shape[2] == 4 else ""
+        raise ImageError(f"image has the shape {image.shape}; {wanted}{hint}")
+    if image.dtype != np.uint8:
+        floats = np.issubdtype(image.dtype, np.floating)
+        hint = ": (image * 255).astype(np.uint8) where it is 0 to 1" if floats else ""
+        raise ImageError(f"image is {image.dtype}; {wanted}{hint}")
+    if min(image.shape[:2]) < SMALLEST_SIDE:
+        size = Size(*image.shape[:2])
+        raise ImageError(f"image is {size} px; both sides must be {SMALLEST_SIDE} px or more")
+
+
+def _check_out(out: NDArray[np.float32], size: Size) -> None:
+    """Raise UsageError unless depth of this size can be written into ``out``."""
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != size:
+        found = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise UsageError(f"out is {found}; give float32 ({size.height}, {size.width})")
+    if not out.flags.writeable:
+        raise UsageError("out is read-only; give an array that can be written into")

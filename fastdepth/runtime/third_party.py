@@ -1,0 +1,294 @@
+"""Any ONNX depth model beside fastdepth's own: what it is, and whether it can be run.
+
+A foreign file does not say how it wants its images and what its answer means; whoever gives it
+does. A fastdepth file says both itself and is taken as what it is. What runs them is
+:class:`fastdepth.runtime.third_party_model.ThirdPartyModel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.errors import ModelFileError, UsageError, look_up
+from fastdepth.extras import require
+from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from fastdepth.size import Size
+
+if TYPE_CHECKING:
+    import onnx
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What becomes of a pixel: (pixel / 255 - mean) / std, by colour.
+
+    Attributes:
+        mean: of red, green and blue, in [0, 1].
+        std: of the same.
+        summary: one line for lists.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    summary: str
+
+    def table(self) -> NDArray[np.float32]:
+        """(256, 3) float32: what each value of a pixel becomes in red, green and blue."""
+        pixels = np.arange(256)[:, None] / 255
+        return ((pixels - self.mean) / self.std).astype(np.float32)
+
+
+NORMALISE: Mapping[str, Normalisation] = MappingProxyType(
+    {
+        "imagenet": Normalisation(
+            IMAGENET_MEAN, IMAGENET_STD, "ImageNet's mean and standard deviation"
+        ),
+        "half": Normalisation((0.5,) * 3, (0.5,) * 3, "mean 0.5 and standard deviation 0.5: -1..1"),
+        "unit": Normalisation((0.0,) * 3, (1.0,) * 3, "0..1"),
+        "raw": Normalisation((0.0,) * 3, (1 / 255,) * 3, "0..255 as it is"),
+    }
+)
+"""Ways in which depth models want their images, by name."""
+
+OUTPUTS: Mapping[str, str] = MappingProxyType(
+    {
+        "metres": "depth [m]",
+        "disparity": "disparity, larger is nearer, of no known scale and shift",
+    }
+)
+"""What a model may answer with, by name."""
+
+_TYPES: Mapping[str, type[np.generic]] = {
+    "FLOAT": np.float32,
+    "FLOAT16": np.float16,
+    "UINT8": np.uint8,
+}
+_ANSWERS = ("FLOAT", "FLOAT16", "DOUBLE")
+
+
+class OptionNames(NamedTuple):
+    """What a command line calls the fields of a :class:`ThirdPartyFile`, for its messages."""
+
+    size: str = "--input-size"
+    normalise: str = "--normalise"
+    output: str = "--output"
+
+
+@dataclass(frozen=True)
+class ThirdPartyFile:
+    """An ONNX file, and what has to be said of it.
+
+    Attributes:
+        path: the file.
+        size: network input; None where the file has but one.
+        normalise: a name of ``NORMALISE``; empty where the file takes uint8 or is fastdepth's.
+        output: a name of ``OUTPUTS``; empty where the file is fastdepth's.
+        options: how to say these three.
+    """
+
+    path: Path
+    size: Size | None = None
+    normalise: str = ""
+    output: str = ""
+    options: OptionNames = OptionNames()
+
+    def __post_init__(self) -> None:
+        if self.normalise:
+            look_up("normalisation", self.normalise, NORMALISE)
+        if self.output:
+            look_up("output", self.output, OUTPUTS)
+
+    @property
+    def in_metres(self) -> bool:
+        """Whether it answers with depth [m]."""
+        return self.output != "disparity"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """How a file is called.
+
+    Attributes:
+        input: name of the tensor that is the image.
+        output: name of the tensor that is the depth.
+        channels_first: whether the image is (B, 3, H, W) and not (B, H, W, 3).
+        dtype: float32, float16 or uint8.
+        batch: images per inference where that is fixed in the graph; None takes any.
+        size: network input.
+    """
+
+    input: str
+    output: str
+    channels_first: bool
+    dtype: type[np.generic]
+    batch: int | None
+    size: Size
+
+    def shape(self, batch: int) -> tuple[int, int, int, int]:
+        """Of the input, with so many images."""
+        return (batch, 3, *self.size) if self.channels_first else (batch, *self.size, 3)
+
+
+def inspect(file: ThirdPartyFile) -> Graph:
+    """See that a file can be run as it was given, before anything is run.
+
+    Raises:
+        ModelFileError: the file is missing, not ONNX, or no network from one image to one map.
+        UsageError: size, normalisation or output are missing, or do not fit the file.
+        MissingExtraError: ONNX is not installed.
+    """
+    onnx = require("onnx", "export")
+    path = file.path
+    if not path.is_file():
+        raise ModelFileError(f"{path} does not exist; check the path")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf raises its own tree
+        raise ModelFileError(f"{path} is not an ONNX file ({error}); copy it again") from None
+    metadata = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
+    if metadata is not None:
+        return _own(file, ModelMetadata.from_json(metadata, str(path)))
+    graph = _read_input(file, model.graph)
+    if graph.dtype == np.uint8 and file.normalise not in ("", "raw"):
+        raise UsageError(
+            f"input {graph.input!r} of {path} is uint8, which the file normalises itself; "
+            f"use {file.options.normalise} raw, or leave it out"
+        )
+    if graph.dtype != np.uint8 and not file.normalise:
+        raise UsageError(
+            f"how input {graph.input!r} of {path} is normalised stands nowhere in it; "
+            f"say {file.options.normalise} {', '.join(NORMALISE)}"
+        )
+    if not file.output:
+        raise UsageError(
+            f"what output {graph.output!r} of {path} means stands nowhere in it; "
+            f"say {file.options.output} {' or '.join(OUTPUTS)}"
+        )
+    return graph
+
+
+def _own(file: ThirdPartyFile, metadata: ModelMetadata) -> Graph:
+    """How a file of fastdepth's is called."""
+    if file.normalise or file.output:
+        raise UsageError(
+            f"{file.path} is a fastdepth file, which normalises itself and answers in metres; "
+            f"leave {file.options.normalise} and {file.options.output} out"
+        )
+    size = file.size or metadata.size
+    if size not in metadata.sizes:
+        sizes = ", ".join(map(str, metadata.sizes))
+        raise UsageError(
+            f"{file.path} takes {sizes}, not {size}; export it with --size {size}, "
+            f"or leave {file.options.size} out"
+        )
+    return Graph("image", "depth", False, np.uint8, metadata.batch, size)
+
+
+def _read_input(file: ThirdPartyFile, graph: onnx.GraphProto) -> Graph:
+    """How a foreign file is called, from its graph."""
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [info for info in graph.input if info.name not in constants]
+    if len(inputs) != 1:
+        raise ModelFileError(
+            f"{file.path} takes {_names(inputs)}, but is given one image; "
+            "export it with constants for the others"
+        )
+    (image,) = inputs
+    what, shape = f"input {image.name!r} of {file.path}", _shape(image)
+    kind = _kind(image)
+    if kind not in _TYPES:
+        raise ModelFileError(f"{what} is {kind}; export it with float32, float16 or uint8")
+    if shape is None or len(shape) != 4 or not _colours(shape):
+        raise ModelFileError(
+            f"{what} has the shape {_said(shape)}; export it with (B, 3, H, W) or (B, H, W, 3)"
+        )
+    first = _colours(shape) == 1
+    return Graph(
+        image.name,
+        _output(file.path, graph),
+        first,
+        _TYPES[kind],
+        shape[0],
+        _size(file, shape[2:] if first else shape[1:3], what),
+    )
+
+
+def _colours(shape: Sequence[int | None]) -> int:
+    """The axis of the three colours, 0 for none; an open second axis is PyTorch's habit."""
+    axes = [axis for wanted in (3, None) for axis in (1, 3) if shape[axis] == wanted]
+    return axes[0] if axes else 0
+
+
+def _size(file: ThirdPartyFile, sides: Sequence[int | None], what: str) -> Size:
+    """The network input, from what was given and the sides that the graph fixes."""
+    given, option = file.size, file.options.size
+    if given is None:
+        height, width = sides
+        if height is None or width is None:
+            raise UsageError(f"{what} leaves its size open; say {option} WIDTHxHEIGHT")
+        return Size(height, width)
+    if any(side not in (None, wanted) for side, wanted in zip(sides, given, strict=True)):
+        fixed = "x".join("any" if side is None else str(side) for side in reversed(sides))
+        raise UsageError(f"{what} takes {fixed}, not {given}; use that size as {option}")
+    return given
+
+
+def _output(path: Path, graph: onnx.GraphProto) -> str:
+    """Name of the tensor that is the depth."""
+    outputs = list(graph.output)
+    if len(outputs) > 1:
+        likely = ("depth", "disp")
+        named = [info for info in outputs if any(word in info.name.lower() for word in likely)]
+        if len(named) != 1:
+            raise ModelFileError(
+                f"{path} answers with {_names(outputs)}, and which is the depth cannot be told; "
+                "keep that one with onnx.utils.extract_model"
+            )
+        outputs = named
+    (depth,) = outputs
+    shape = _shape(depth)
+    fits = shape is None or len(shape) == 3 or (len(shape) == 4 and map_axis(shape))
+    if not fits or _kind(depth) not in _ANSWERS:
+        raise ModelFileError(
+            f"output {depth.name!r} of {path} is {_kind(depth)} {_said(shape)}; export it with "
+            "one float map an image: (B, 1, H, W), (B, H, W) or (B, H, W, 1)"
+        )
+    name: str = depth.name
+    return name
+
+
+def map_axis(shape: Sequence[int | None]) -> int:
+    """The axis of four that is or can be of length 1, 0 for none."""
+    axes = [axis for wanted in (1, None) for axis in (1, 3) if shape[axis] == wanted]
+    return axes[0] if axes else 0
+
+
+def _shape(info: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
+    """A tensor's sides, None where they are open; None where not even their number is known."""
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return tuple(dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim)
+
+
+def _kind(info: onnx.ValueInfoProto) -> str:
+    """ONNX's name of a tensor's type."""
+    return str(require("onnx", "export").TensorProto.DataType.Name(info.type.tensor_type.elem_type))
+
+
+def _said(shape: Sequence[int | None] | None) -> str:
+    if shape is None:
+        return "(unknown)"
+    return f"({', '.join('open' if side is None else str(side) for side in shape)})"
+
+
+def _names(infos: Sequence[onnx.ValueInfoProto]) -> str:
+    return ", ".join(repr(info.name) for info in infos) or "nothing"

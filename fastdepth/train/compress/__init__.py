@@ -1,0 +1,1 @@
+"""What training has to do with compression: distillation and pruning."""

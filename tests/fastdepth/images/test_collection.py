@@ -1,0 +1,201 @@
+"""Images come from files, folders, shards and lists: in order, by name, and none is kept."""
+
+from __future__ import annotations
+
+import gc
+import io
+import pickle
+import shutil
+import tarfile
+import time
+import tracemalloc
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fastdepth.errors import ImageError, UsageError
+from fastdepth.images.collection import open_images, unique_names
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+PNG = cv2.imencode(".png", PIXELS[..., ::-1])[1].tobytes()
+
+
+def names(*paths: Path, leave_out: Path | None = None) -> list[str]:
+    return [image.name for image in open_images(paths, leave_out=leave_out)]
+
+
+def stems(path: Path) -> list[str]:
+    return [image.stem for image in open_images(path)]
+
+
+def put(folder: Path, *files: str, content: bytes = PNG) -> Path:
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(content)
+    return folder
+
+
+def tar(path: Path, *members: str, content: bytes = PNG) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as shard:
+        for name in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            shard.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_a_folder_in_order_with_what_lies_below(tmp_path: Path) -> None:
+    put(tmp_path, "b.png", "a.jpg", "B.JPG", "z/2.webp", "z/1.png", "c/d/e.tiff")
+    put(tmp_path, "notes.txt", ".hidden.jpg", "a.jpg.part", ".git/x.png", "depth.npy")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    found = ["B.JPG", "a.jpg", "b.png", "c/d/e.tiff", "z/1.png", "z/2.webp"]
+    assert names(tmp_path) == found
+    assert [image.name for image in open_images(str(tmp_path))] == found
+
+
+def test_every_source_gives_the_pixels(tmp_path: Path) -> None:
+    put(tmp_path / "in", "a.png")
+    tar(tmp_path / "in" / "b.tar", "one.png", "two/three.png")
+    (tmp_path / "list.txt").write_text("in/a.png\nin/b.tar\n")
+    for path in tmp_path / "in", tmp_path / "list.txt":
+        images = list(open_images(path))
+        assert len(images) == 3
+        for image in images:
+            sent = pickle.loads(pickle.dumps(image))
+            np.testing.assert_array_equal(sent.read(), PIXELS)
+
+
+def test_only_images_of_a_shard_named_below_it(tmp_path: Path) -> None:
+    shard = tar(
+        tmp_path / "x-000001.tar",
+        *("000.jpg", "000.json", "000.cls", "dir/001.png", "dir/._001.png"),
+        *("./002.jpg", "/003.jpg", "../../004.jpg"),
+    )
+    found = ["000.jpg", "dir/001.png", "002.jpg", "003.jpg", "004.jpg"]
+    assert names(shard) == [f"x-000001.tar/{name}" for name in found]
+    assert names(tmp_path) == names(shard)
+
+
+def test_several_sources_are_kept_apart(tmp_path: Path) -> None:
+    put(tmp_path / "a", "1.jpg", "2.jpg")
+    put(tmp_path / "b", "1.jpg", "a.jpg")
+    shards = [tar(tmp_path / folder / "s.tar", "1.jpg") for folder in ("c", "d")]
+    found = names(tmp_path / "a", tmp_path / "b", *shards, tmp_path / "b" / "1.jpg")
+    singles = ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/a.jpg"]
+    assert found == [*singles, "c_s.tar/1.jpg", "d_s.tar/1.jpg", "1.jpg"]
+
+
+def test_stems_stay_unique(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "a.png", "a.png.jpg", "a.JPG", "b.c.jpg", "d/a.jpg")
+    found = stems(tmp_path)
+    assert found == ["a.JPG", "a", "a.png", "a.png.jpg", "b.c", "d/a"]
+    assert stems(tmp_path / "a.png") == ["a"]
+
+
+def test_a_list_is_relative_to_itself_and_leads_nowhere_else(tmp_path: Path) -> None:
+    put(tmp_path, "in/a.jpg", "in/d/b.jpg", "other/c.jpg", "in/outside/e.jpg")
+    lines = ["a.jpg", "", "  ./d/../d/b.jpg ", "../other/c.jpg", str(tmp_path / "in" / "d")]
+    path = tmp_path / "in" / "list.txt"
+    path.write_bytes("\r\n".join([*lines, "outside/e.jpg"]).encode("utf-8-sig"))
+    away = f"outside{tmp_path.as_posix()}"
+    assert names(path) == [
+        *("a.jpg", "d/b.jpg", f"{away}/other/c.jpg", "d/b.jpg"),
+        f"{away}/in/outside/e.jpg",
+    ]
+    for image in open_images(path):
+        image.read()
+
+
+def test_what_is_missing_or_broken_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", content=b"no image")
+    tar(tmp_path / "b.tar", "1.png", content=b"")
+    (tmp_path / "c.tar").write_text("no tar file at all" * 99)
+    cut = tar(tmp_path / "d.tar", "1.png", "2.png")
+    cut.write_bytes(cut.read_bytes()[: 1024 + len(PNG) + 100])
+    spoilt = bytearray(tar(tmp_path / "e.tar", "1.png", "2.png").read_bytes())
+    second = 512 + -(-len(PNG) // 512) * 512
+    spoilt[second : second + 512] = b"?" * 512
+    (tmp_path / "e.tar").write_bytes(spoilt)
+    put(tmp_path, "f.png")
+    (tmp_path / "list.txt").write_text("gone.jpg\na.jpg\nb.tar\nc.tar\nd.tar\ne.tar\nf.png\n")
+    found = []
+    for image in open_images(tmp_path / "list.txt"):
+        try:
+            np.testing.assert_array_equal(image.read(), PIXELS)
+            found.append(f"{image.name} is read")
+        except ImageError as error:
+            found.append(str(error).removeprefix(f"{tmp_path}/"))
+    patterns = [
+        *("gone.jpg does not exist", "a.jpg is not an image", "b.tar/1.png is empty"),
+        *("c.tar is not a whole tar", "d.tar/1.png is read", "d.tar is not a whole tar"),
+        *("e.tar/1.png is read", "e.tar is not a whole tar", "f.png is read"),
+    ]
+    assert len(found) == len(patterns), found
+    assert all(line.startswith(start) for line, start in zip(found, patterns, strict=True)), found
+
+
+def test_a_folder_that_vanishes_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "b/1.png", "c/2.png")
+    found = iter(open_images(tmp_path))
+    assert next(found).name == "a.png"
+    shutil.rmtree(tmp_path / "b")
+    gone, last = found
+    with pytest.raises(ImageError, match="b cannot be read: No such file"):
+        gone.read()
+    assert last.name == "c/2.png"
+
+
+def test_what_cannot_work_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no images given"):
+        open_images([])
+    with pytest.raises(UsageError, match=r"none\.tar does not exist"):
+        open_images(tmp_path / "none.tar")
+    with pytest.raises(UsageError, match="write to another folder"):
+        open_images(tmp_path, leave_out=tmp_path / "x" / "..")
+
+
+def test_the_output_is_not_walked(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "depth/a_depth.png", "more/depth/b.jpg")
+    assert names(tmp_path, leave_out=tmp_path / "depth") == ["a.jpg", "more/depth/b.jpg"]
+
+
+def test_the_first_of_a_million_listed_images(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"{number // 1000}/{number}.jpg\n" for number in range(1_000_000)))
+    tracemalloc.start()
+    started = time.perf_counter()
+    images = open_images(path)
+    assert next(iter(images)).name == "0/0.jpg"
+    assert time.perf_counter() - started < 1
+    assert [image.name for image in islice(images, 2000)][-1] == "1/1999.jpg"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000  # a million names would take six times as much
+
+
+def test_members_of_a_shard_are_not_kept(tmp_path: Path) -> None:
+    shard = tar(tmp_path / "s.tar", *(f"{number}.jpg" for number in range(1002)))
+    images = iter(open_images(shard))
+    next(images)
+    assert [image.name for image in islice(images, 1000)][-1] == "s.tar/1000.jpg"
+    assert sum(type(kept) is tarfile.TarInfo for kept in gc.get_objects()) < 10
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["/x/1.jpg", "/y/2.jpg"], ["1", "2"]),
+        (["/x/1.jpg", "/y/1.jpg"], ["x_1", "y_1"]),
+        (["/x/1.jpg", "/x/1.png"], ["x_1", "x_1_2"]),
+        (["/x/A.jpg", "/y/a.jpg"], ["x_A", "y_a"]),
+        (["/a/z/1.jpg", "/b/z/1.jpg"], ["z_1", "b_z_1"]),
+        (["/a/1.jpg", "/b/1.jpg", "/c/a_1.jpg"], ["a_1", "b_1", "c_a_1"]),
+        (["/1.jpg", "/1.jpg", "/1.jpg"], ["1", "1_2", "1_3"]),
+    ],
+)
+def test_unique_names(paths: list[str], expected: list[str]) -> None:
+    assert unique_names([Path(path) for path in paths]) == expected

@@ -1,0 +1,132 @@
+"""Accuracy comes from the runner that is timed, under the protocol that is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastdepth.data import Sample, open_source, sample_list_hash
+from fastdepth.metrics import evaluate_image
+from fastdepth.preprocess import resize
+from fastdepth.size import Size
+from fastdepth_bench.measure.accuracy import (
+    IN_MEMORY,
+    Yardstick,
+    load_samples,
+    measure_accuracy,
+    timing_batches,
+)
+
+NATIVE = Size(32, 48)
+
+
+def truthful(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The depth that the samples have."""
+    return batch.mean(axis=3, dtype=np.float32)[:, None] / 50
+
+
+def test_a_perfect_runner_is_perfect(
+    samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
+) -> None:
+    scores = measure_accuracy(fake_runner(truthful), samples, yardstick, NATIVE)
+    assert (scores.d1, scores.rmse) == (1, pytest.approx(0, abs=1e-6))
+
+
+def test_images_come_at_the_networks_size(
+    samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
+) -> None:
+    runner, size = fake_runner(truthful), Size(16, 24)
+    scores = measure_accuracy(runner, samples, yardstick, size)
+    assert np.array_equal(runner.seen[0][0], resize(samples[0].image, size))
+    expected = [
+        evaluate_image(truthful(resize(s.image, size)[None])[0, 0], s.depth) for s in samples
+    ]
+    assert scores.rmse == pytest.approx(np.mean([e.rmse for e in expected if e]))
+    assert scores.rmse > 0.1
+
+
+def test_flip_turns_the_mirrored_depth_back(
+    samples: list[Sample], fake_runner: Callable[..., Any]
+) -> None:
+    """Errors that grow from left to right cancel in the mean of image and mirror."""
+
+    def leaning(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return truthful(batch) + np.linspace(-0.5, 0.5, batch.shape[2], dtype=np.float32)
+
+    plain = Yardstick("fake", "", 3, "0" * 12, "eigen")
+    flipped = Yardstick("fake", "", 3, "0" * 12, "eigen", flip=True)
+    assert measure_accuracy(fake_runner(leaning), samples, plain, NATIVE).rmse > 0.2
+    flip = measure_accuracy(fake_runner(leaning), samples, flipped, NATIVE)
+    assert flip.rmse == pytest.approx(0, abs=1e-5)
+
+
+def test_nan_counts_as_wrong(
+    samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
+) -> None:
+    runner = fake_runner(lambda batch: truthful(batch) * np.float32(np.nan))
+    scores = measure_accuracy(runner, samples, yardstick, NATIVE)
+    assert (scores.d1, scores.nonfinite) == (0, scores.pixels)
+
+
+def test_yardstick_names_all_that_decides() -> None:
+    source = open_source("rooms:3", "test")
+    yardstick = Yardstick.of(source, "densedepth")
+    assert yardstick == Yardstick("rooms", "", 3, sample_list_hash(source), "densedepth")
+    assert Yardstick.of(source, "densedepth", split="train").data == "rooms train"
+    line = yardstick.describe()
+    for part in (
+        "rooms",
+        "3 samples",
+        yardstick.sample_hash,
+        "densedepth",
+        "20:460",
+        "0.1",
+        "flip no",
+    ):
+        assert part in line
+
+
+def test_timing_batches_differ(samples: list[Sample]) -> None:
+    size = Size(16, 24)
+    batches = timing_batches(samples, size)
+    assert len({batch.tobytes() for batch in batches}) == 6
+    assert {(batch.shape, batch.dtype.name) for batch in batches} == {((1, 16, 24, 3), "uint8")}
+    assert all(batch.flags.c_contiguous for batch in batches)
+    (mirror,) = (b for b in batches if np.array_equal(b, batches[0][:, :, ::-1]))
+    assert not np.array_equal(mirror, batches[0])
+
+
+def test_timing_batches_of_several(samples: list[Sample]) -> None:
+    batches = timing_batches(samples[:1], Size(16, 24), batch=5)
+    assert [batch.shape for batch in batches] == [(5, 16, 24, 3)] * 2
+    assert not np.array_equal(*batches)
+
+
+class Counted:
+    """A source that counts how often it is read."""
+
+    name = "counted"
+
+    def __init__(self, samples: list[Sample], count: int) -> None:
+        self.names = [str(number) for number in range(count)]
+        self.reads = 0
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        self.reads += 1
+        return self._samples[index % len(self._samples)]
+
+
+def test_only_small_sources_are_held_in_memory(samples: list[Sample]) -> None:
+    small, large = Counted(samples, 4), Counted(samples, IN_MEMORY + 1)
+    held = load_samples(small)
+    assert (len(held), held[3].name, small.reads) == (4, samples[0].name, 4)
+    assert load_samples(large) is large
+    assert large.reads == 0

@@ -1,0 +1,82 @@
+"""The script that wants a GPU, as far as a CPU goes: all of it but the GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from fastdepth.variants import VARIANTS
+from fastdepth_bench.case import Case
+from fastdepth_bench.machine.environment import Environment
+from fastdepth_bench.measure import gpu
+from fastdepth_bench.measure.accuracy import Yardstick
+from fastdepth_bench.measure.gpu import DRY, FULL, GPU_TARGETS, main
+from fastdepth_bench.results.result import SCHEMA_FILE, Report, Result
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "gpu.sh"
+
+
+@pytest.mark.slow
+def test_dry_run(tmp_path: Path) -> None:
+    output = tmp_path / "gpu.json"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    words = ["bash", str(SCRIPT), "--dry-run", "--output", str(output)]
+    own = {"PATH": path, "FASTDEPTH_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(words, env=os.environ | own, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    content: dict[str, Any] = json.loads(output.read_text())
+    jsonschema.validate(content, json.loads(SCHEMA_FILE.read_text()))
+    rows = {(row["runtime"], row["precision"]): row for row in content["rows"]}
+    assert set(rows) == {(target.name, name) for target in GPU_TARGETS for name in DRY.precision}
+    for target in GPU_TARGETS:
+        row = rows[target.name, "fp32"]
+        if target.runs_on("cpu"):
+            assert row["fps"] > 0
+            assert row["max_difference_to_torch"] < 1e-4
+        else:
+            assert "runs on cuda alone" in row["error"]
+    assert "frames/s" in done.stderr
+
+
+def test_all_variants_and_precisions_are_asked_for() -> None:
+    assert FULL.variant == tuple(VARIANTS)
+    asked = {(case.runtime, case.precision) for case in _cases()}
+    assert asked == {(t.name, p) for t in GPU_TARGETS for p in t.precisions}
+
+
+def _cases() -> list[Any]:
+    return replace(FULL, runtime=tuple(target.name for target in GPU_TARGETS)).cases()
+
+
+def test_without_a_gpu_it_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["--output", str(tmp_path / "gpu.json")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gpu.sh: no GPU that PyTorch")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_row_that_should_run_and_fails_gives_status_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: Environment,
+    case: Case,
+    yardstick: Yardstick,
+) -> None:
+    whole, failed = Result(case, yardstick), Result(case, yardstick, error="no memory")
+    elsewhere = Result(replace(case, runtime="tensorrt"), yardstick, error="runs on cuda alone")
+    for rows, status in (((whole, elsewhere), 0), ((whole, failed), 1)):
+        measured = Report(environment, rows)
+        monkeypatch.setattr(gpu, "measure_gpu", lambda *_, measured=measured: measured)
+        assert main(["--dry-run", "--output", str(tmp_path / "gpu.json")]) == status

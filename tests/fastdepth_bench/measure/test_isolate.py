@@ -1,0 +1,67 @@
+"""Work in a process of its own is heard, answered, and survived."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from fastdepth.errors import DeviceError, FastDepthError
+from fastdepth_bench.measure.isolate import ProcessError, in_own_process, one_line
+
+
+def tell(say, number, *, factor=1):
+    say("half")
+    say(f"terminal {sys.stderr.isatty()}")
+    return os.getpid(), np.full(3, number * factor)
+
+
+def fail(say, kind):
+    raise kind("no\nmemory")
+
+
+def die(say, how):
+    os.kill(os.getpid(), how)
+
+
+def leave(say):
+    os._exit(3)
+
+
+@pytest.fixture
+def heard():
+    return []
+
+
+def test_it_answers_from_another_process_and_says_what_it_does(heard):
+    process, numbers = in_own_process(tell, heard.append, 2, factor=3)
+    assert process != os.getpid()
+    assert numbers.tolist() == [6, 6, 6]
+    assert heard == ["half", "terminal False"]
+
+
+@pytest.mark.parametrize(
+    ("work", "argument", "message"),
+    [
+        (fail, RuntimeError, "RuntimeError: no memory"),
+        (fail, DeviceError, "no memory"),
+        (die, signal.SIGKILL, "its process was killed by SIGKILL, as one does that takes too much"),
+        (die, signal.SIGSEGV, "its process was killed by SIGSEGV"),
+        (leave, None, "its process ended with status 3 and no answer"),
+    ],
+    ids=["exception", "error of the tree", "killed", "crash", "exit"],
+)
+def test_whatever_ends_it_is_one_line(work, argument, message, heard):
+    arguments = () if argument is None else (argument,)
+    with pytest.raises(ProcessError) as caught:
+        in_own_process(work, heard.append, *arguments)
+    assert str(caught.value).startswith(message)
+    assert isinstance(caught.value, FastDepthError)
+
+
+def test_an_exception_is_one_line():
+    assert one_line(ValueError("a\n  b")) == "ValueError: a b"
+    assert one_line(DeviceError("a\n  b")) == "a b"

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_up_results import failed_row, latency, new_row, old_row, report
+
+from fastdepth_bench.cli import main
+from fastdepth_bench.report.compare import verdict
+from fastdepth_bench.report.comparison import Limits, compare
+
+
+def words(old, new, limits=Limits()):
+    """What is worse and what is better between one row and another."""
+    (found,) = compare(report(old), report(new), limits)
+    return [word for word, _ in found.worse], [word for word, _ in found.better]
+
+
+def test_nothing_changed():
+    for row in (old_row(), new_row(), failed_row()):
+        assert words(row, row) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ([9.8, 10.2], [9.0, 9.7], (["slower"], [])),
+        ([9.8, 10.2], [9.0, 9.9], ([], [])),
+        ([9.8, 10.2], [10.3, 11.0], ([], ["faster"])),
+    ],
+)
+def test_intervals_that_do_not_overlap(old, new, found):
+    before, now = (
+        new_row(fps=sum(span) / 2, fps_interval=span, p50=1e3 / (sum(span) / 2))
+        for span in (old, new)
+    )
+    assert words(before, now) == found
+
+
+@pytest.mark.parametrize(
+    ("p50", "iqr", "found"),
+    [
+        (104.0, 1.0, ([], [])),  # within 5 %
+        (107.0, 1.0, (["slower"], [])),
+        (94.0, 1.0, ([], ["faster"])),
+        (107.0, 60.0, ([], [])),  # notches of 1.57 * 60 / sqrt(100) = 9.4 ms each
+        (125.0, 60.0, (["slower"], [])),
+    ],
+)
+def test_medians_of_single_runs(p50, iqr, found):
+    old = old_row(latency_ms=latency(100.0, iqr))
+    assert words(old, old_row(p50=p50, latency_ms=latency(p50, iqr))) == found
+
+
+def test_an_interval_on_one_side_alone_is_not_enough():
+    old = old_row()
+    assert words(old, new_row(p50=103.0, fps_interval=[9.70, 9.72])) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("metrics", "found"),
+    [
+        ({"d1": 0.5951}, ([], [])),
+        ({"d1": 0.5949}, (["less accurate"], [])),
+        ({"d3": 0.97}, (["less accurate"], [])),
+        ({"d1": 0.61}, ([], ["more accurate"])),
+        ({"rmse": 0.81}, ([], [])),
+        ({"rmse": 0.82}, (["less accurate"], [])),
+        ({"d1": 0.61, "rmse": 0.9}, (["less accurate"], ["more accurate"])),
+        ({"nonfinite": 1}, (["not finite"], [])),
+        (None, (["unscored"], [])),
+    ],
+)
+def test_scores(metrics, found):
+    assert words(old_row(), old_row(metrics=metrics)) == found
+
+
+def test_tolerances_are_the_users():
+    worse = old_row(metrics={"d1": 0.58, "rmse": 0.9})
+    assert words(old_row(), worse, Limits(0.03, 0.2)) == ([], [])
+    (found,) = compare(report(old_row()), report(worse))
+    ((_, figures),) = found.worse
+    assert figures == "d1 0.6000 -> 0.5800, rmse 0.8000 -> 0.9000"
+
+
+def test_files_that_grew():
+    assert words(old_row(bytes=1000), old_row(bytes=1009)) == ([], [])
+    assert words(old_row(bytes=1000), old_row(bytes=1011)) == (["larger"], [])
+    assert words(old_row(bytes=1000), old_row(bytes=900)) == ([], ["smaller"])
+
+
+def test_failures():
+    assert words(old_row(), failed_row()) == (["fails"], [])
+    assert words(failed_row(), old_row()) == ([], ["works"])
+
+
+def test_rows_that_come_and_go():
+    old, new = report(old_row(), old_row("unet128")), report(old_row(), old_row("unet256"))
+    same, gone, added = compare(old, new)
+    assert (same.worse, [word for word, _ in gone.worse], added.worse) == ((), ["missing"], ())
+    assert verdict([same, gone, added]) == "REGRESSION in 1 of 3 rows: 1 missing"
+    assert verdict([same, added]) == "no regression in 2 rows, none changed beyond noise"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": [240, 320]},
+        {"threads": 1},
+        {"batch": 2},
+        {"fold": False},
+        {"weights": "mine"},
+        {"precision": "int8"},
+        {"sample_hash": "0" * 12},
+        {"scenario": "server", "queries": {"rate": 5.0}},
+    ],
+)
+def test_unlike_rows_are_not_compared(change):
+    found = compare(report(new_row()), report(new_row(**change)))
+    assert [(each.old is None, each.new is None) for each in found] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_the_best_batch_offline_may_change():
+    old, new = (new_row(scenario="offline", batch=batch) for batch in (8, 16))
+    assert words(old, new) == ([], [])
+
+
+def test_a_server_that_no_longer_keeps_up():
+    calm, late = (
+        new_row(scenario="server", queries={"rate": 5.0, "p99_ms": 9.0, "overloaded": over})
+        for over in (False, True)
+    )
+    assert words(calm, late) == (["overloaded"], [])
+
+
+def test_rows_that_measure_the_same_are_told_apart_by_their_order():
+    rows = [old_row(), old_row(p50=200)]
+    assert all(not each.worse for each in compare(report(*rows), report(*rows)))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Writes two results files and answers with their names."""
+
+    def write(old, new):
+        paths = [tmp_path / "old.json", tmp_path / "new.json"]
+        for path, content in zip(paths, (old, new), strict=True):
+            path.write_text(json.dumps(content))
+        return [str(path) for path in paths]
+
+    return write
+
+
+def test_the_command_tells_by_its_exit_status(files, capsys):
+    assert main(["compare", *files(report(old_row()), report(old_row()))]) == 0
+    assert capsys.readouterr().out.endswith("no regression in 1 row, none changed beyond noise\n")
+    worse = report(old_row(p50=130.0), busy=True, other_load=2.0)
+    assert main(["compare", *files(report(old_row()), worse)]) == 1
+    said = capsys.readouterr().out
+    assert "0.77x" in said
+    assert "#1 unet128-dws: slower: 10.00 -> 7.69 frames/s, -23.1 %; noise 5.0 %" in said
+    assert "new.json: BUSY MACHINE: other processes used 2.0 cores" in said
+    assert said.endswith("REGRESSION in 1 of 1 row: 1 slower\n")
+
+
+def test_other_machines_compare_in_accuracy_alone(files, capsys):
+    old, new = report(old_row()), report(old_row(p50=900.0, threads=8), cpu="another")
+    assert main(["compare", *files(old, new)]) == 2
+    assert "--other-machine" in capsys.readouterr().err
+    assert main(["compare", *files(old, new), "--other-machine"]) == 0
+    assert "frames/s" not in capsys.readouterr().out
+    new["rows"][0]["metrics"]["d1"] = 0.5
+    assert main(["compare", *files(old, new), "--other-machine"]) == 1
+
+
+@pytest.mark.parametrize("words", ["--tolerance -1", "--error-tolerance 1"])
+def test_tolerances_that_cannot_be(files, words, capsys):
+    assert main(["compare", *files(report(old_row()), report(old_row())), *words.split()]) == 2
+    assert "must be 0 to below 1" in capsys.readouterr().err
+
+
+def test_misuse_is_one_line(files, capsys):
+    folding = report({}) | {"rates": {}}
+    for words in (["a.json"], ["a.json", "b.json"], files(folding, report(old_row()))):
+        assert main(["compare", *words]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("fastdepth-bench compare: ")
+        assert error.count("\n") == 1
+
+
+def test_help_shows_how(capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    assert "fastdepth-bench compare old.json new.json" in capsys.readouterr().out
