@@ -20,13 +20,13 @@ from fastdepth.metrics import Scores
 from fastdepth.size import Size
 from fastdepth.weights import WeightsCard
 from fastdepth_bench.case import Case
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.bootstrap import Interval
 from fastdepth_bench.measure.pooling import Pooled, Stages
 from fastdepth_bench.measure.run import run
 from fastdepth_bench.measure.timing import Timing, WarmUp
 from fastdepth_bench.options import Options
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.result import Report
 
 VARIANT, SMALL = "unet128-dws-75", "312x240"

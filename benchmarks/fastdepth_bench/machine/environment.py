@@ -6,15 +6,16 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import fastdepth
 from fastdepth.images.parallel import usable_cores
+from fastdepth_bench.results.environment import Environment
 
 PACKAGES = (
     "torch",
@@ -57,84 +58,6 @@ _GPU_FIGURES = {
 
 BUSY = 0.5
 """Cores used by other processes from which figures are marked as taken on a busy machine."""
-
-
-@dataclass(frozen=True)
-class Environment:
-    """Where and when a run was made.
-
-    Attributes:
-        cpu: model of the processor.
-        cores: logical cores of the machine.
-        usable_cores: those that this process may use.
-        gpus: models of the NVIDIA GPUs, with their drivers.
-        os: system and release.
-        python: version.
-        packages: versions by name; None where it is not installed.
-        fastdepth: version.
-        commit: git commit of the checkout, with ``+changes`` where files differ; None elsewhere.
-        governor: CPU frequency governor, where it can be read.
-        date: start of the run, UTC.
-        load_before: average number of runnable processes in the minute before, where known.
-        load_after: the same after the run, own work included.
-        other_load: cores that other processes used on average during the run, where known.
-        busy: whether that is more than ``BUSY``.
-        cpu_mhz: mean clock of the usable cores at the end of the run [MHz], where it can be read.
-        cpu_max_mhz: highest clock of the fastest of them [MHz], where it can be read.
-        turbo: whether cores may exceed their base clock, where it can be read.
-        affinity: numbers of the cores that this process may use; empty where nobody tells.
-        gpu_clocks: by GPU, in the order of ``gpus``: clocks at the end of the run [MHz] and power
-            limit [W]; None what nvidia-smi does not tell.
-        variables: those of ``VARIABLES`` that are set.
-        memory_bytes: main memory of the machine, where it can be read.
-    """
-
-    cpu: str
-    cores: int
-    usable_cores: int
-    gpus: tuple[str, ...]
-    os: str
-    python: str
-    packages: dict[str, str | None]
-    fastdepth: str
-    commit: str | None
-    governor: str | None
-    date: str
-    load_before: float | None
-    load_after: float | None
-    other_load: float | None
-    busy: bool
-    cpu_mhz: float | None = None
-    cpu_max_mhz: float | None = None
-    turbo: bool | None = None
-    affinity: tuple[int, ...] = ()
-    gpu_clocks: tuple[dict[str, float | None], ...] = ()
-    variables: dict[str, str] = field(default_factory=dict)
-    memory_bytes: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """All fields by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> Environment:
-        """What :meth:`as_dict` gave.
-
-        Keys that a later fastdepth added are ignored, and what an earlier one did not record is
-        left at its default.
-        """
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in entries.items() if key in known})
-
-    def describe(self) -> str:
-        """One line to print below a table."""
-        versions = ", ".join(f"{name} {found}" for name, found in self.packages.items() if found)
-        where = [self.cpu, f"{self.usable_cores} of {self.cores} cores", *self.gpus, self.os]
-        commit = f" ({self.commit[:12]}{'+' if '+' in self.commit else ''})" if self.commit else ""
-        return (
-            f"{'; '.join(where)}; Python {self.python}, {versions}; "
-            f"fastdepth {self.fastdepth}{commit}; {self.date}"
-        )
 
 
 class EnvironmentRecorder:

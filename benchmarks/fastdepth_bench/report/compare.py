@@ -14,9 +14,9 @@ import tyro
 
 from fastdepth.console import print_table, run_command
 from fastdepth.errors import UsageError
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.comparison import Comparison, Limits, compare
 from fastdepth_bench.report.terminal import busy_lines
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import is_folding, machine, read_results, short_names
 
 DESCRIPTION = """Compare two results files: what got faster, slower or less accurate beyond noise.

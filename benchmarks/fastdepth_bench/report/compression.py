@@ -14,9 +14,9 @@ from typing import Any
 from fastdepth.errors import UsageError
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.case import PLAIN
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.markdown import COLUMNS, OPTIONAL, between, caption, number, table
 from fastdepth_bench.report.terminal import signed
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import (
     SINGLE_STREAM,
     Row,

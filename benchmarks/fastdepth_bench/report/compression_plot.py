@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from fastdepth.extras import require
 from fastdepth.files import make_folder, replacing
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.compression import LEVERS, PLOTS, Reports, comparisons, scored
 from fastdepth_bench.report.labels import place_labels
 from fastdepth_bench.report.plots import DPI, FONTS, GREY, STYLES, WIDTH, add_footer, footer
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import Row, network, short_names
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastdepth.data import Source, sample_list_hash
 from fastdepth_bench.case import Case
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.machine.roofline import Ceiling, Rates
 from fastdepth_bench.measure.bootstrap import Interval
 from fastdepth_bench.measure.exactness import Exactness
 from fastdepth_bench.measure.timing import Timing
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.result import SCHEMA_FILE as ROWS_SCHEMA
 from fastdepth_bench.results.result import timing_keys
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastdepth.size import Size
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.machine.roofline import Rates
 from fastdepth_bench.measure.bootstrap import CONFIDENCE
 from fastdepth_bench.report.markdown import number, table
 from fastdepth_bench.report.terminal import busy_lines, print_lines
+from fastdepth_bench.results.environment import Environment
 
 if TYPE_CHECKING:
     from rich.console import Console

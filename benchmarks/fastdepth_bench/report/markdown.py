@@ -7,8 +7,8 @@ from typing import Any
 
 from fastdepth.errors import UsageError
 from fastdepth.size import Size
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.terminal import signed
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import SINGLE_STREAM, YARDSTICK, Row, network, scenario, target
 
 Cell = Callable[[Row], str]

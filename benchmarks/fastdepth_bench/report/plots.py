@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastdepth.extras import require
 from fastdepth.files import make_folder, replacing
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.labels import place_labels
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import (
     CIRCUMSTANCES,
     YARDSTICK,

@@ -9,7 +9,7 @@ from typing import Any
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
-from fastdepth_bench.machine.environment import Environment
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import (
     SINGLE_STREAM,
     Row,

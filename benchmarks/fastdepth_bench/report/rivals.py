@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.markdown import COLUMNS, OPTIONAL, Cell, caption, number, table
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import Row, network
 
 

@@ -9,8 +9,8 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.published import SYSTEMS, System
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.case import REFERENCE
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.report.markdown import millions, number, table
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.reading import Row, is_learnt
 
 HEADINGS = (

@@ -8,11 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fastdepth_bench.case import PLAIN, SERVER, SINGLE_STREAM
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.bootstrap import Interval
 from fastdepth_bench.measure.pooling import Pooled, Versus
 from fastdepth_bench.measure.timing import NOISY
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.result import Report, Result
 
 if TYPE_CHECKING:

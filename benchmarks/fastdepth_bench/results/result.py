@@ -18,11 +18,11 @@ from fastdepth.metrics import Scores
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth_bench.case import REFERENCE, SINGLE_STREAM, Case
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.machine.roofline import Ceiling, Rates
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.pooling import FromDisk, Pooled
 from fastdepth_bench.measure.timing import Timing
+from fastdepth_bench.results.environment import Environment
 
 if TYPE_CHECKING:
     from fastdepth_export.cost import GraphCost

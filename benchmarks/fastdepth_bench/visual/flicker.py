@@ -35,9 +35,10 @@ from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.case import Case
 from fastdepth_bench.cli import output
-from fastdepth_bench.machine.environment import Environment, EnvironmentRecorder
+from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.measure.accuracy import infer_image
 from fastdepth_bench.options import Options
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.runners.opening import open_runner
 from fastdepth_bench.runners.protocol import Infers
 from fastdepth_bench.visual.motion import Motion, count_frames, find_motion, read_video

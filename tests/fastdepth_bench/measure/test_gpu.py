@@ -15,10 +15,10 @@ import pytest
 
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.case import Case
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.measure import gpu
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.gpu import DRY, FULL, GPU_TARGETS, main
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.result import SCHEMA_FILE, Report, Result
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "gpu.sh"

@@ -10,12 +10,12 @@ from rich.console import Console
 
 from fastdepth.metrics import Scores
 from fastdepth_bench.case import Case
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.machine.roofline import Rates
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.bootstrap import Interval
 from fastdepth_bench.measure.pooling import Arrivals, FromDisk, Pooled, Versus
 from fastdepth_bench.report.terminal import print_report, signed
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.result import Report, Result, compare_with_torch
 from fastdepth_export.cost import GraphCost
 

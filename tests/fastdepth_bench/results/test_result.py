@@ -13,9 +13,9 @@ import pytest
 
 from fastdepth.metrics import Scores
 from fastdepth_bench.case import Case
-from fastdepth_bench.machine.environment import Environment
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.pooling import Pooled
+from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.result import SCHEMA_FILE, Report, Result, compare_with_torch
 
 

@@ -1,0 +1,150 @@
+"""Results files: all rows of a run and the machine that they were measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fastdepth.errors import InputError, UsageError
+from fastdepth_bench.results.environment import Environment
+from fastdepth_bench.results.row import Row
+
+SCHEMA: Literal[1] = 1
+"""Raised when a key of the JSON changes its meaning or goes; new keys do not raise it."""
+
+FOLDER = Path("benchmarks") / "results"
+"""Of the committed results files, in a checkout."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows of a run.
+
+    Attributes:
+        environment: the machine, its software, and when
+        rows: what was measured, in the order in which it was asked for
+        schema: number of this layout
+    """
+
+    environment: Environment
+    rows: tuple[Row, ...]
+    schema: Literal[1] = SCHEMA
+
+    @property
+    def failed(self) -> bool:
+        """Whether any row is without figures."""
+        return any(row.error for row in self.rows)
+
+    def to_json(self) -> str:
+        """One JSON object, as ``result.schema.json`` describes it; no NaN in it."""
+        return json.dumps(msgspec.to_builtins(self), indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, content: Any, name: str = "the file") -> Report:
+        """What :meth:`to_json` wrote, parsed; files of any earlier fastdepth too.
+
+        Args:
+            content: parsed JSON. Keys that a later fastdepth added are ignored.
+            name: what messages call it.
+
+        Raises:
+            InputError: it is no such content; the message names the key at fault.
+        """
+        if not isinstance(content, dict) or not content.get("rows"):
+            raise InputError(f"{name} has no rows; give what fastdepth-bench --json wrote")
+        if content.get("schema") != SCHEMA:
+            found = content.get("schema")
+            raise InputError(f"{name} has schema {found}, this fastdepth reads {SCHEMA}; update it")
+        try:
+            return msgspec.convert(_upgraded(content), cls)
+        except (msgspec.ValidationError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{name}: {error}; measure it again") from None
+
+
+def read_report(path: str | Path) -> Report:
+    """Read a results file.
+
+    Raises:
+        InputError: it cannot be read, or is not such a file.
+    """
+    try:
+        content = msgspec.json.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise InputError(f"{path} is not JSON; give what fastdepth-bench --json wrote") from None
+    return Report.from_json(content, str(path))
+
+
+def read_reports(paths: Iterable[Path]) -> dict[Path, Report]:
+    """Several results files, each as :func:`read_report`."""
+    return {path: read_report(path) for path in paths}
+
+
+def committed_results(checkout: Path) -> list[Path]:
+    """The results files of a checkout, by name.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = sorted((checkout / FOLDER).glob("*.json"))
+    if not found:
+        raise UsageError(f"no {FOLDER}/*.json here; name results files, or run in a checkout")
+    return found
+
+
+def _upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Content as it is written now; files of the folding benchmark, which is gone, were others."""
+    if "rates" not in content:
+        return content
+    rows = [_of_folding(content, row) for row in content["rows"] if row["fps"]]
+    return {**content, "rows": rows}
+
+
+def _of_folding(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the folding benchmark, with the keys of today's."""
+    rates, bound, speedup = content["rates"], row["ceiling_ms"], row["speedup"]
+    plain = next(r for r in content["rows"] if (r["variant"], r["form"]) == _plain(row))
+    against = speedup and {
+        "name": f"{row['variant']}:plain",
+        "size": row["size"],
+        "ratio": speedup["value"],
+        "low": speedup["low"],
+        "high": speedup["high"],
+        "p50_ms": plain["latency_ms"]["p50"],
+    }
+    ceiling = {
+        "least_ms": max(bound["arithmetic"], bound["memory"]),
+        "share": row["ceiling_share"],
+        "binds": bound["binds"],
+        "macs_per_second": rates["macs_per_second"],
+        "bytes_per_second": rates["bytes_per_second"],
+    }
+    same = {key: content[key] for key in ("data", "samples", "sample_hash")}
+    return {
+        **dict.fromkeys(("params", "metrics", "d1_minus_torch", "error")),
+        **row,
+        **same,
+        "runtime": "onnxruntime",
+        "precision": "fp32",
+        "device": "cpu",
+        "threads": rates["threads"],
+        "depth_kind": "",
+        "protocol": "exactness",
+        "protocol_description": "no accuracy; depth compared pixel by pixel",
+        "flip": False,
+        "fold": row["form"] == "folded",
+        "ceiling": ceiling,
+        "against": against,
+        "max_difference_to_against": row["difference_to_plain"] if against else None,
+        "max_difference_to_float64": row["difference_to_float64"],
+    }
+
+
+def _plain(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["variant"], "plain"
