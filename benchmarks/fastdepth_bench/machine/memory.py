@@ -17,12 +17,9 @@ from fastdepth_bench.machine.nvml import Gpu
 
 _PROCESS = Path("/proc/self")
 
-_RESET_PEAK = "5"
-"""What Linux takes in clear_refs as the wish to forget the peak; see proc(5)."""
-
 
 def peak_resident_bytes() -> int | None:
-    """Peak resident set of this process since its start or the last :func:`reset_peak`.
+    """Peak resident set of this process since its start.
 
     On Linux VmHWM, not ru_maxrss: that one survives fork and exec, so that a child starts with
     the peak of whoever started it.
@@ -40,15 +37,6 @@ def peak_resident_bytes() -> int | None:
         return None
     peak = int(usage.getrusage(usage.RUSAGE_SELF).ru_maxrss)
     return peak if platform.system() == "Darwin" else 1024 * peak
-
-
-def reset_peak() -> bool:
-    """Let the peak begin anew at what is resident now; whether the system can do that."""
-    try:
-        (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
-    except OSError:
-        return False
-    return True
 
 
 def _high_water_mark() -> int | None:

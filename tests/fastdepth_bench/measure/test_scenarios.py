@@ -10,7 +10,7 @@ import pytest
 
 from fastdepth.errors import ParityError, UsageError
 from fastdepth_bench.measure import scenarios
-from fastdepth_bench.measure.scenarios import back_to_back, multi_stream, server, wait_until
+from fastdepth_bench.measure.scenarios import back_to_back, server, wait_until
 
 SERVICE = 0.005
 
@@ -168,19 +168,6 @@ def test_the_server_runs_by_the_real_clock_too(fake_runner):
     assert not found.overloaded
 
 
-def test_a_query_is_a_frame_of_each_camera(working):
-    runner = working(steady(0.01))
-    found = multi_stream(runner, frames(6), 4, seconds=1.0)
-    assert {batch.shape for batch in runner.seen} == {(4, 8, 8, 3)}
-    assert (found.timing.batch, found.timing.n) == (4, pytest.approx(100, abs=1))
-    assert found.timing.p99 == pytest.approx(10)
-    assert found.achieved_rate == pytest.approx(100)
-    assert found.fps == pytest.approx(400)
-    assert (found.rate, found.overloaded) == (None, None)
-    with pytest.raises(UsageError, match="1 or more"):
-        multi_stream(runner, frames(), 0, seconds=1.0)
-
-
 def test_every_query_counts_and_the_rate_is_no_median(working):
     times = itertools.chain([0.01] * 30, itertools.cycle([0.01, 0.03]))
     found = back_to_back(working(times), batches(), seconds=2.0)
@@ -190,25 +177,9 @@ def test_every_query_counts_and_the_rate_is_no_median(working):
     assert found.timing.p99 == pytest.approx(30)
 
 
-def test_the_row_of_a_results_file(working):
-    found = server(working(steady()), batches(), 100, seconds=1)
-    assert found.as_dict() == {
-        "n": 100,
-        "rate": 100,
-        "samples": 1,
-        "p99_ms": found.timing.p99,
-        "achieved_rate": found.achieved_rate,
-        "overloaded": False,
-    }
-
-
 def test_wrong_answers_and_flattering_inputs_are_refused(fake_runner):
     nan = fake_runner(lambda batch: np.full((len(batch), 1, 8, 8), np.nan, np.float32))
-    for scenario in (
-        lambda runner, found: server(runner, found, 1000, seconds=0.01),
-        lambda runner, found: multi_stream(runner, [b[0] for b in found], 2, seconds=0.01),
-    ):
-        with pytest.raises(ParityError, match="NaN"):
-            scenario(nan, batches())
-        with pytest.raises(UsageError, match="different images"):
-            scenario(fake_runner(), [batches()[0]] * 2)
+    with pytest.raises(ParityError, match="NaN"):
+        server(nan, batches(), 1000, seconds=0.01)
+    with pytest.raises(UsageError, match="different images"):
+        server(fake_runner(), [batches()[0]] * 2, 1000, seconds=0.01)
