@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
+import atexit
 import glob
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fastdepth.console import tell
 from fastdepth.errors import OutputError
+
+CACHE = "FASTDEPTH_CACHE"
+"""Environment variable that names the folder of the cache."""
 
 
 def cache_folder() -> Path:
-    """``$FASTDEPTH_CACHE``, else ``$XDG_CACHE_HOME/fastdepth``, else ``~/.cache/fastdepth``."""
-    if own := os.environ.get("FASTDEPTH_CACHE"):
+    """``$FASTDEPTH_CACHE``, else ``$XDG_CACHE_HOME/fastdepth``, else ``~/.cache/fastdepth``.
+
+    Where there is no such home, or none that can be written, a temporary folder serves this process
+    and those that it starts, which find it in ``$FASTDEPTH_CACHE``; a line on stderr says so.
+    """
+    if own := os.environ.get(CACHE):
         return Path(own).expanduser()
+    folder = _usual_cache()
+    if folder and _can_write(folder):
+        return folder
+    temporary = tempfile.mkdtemp(prefix="fastdepth-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    os.environ[CACHE] = temporary
+    tell(
+        f"fastdepth: cannot write {folder or 'a home folder'}, so what is exported is kept for "
+        f"this run alone; name a folder in {CACHE} to keep it"
+    )
+    return Path(temporary)
+
+
+def _usual_cache() -> Path | None:
+    """Where the cache lies unless something is said; None for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fastdepth"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "fastdepth"
+    except RuntimeError:
+        return None
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def file_hash(path: Path) -> str:

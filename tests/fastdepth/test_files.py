@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +68,31 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_folder() == tmp_path / "home" / ".cache" / "fastdepth"
+
+
+@pytest.mark.parametrize("home", ["/proc/nohome", None])
+def test_a_cache_that_cannot_be_written_is_temporary_and_says_so_once(home):
+    """Also where the system knows no home of the user, whose number may be any in a container."""
+    code = """
+import os, subprocess, sys
+from fastdepth.files import cache_folder, write_bytes
+os.getuid = lambda: 12345678
+write_bytes(cache_folder() / "exports" / "a", b"")
+child = "from fastdepth.files import cache_folder; print(cache_folder())"
+print(cache_folder(), flush=True)
+subprocess.run([sys.executable, "-c", child], check=True)
+"""
+    unset = {"FASTDEPTH_CACHE", "XDG_CACHE_HOME", "HOME"}
+    variables = {k: v for k, v in os.environ.items() if k not in unset}
+    variables |= {"HOME": home} if home else {}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, env=variables, capture_output=True, text=True, check=True)
+    own, childs = done.stdout.splitlines()
+    assert own == childs
+    assert not Path(own).exists()
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"fastdepth: cannot write {home or 'a home folder'}")
+    assert "FASTDEPTH_CACHE" in said
 
 
 def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
