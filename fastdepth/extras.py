@@ -23,9 +23,30 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise  # the package is there, something inside it is broken: do not hide that
-        raise MissingExtraError(
-            f"{module.partition('.')[0]} is not installed; run: pip install 'fastdepth[{extra}]'"
-        ) from None
+        raise _missing(error.name, extra) from None
+
+
+def load(module: str, extra: str) -> ModuleType:
+    """Import a module of fastdepth's that imports optional packages.
+
+    Args:
+        module: its import name.
+        extra: the extra of fastdepth that installs what it needs; empty for none.
+
+    Raises:
+        MissingExtraError: one is not installed; the message is the pip line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        name = error.name or ""
+        if not extra or "." in name or name.startswith("fastdepth"):
+            raise  # something of ours, or inside a package that is there
+        raise _missing(name, extra) from None
+
+
+def _missing(package: str, extra: str) -> MissingExtraError:
+    return MissingExtraError(f"{package} is not installed; run: pip install 'fastdepth[{extra}]'")
 
 
 def check_opencv() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import tyro
 from numpy.typing import NDArray
 
 from fastdepth.camera import Intrinsics, check_focal
-from fastdepth.console import Advance, progress, run_command
+from fastdepth.console import Advance, progress, run_command, tell
 from fastdepth.errors import ImageError, UsageError, look_up
 from fastdepth.files import remove_leftovers_of, replacing
 from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
@@ -199,14 +198,14 @@ def predict(options: Options) -> int:
         for image, problem in ENGINES[engine](function, itertools.chain(few, todo), workers):
             tally.add(image, problem)
             if problem:
-                print(f"{PROG}: {' '.join(problem.split())}", file=sys.stderr)
+                tell(f"{PROG}: {' '.join(problem.split())}")
             advance(note=image.name)
     if tally.total == 0:
         raise UsageError(f"no images in {' '.join(map(str, options.images))}; check the paths")
     if tally.failed < tally.total:
         line = f"{tally.written} of {tally.total} images written to {options.output}"
         line += f", {tally.skipped} skipped, {tally.failed} failed {described}"
-        print(line, file=sys.stderr)
+        tell(line)
     return 2 if tally.failed else 0
 
 

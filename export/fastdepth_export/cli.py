@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import progress, run_command
+from fastdepth.console import progress, run_command, tell
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
@@ -139,12 +138,11 @@ def _run(options: Options) -> None:
     size = sum(path.stat().st_size for path in files_of(output, target))
     inputs = ", ".join(map(str, metadata.sizes))
     lost = f", d1 {metadata.d1_change:+.4f}" if metadata.d1_change is not None else ""
-    print(
+    tell(
         f"{output}: {metadata.variant}, weights {metadata.weights}, input {inputs}, "
         f"opset {metadata.opset}, {metadata.precision}, {size / 1e6:.2f} MB, "
         f"{_contents(output, metadata, target)}"
-        f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}",
-        file=sys.stderr,
+        f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}"
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from fastdepth.console import print_table, run_command
+from fastdepth.console import print_table, run_command, tell
 from fastdepth.errors import UsageError
 from fastdepth.published import SYSTEMS, measured_d1
 from fastdepth.train import TrainingRun, train
@@ -79,11 +78,10 @@ def _run(command: Command) -> int:
     from fastdepth.train.distributed import Processes
 
     if Processes().first:
-        print(
+        tell(
             f"{summary.steps} of {summary.total_steps} steps, "
             f"{summary.images_per_second:.1f} images/s, best validation "
-            f"{summary.monitor} {summary.best:.3f}; checkpoint {summary.checkpoint}",
-            file=sys.stderr,
+            f"{summary.monitor} {summary.best:.3f}; checkpoint {summary.checkpoint}"
         )
     return 130 if summary.interrupted else 0
 

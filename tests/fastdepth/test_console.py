@@ -4,10 +4,19 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from types import ModuleType
 
 import pytest
 
-from fastdepth.console import Stopwatch, progress, run_command
+from fastdepth.console import (
+    Stopwatch,
+    Verb,
+    list_verbs,
+    print_table,
+    progress,
+    run_command,
+    run_verb,
+)
 from fastdepth.errors import ParityError, UsageError
 
 
@@ -95,3 +104,62 @@ def test_a_stopwatch_begins_again_at_each_lap():
     time.sleep(0.02)
     assert watch.lap() >= 0.02
     assert watch.seconds < 0.02
+
+
+VERBS = (
+    Verb("work", "does it", "worker"),
+    Verb("look", "shows it", "looker", extra="glasses"),
+)
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """What the modules of ``VERBS`` are called with."""
+    seen = []
+    for verb in VERBS:
+        module = ModuleType(verb.module)
+        module.main = lambda words, name=verb.name: seen.append((name, words)) or len(seen)
+        monkeypatch.setitem(sys.modules, verb.module, module)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ("work", [])),
+        (["--fast"], ("work", ["--fast"])),
+        (["work", "--fast"], ("work", ["--fast"])),
+        (["look", "here", "--fast"], ("look", ["here", "--fast"])),
+    ],
+)
+def test_the_first_word_is_a_verb_or_the_first_verb_is_meant(called, words, expected):
+    assert run_verb("tool", VERBS, words) == 1
+    assert called == [expected]
+
+
+def test_a_verb_that_is_none_is_one_line(called, capsys):
+    assert run_verb("tool", VERBS, ["lock"]) == 2
+    message = "tool: unknown verb 'lock'; did you mean 'look'? known: work, look\n"
+    assert capsys.readouterr().err == message
+    assert not called
+
+
+def test_a_verb_without_its_extra_is_its_pip_line(monkeypatch, tmp_path, capsys):
+    (tmp_path / "looker.py").write_text("import lens_that_is_nowhere")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run_verb("tool", VERBS, ["look"]) == 2
+    message = "tool: lens_that_is_nowhere is not installed; run: pip install 'fastdepth[glasses]'\n"
+    assert capsys.readouterr().err == message
+
+
+def test_help_has_a_line_a_verb():
+    lines = list_verbs(VERBS).splitlines()
+    assert lines[2:] == ["  work  does it", "  look  shows it"]
+
+
+def test_a_piped_table_is_aligned_and_whole(capsys):
+    long = "x" * 300
+    print_table(("name", "frames/s", "text"), [("[red]a", "10.5", long), ("b", "-", "has words")])
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading == "name    frames/s  text"
+    assert lines == [f"[red]a      10.5  {long}", "b              -  has words"]

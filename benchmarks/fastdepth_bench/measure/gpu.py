@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fastdepth.console import Advance, progress
+from fastdepth.console import Advance, progress, tell
 from fastdepth.errors import FastDepthError
 from fastdepth.files import write_text
 from fastdepth.variants import VARIANTS
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report = measure_gpu(options, advance)
         write_text(words.output, report.to_json())
     except FastDepthError as error:
-        sys.stderr.write(f"gpu.sh: {error}\n")
+        tell(f"gpu.sh: {error}")
         return error.exit_status
     _print_lines(report)
     return int(any(row.error for row in report.rows if not refusal(_target(row), options.device)))
@@ -111,7 +111,7 @@ def _print_lines(report: Report) -> None:
             figures = f"{row.timing.fps:.1f} frames/s, p50 {row.timing.p50:.3f} ms"
             figures += "" if copies is None else f", copies {copies:.3f} ms"
             figures += "" if difference is None else f", at most {difference:.1e} m from PyTorch"
-        sys.stderr.write(f"{row.case}: {figures}\n")
+        tell(f"{row.case}: {figures}")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ def _work(
     options: dict[str, object],
 ) -> None:
     """What the process does."""
-    sys.stderr = _Piped(sys.stderr.buffer, line_buffering=True)
+    if sys.stderr:
+        sys.stderr = _Piped(sys.stderr.buffer, line_buffering=True)
     try:
         _answer(connection, work, arguments, options)
     except (KeyboardInterrupt, BrokenPipeError):  # the parent was interrupted, which tells, or died

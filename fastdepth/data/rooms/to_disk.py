@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 
-from fastdepth.console import progress, run_command
+from fastdepth.console import progress, run_command, tell
 from fastdepth.data.rooms.dataset import ROOM_SIZE, SPLITS, open_rooms, render_room
 from fastdepth.errors import UsageError
 from fastdepth.files import make_folder, write_bytes, write_text
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Drawing) -> None:
-    sys.stderr.write(f"wrote {draw(options)}\n")
+    tell(f"wrote {draw(options)}")
 
 
 if __name__ == "__main__":

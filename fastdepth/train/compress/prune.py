@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastdepth.console import progress, run_command
+from fastdepth.console import progress, run_command, tell
 from fastdepth.errors import DataError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import write_text
@@ -298,9 +298,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: Pruning) -> None:
     left = prune_weights(options)
     percent = left.name.rpartition("-p")[2]
-    sys.stderr.write(
+    tell(
         f"wrote {options.output / left.name}{SUFFIX}; move {options.output / left.widths} to "
-        "fastdepth/models/widths and add to _PRUNED in fastdepth/variants.py:\n"
+        "fastdepth/models/widths and add to _PRUNED in fastdepth/variants.py:"
     )
     sys.stdout.write(f'("{options.variant}", {percent}, {left.params:_}),\n')
 
