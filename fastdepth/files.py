@@ -8,8 +8,9 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def output(name: str | None) -> Iterator[Callable[[str], object]]:
+    """What writes a text where it was asked to: a file that takes the place of ``name`` at the end.
+
+    The file is made now, so that it fails now; ``-`` is stdout, and None is nowhere.
+
+    Yields:
+        A function that takes the text.
+
+    Raises:
+        OutputError: there can be no such file.
+    """
+    if name is None or name == "-":
+        yield sys.stdout.write if name else len
+        return
+    with replacing(name) as temporary:
+        yield temporary.write_text
 
 
 def remove_leftovers(folder: str | Path) -> None:

@@ -266,7 +266,7 @@ _WHOLE = {
 }
 
 # Whole network, percent of its multiply-adds that are gone, exact number of parameters left: the
-# line that python -m fastdepth.train.compress.prune prints.
+# line that fastdepth-train prune prints.
 _PRUNED: tuple[tuple[str, int, int], ...] = (
     ("mnv2-64-dws-70", 20, 1_807_352),
     ("mnv2-64-dws-70", 40, 1_427_536),

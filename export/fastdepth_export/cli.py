@@ -17,6 +17,8 @@ from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import ExportRecipe
 from fastdepth_export.targets import Target
 
+PROG = "fastdepth-export"
+
 DESCRIPTION = """Export a network, compared with PyTorch before it is written.
 
 Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine (TensorRT,
@@ -114,9 +116,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(
-        Options, _run, prog="fastdepth-export", description=DESCRIPTION, arguments=arguments
-    )
+    return run_command(Options, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
 def _run(options: Options) -> None:

@@ -1,111 +1,35 @@
-"""The command ``fastdepth-train``."""
+"""The command ``fastdepth-train``: its verbs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
 
-from fastdepth.console import print_table, run_command, tell
-from fastdepth.errors import UsageError
-from fastdepth.published import SYSTEMS, measured_d1
-from fastdepth.train import TrainingRun, train
-from fastdepth.variants import VARIANTS
+from fastdepth.console import Verb, run_verb
 
-DESCRIPTION = """Train a network.
+PROG = "fastdepth-train"
 
-Examples:
-
-  fastdepth-train --list
-
-  fastdepth-train --variant unet128-dws --data nyu:PATH --output runs/first
-
-  fastdepth-train --variant unet128-dws --data nyu:PATH=3 --data rooms:1000 --output runs/mixed
-
-  fastdepth-train --variant unet128-dws --data nyu:PATH --output runs/first --resume
-
-  fastdepth-train --variant unet128-dws --data nyu:PATH --data pictures:FOLDER --output runs/taught
-      --teacher large.onnx
-
-  torchrun --nproc-per-node 2 --no-python fastdepth-train --variant unet128-dws --data nyu:PATH
-      --output runs/two-gpus --device cuda
-"""
-
-
-HEADINGS = ("variant", "params", "recipe", "reported by", "reported d1", "measured d1")
-
-
-@dataclass(frozen=True)
-class Command(TrainingRun):
-    """Options of ``fastdepth-train``.
-
-    Attributes:
-        variant: network to train; --list shows all.
-        data: source of images with depth: nyu:PATH, rooms or rooms:COUNT, or without for a
-            teacher: pictures:PATH; with =N after it, N passes through it per epoch.
-        output: folder for checkpoints, log and images.
-        list: print a line per variant and leave: its recipe, what was reported of it, measured
-            here with the weights that it ships with.
-    """
-
-    # Asked for by name where they are missing, so that --list needs none of them.
-    variant: str | None = None  # type: ignore[assignment]
-    data: tuple[str, ...] = ()
-    output: Path | None = None  # type: ignore[assignment]
-    list: bool = False
+VERBS = (
+    Verb("train", "train a network; what is done without a verb", "fastdepth.train.command"),
+    Verb(
+        "prune",
+        "leave out the least useful channels of a trained network",
+        "fastdepth.train.compress.prune",
+        "prune",
+    ),
+    Verb(
+        "rooms",
+        "draw rooms onto the disk, to train from often",
+        "fastdepth.data.rooms.to_disk",
+    ),
+    Verb(
+        "ship",
+        "turn a checkpoint into weights with a card, half the bytes",
+        "fastdepth.train.ship",
+        "train",
+    ),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(
-        Command, _run, prog="fastdepth-train", description=DESCRIPTION, arguments=arguments
-    )
-
-
-def _run(command: Command) -> int:
-    if command.list:
-        lines, notes = listing()
-        print_table(HEADINGS, lines)
-        for note in notes:
-            print(note)
-        return 0
-    if command.variant is None:
-        raise UsageError("no --variant; --list shows all")
-    if command.output is None:
-        raise UsageError("no --output; give a folder for checkpoints and log: --output runs/first")
-    options = {field.name: getattr(command, field.name) for field in fields(TrainingRun)}
-    summary = train(TrainingRun(**options))
-    from fastdepth.train.distributed import Processes
-
-    if Processes().first:
-        tell(
-            f"{summary.steps} of {summary.total_steps} steps, "
-            f"{summary.images_per_second:.1f} images/s, best validation "
-            f"{summary.monitor} {summary.best:.3f}; checkpoint {summary.checkpoint}"
-        )
-    return 130 if summary.interrupted else 0
-
-
-def listing() -> tuple[list[tuple[str, ...]], list[str]]:
-    """Lines of cells under :data:`HEADINGS`, one a variant, and notes on where d1 was measured.
-
-    ``-`` stands where there is nothing. Reported figures and measured ones do not compare.
-    """
-    lines: list[tuple[str, ...]] = []
-    notes: dict[str, str] = {}
-    for variant in VARIANTS.values():
-        system, measured = SYSTEMS.get(variant.name), measured_d1(variant.name)
-        d1 = "-"
-        if measured is not None:
-            d1 = f"{measured[0]:.3f} {notes.setdefault(measured[1], chr(ord('a') + len(notes)))}"
-        lines.append(
-            (
-                variant.name,
-                f"{variant.params / 1e6:.2f} M",
-                variant.recipe,
-                system.authors if system else "-",
-                f"{system.d1:.3f}" if system and system.d1 is not None else "-",
-                d1,
-            )
-        )
-    return lines, [f"{letter}: {data}" for data, letter in notes.items()]
+    return run_verb(PROG, VERBS, arguments)

@@ -1,13 +1,19 @@
-"""Turn a trained checkpoint into weights that the package ships."""
+"""Turn a trained checkpoint into weights that the package ships: ``fastdepth-train ship``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import tyro
 
+from fastdepth.console import run_command, tell
 from fastdepth.data import open_source
+from fastdepth.errors import UsageError
 from fastdepth.files import replacing
 from fastdepth.metrics import Evaluation
 from fastdepth.models import create_model
@@ -17,11 +23,62 @@ from fastdepth.train.validation import predict_sample
 from fastdepth.variants import get_variant
 from fastdepth.weights import SUFFIX, WeightsCard, read_card
 
+PROG = "fastdepth-train ship"
+
+DESCRIPTION = """Turn a checkpoint into weights with a card: fp16, named by their tag.
+
+The card says what the options say, and of the rest what the card of the checkpoint does. Test rooms
+are drawn and scored, so that anybody can check a copy of the file.
+
+Examples:
+
+  fastdepth-train ship runs/first/best.safetensors --tag unet128-dws.nyu --licence Apache-2.0
+      --protocol eigen --scores d1 0.66 --scores abs_rel 0.216 --evaluated-on "NYU Depth V2 test"
+
+  fastdepth-train ship unet128-dws.nyu.safetensors --licence MIT --folder again
+"""
+
 ROOMS = "rooms:4"
 """Test rooms that every shipped file is scored on."""
 
 STORED = ("d1", "abs_rel")
 """Scores on them that its card holds."""
+
+
+@dataclass(frozen=True)
+class Shipping(WeightsCard):
+    """Options of ``fastdepth-train ship``: the card, and where the weights come from and go to.
+
+    Attributes:
+        tag: VARIANT.DATA, for example unet128-dws.nyu: names the file.
+        scores: a metric under that protocol, its name and its value.
+    """
+
+    checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")] = field(
+        kw_only=True
+    )
+    """Weights by fastdepth-train: best.safetensors of a run, or a file that was shipped already."""
+
+    folder: Path = Path()
+    """Where TAG.safetensors goes; the current folder if absent."""
+
+    variant: tyro.conf.Suppress[str] = ""
+    rooms: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
+    initialisation: str = ""
+
+    def card(self) -> WeightsCard:
+        """The checkpoint's card with what is said here.
+
+        Raises:
+            UsageError: neither says a licence.
+            WeightsError: the checkpoint cannot be read.
+        """
+        said = {entry.name: getattr(self, entry.name) for entry in fields(WeightsCard)}
+        known = read_card(self.checkpoint)
+        card = replace(known, **{name: value for name, value in said.items() if value})
+        if not card.licence:
+            raise UsageError("no --licence; say on what terms others may use the weights")
+        return card
 
 
 def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
@@ -40,10 +97,13 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
         Path of the file, ``folder/TAG.safetensors``.
 
     Raises:
+        UsageError: the card has no tag of this variant.
         WeightsError: the checkpoint cannot be read.
         OutputError: the file cannot be written.
     """
     variant = read_card(checkpoint).variant
+    if not re.fullmatch(rf"{re.escape(variant)}\.\w[\w-]*", card.tag):
+        raise UsageError(f"tag {card.tag!r} must be {variant}.DATA; write --tag {variant}.nyu")
     network = create_model(variant)
     load_weights(network, checkpoint, variant)
     path = Path(folder) / f"{card.tag}{SUFFIX}"
@@ -75,3 +135,14 @@ def score_on_rooms(weights: str | Path) -> dict[str, float]:
         evaluation.add(depth[0, 0].numpy(), sample.depth)
     scores = evaluation.scores().as_dict()
     return {name: round(scores[name], 4) for name in STORED}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    return run_command(Shipping, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _run(options: Shipping) -> None:
+    path = ship(options.checkpoint, options.folder, options.card())
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in read_card(path).rooms.items())
+    tell(f"wrote {path}; {ROOMS}: {scores}")

@@ -1,10 +1,15 @@
-"""``fastdepth-bench --doctor``: what is installed, what really runs, what to install."""
+"""``fastdepth-bench doctor``: what is installed, what really runs, what to install."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import fastdepth
+from fastdepth.console import run_command
 from fastdepth.extras import require
 from fastdepth.files import cache_folder
 from fastdepth.images.parallel import usable_cores
@@ -18,6 +23,15 @@ from fastdepth_bench.machine.environment import (
 from fastdepth_bench.runners.opening import refusal
 from fastdepth_bench.runners.providers import probe
 from fastdepth_export.targets import TARGETS, Target
+
+PROG = "fastdepth-bench doctor"
+
+DESCRIPTION = """Say what is installed, what really works here, and what to install.
+
+Example:
+
+  fastdepth-bench doctor
+"""
 
 OPTIONAL = {
     "torch": "bench",
@@ -36,9 +50,6 @@ def report() -> str:
 
 
 def _versions() -> list[str]:
-    import sys
-    from pathlib import Path
-
     commit = git_commit(Path(__file__))
     lines = [f"fastdepth {fastdepth.__version__}" + (f", commit {commit}" if commit else "")]
     lines.append(f"Python {sys.version.split()[0]}, {sys.executable}")
@@ -89,3 +100,17 @@ def _missing() -> list[str]:
     if not missing:
         return ["nothing is missing but what the lines above name"]
     return [f"missing: {', '.join(missing)}; run: pip install 'fastdepth[{extras}]'"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """There are no options."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _body(_: Command) -> None:
+    sys.stdout.write(report())

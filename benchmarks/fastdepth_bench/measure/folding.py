@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastdepth.console import Advance, progress, run_command, silent
+from fastdepth.files import output
 from fastdepth_bench.case import Case
-from fastdepth_bench.cli import output
 from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.machine.roofline import Ceiling, Rates, measure_rates
 from fastdepth_bench.measure.accuracy import Samples, load_samples, timing_batches

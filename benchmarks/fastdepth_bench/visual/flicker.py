@@ -30,11 +30,10 @@ from numpy.typing import NDArray
 from fastdepth.console import Advance, print_table, progress, run_command, silent, tell
 from fastdepth.data.sample import Image
 from fastdepth.errors import UsageError
-from fastdepth.files import file_hash
+from fastdepth.files import file_hash, output
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.case import Case
-from fastdepth_bench.cli import output
 from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.measure.accuracy import infer_image
 from fastdepth_bench.options import Options

@@ -1,4 +1,4 @@
-"""Draw rooms once onto the disk: ``python -m fastdepth.data.rooms.to_disk --output DIR``.
+"""Draw rooms once onto the disk: ``fastdepth-train rooms --output DIR``.
 
 A room takes half a second to draw and some milliseconds to read, so a training of many epochs
 draws them first and reads them as ``nyu:DIR``.
@@ -7,7 +7,6 @@ draws them first and reads them as ``nyu:DIR``.
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,11 +21,13 @@ from fastdepth.files import make_folder, write_bytes, write_text
 from fastdepth.images.io import to_millimetres, write_png
 from fastdepth.size import Size
 
+PROG = "fastdepth-train rooms"
+
 DESCRIPTION = """Draw rooms of the training split onto the disk, to train from often.
 
 Examples:
 
-  python -m fastdepth.data.rooms.to_disk --count 4000 --output rooms
+  fastdepth-train rooms --count 4000 --output rooms
 
   fastdepth-train --variant unet128-dws --data nyu:PATH --data nyu:rooms --output runs/mixed
 """
@@ -34,7 +35,7 @@ Examples:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Options of ``python -m fastdepth.data.rooms.to_disk``.
+    """Options of ``fastdepth-train rooms``.
 
     Attributes:
         output: folder for images, depths and manifest.csv; what is drawn there already stays.
@@ -90,18 +91,8 @@ def _draw_one(seed: int, size: Size, folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(
-        Drawing,
-        _run,
-        prog="python -m fastdepth.data.rooms.to_disk",
-        description=DESCRIPTION,
-        arguments=arguments,
-    )
+    return run_command(Drawing, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
 def _run(options: Drawing) -> None:
     tell(f"wrote {draw(options)}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -35,6 +35,8 @@ from fastdepth.train.recipes import get_recipe
 from fastdepth.variants import Variant, get_variant, pruned
 from fastdepth.weights import SUFFIX, WeightsCard, find_weights
 
+PROG = "fastdepth-train prune"
+
 DESCRIPTION = """Leave out the least useful channels of a trained network.
 
 Writes its weights, and the widths of its layers, which with the line that is printed make a variant
@@ -286,13 +288,7 @@ def _batches(options: Pruning, variant: Variant) -> Iterator[tuple[Tensor, Tenso
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(
-        Pruning,
-        _run,
-        prog="fastdepth-train prune",
-        description=DESCRIPTION,
-        arguments=arguments,
-    )
+    return run_command(Pruning, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
 def _run(options: Pruning) -> None:
@@ -303,7 +299,3 @@ def _run(options: Pruning) -> None:
         "fastdepth/models/widths and add to _PRUNED in fastdepth/variants.py:"
     )
     sys.stdout.write(f'("{options.variant}", {percent}, {left.params:_}),\n')
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from fastdepth.published import SYSTEMS, measured_d1
-from fastdepth.train.cli import HEADINGS, listing, main
+from fastdepth.train.cli import main
+from fastdepth.train.command import HEADINGS, listing
 from fastdepth.variants import VARIANTS
 
 

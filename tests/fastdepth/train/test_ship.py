@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
 from fastdepth.train import ship as shipping
 from fastdepth.train.checkpoint import save_weights
-from fastdepth.train.ship import STORED, score_on_rooms, ship
+from fastdepth.train.ship import STORED, main, score_on_rooms, ship
 from fastdepth.weights import WeightsCard, read_card, read_header, shipped_weights, weights_hash
 
 MOST_BYTES = 40_000_000
@@ -55,6 +57,48 @@ def test_the_card_holds_the_score_of_what_is_written(tiny, one_room, tmp_path):
         torch.nn.init.zeros_(parameter)
     save_weights(tmp_path / "other.safetensors", network, WeightsCard("tiny"))
     assert score_on_rooms(tmp_path / "other.safetensors") != rooms
+
+
+def test_the_command_says_the_rest_as_the_checkpoint_does(tiny, one_room, tmp_path, capsys):
+    trained = WeightsCard("tiny", data="rooms:50", teacher="a large one")
+    save_weights(tmp_path / "best.safetensors", create_model("tiny"), trained)
+    words = ["--tag", "tiny.drawn", "--licence", "MIT", "--folder", str(tmp_path / "new")]
+    words += ["--protocol", "eigen", "--scores", "d1", "0.5", "--scores", "rmse", "1.25"]
+    assert main([str(tmp_path / "best.safetensors"), *words]) == 0
+    path = tmp_path / "new" / "tiny.drawn.safetensors"
+    card = read_card(path)
+    assert card == replace(
+        trained,
+        tag="tiny.drawn",
+        licence="MIT",
+        protocol="eigen",
+        scores={"d1": 0.5, "rmse": 1.25},
+        rooms=score_on_rooms(path),
+    )
+    said = capsys.readouterr().err
+    assert f"wrote {path}; rooms:1: abs_rel {card.rooms['abs_rel']:.4f}, d1 " in said
+    assert main([str(path), "--tag", "tiny.again", "--folder", str(tmp_path)]) == 0
+    assert read_card(tmp_path / "tiny.again.safetensors") == replace(card, tag="tiny.again")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--tag tiny.drawn", "no --licence"),
+        ("--licence MIT", "tag '' must be tiny.DATA"),
+        ("--licence MIT --tag unet128.nyu", "write --tag tiny.nyu"),
+        ("--licence MIT --tag tiny./../etc", "must be tiny.DATA"),
+    ],
+)
+def test_a_card_that_cannot_be_is_one_line(tiny, tmp_path, words, message, capsys):
+    save_weights(tmp_path / "best.safetensors", create_model("tiny"), WeightsCard("tiny"))
+    folder = tmp_path / "new"
+    words = [str(tmp_path / "best.safetensors"), *words.split(), "--folder", str(folder)]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("tag", shipped_weights())

@@ -13,7 +13,7 @@ from made_up_results import failed_row, new_row, report
 from fastdepth.errors import UsageError
 from fastdepth.train.options import TrainingRun
 from fastdepth.variants import VARIANTS
-from fastdepth_bench.cli import Command
+from fastdepth_bench.command import Command
 from fastdepth_bench.options import Options
 from fastdepth_bench.report.compression import (
     LEVERS,
