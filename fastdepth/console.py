@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TextIO, TypeVar
 
 from fastdepth.errors import FastDepthError, UsageError, look_up
@@ -95,6 +95,11 @@ def run_command(
         arguments: words after the command's name; None takes those of the process.
     """
     return _guarded(prog, lambda: body(_parse(options, prog, description, arguments)))
+
+
+def values_of(command: Any, kind: Any) -> dict[str, Any]:
+    """The fields of a frozen type by name, out of a command line that is one with more."""
+    return {field.name: getattr(command, field.name) for field in fields(kind)}
 
 
 def _guarded(prog: str, body: Callable[[], int | None]) -> int:

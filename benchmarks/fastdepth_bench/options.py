@@ -33,25 +33,51 @@ DEFAULT_VARIANT = "unet128-dws"
 DEFAULT_PRECISION = "fp32"
 
 
-@dataclass(frozen=True)
-class Options:
-    """What is measured, on what, and for how long.
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Which networks are run, and how.
 
     Attributes:
         variant: network; unet128-dws if absent. With :plain after it, exported as written, not
             folded.
+        weights: tag or .safetensors file; each goes to the variant that it was trained
+            for. Variants without one take those shipped, or random ones and no accuracy.
+        size: network input, WIDTHxHEIGHT; each variant's own if absent.
+        threads: CPU threads of the runtimes; all that this process may use if absent.
+    """
+
+    variant: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    size: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """On which images with depth, and by which rules.
+
+    Attributes:
+        data: images with depth: rooms, rooms:COUNT or nyu:PATH.
+        split: part of the data: test, validation, train or all-train.
+        limit: so many samples, evenly spread; all if absent.
+        protocol: rules of the accuracy: eigen, densedepth or fastdepth.
+    """
+
+    data: str = "rooms"
+    split: str = "test"
+    limit: int | None = None
+    protocol: str = DEFAULT_PROTOCOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Data, Networks):
+    """What is measured, on what, and for how long.
+
+    Attributes:
         runtime: torch, torch-graph, torch-compile, onnxruntime, openvino or tensorrt; all that
             are installed and run on the device if absent.
         precision: fp32, fp16 or int8, where the runtime has it; fp32 if absent.
-        size: network input, WIDTHxHEIGHT; each variant's own if absent.
-        weights: tag or .safetensors file; each goes to the variant that it was trained
-            for. Variants without one take those shipped, or random ones and no accuracy.
         device: cpu, cuda or cuda:N.
-        threads: CPU threads of the runtimes; all that this process may use if absent.
-        data: images with depth: rooms, rooms:COUNT or nyu:PATH.
-        split: part of the data: test, validation, train or all-train.
-        limit: measure accuracy on so many samples, evenly spread; all if absent.
-        protocol: rules of the accuracy: eigen, densedepth or fastdepth.
         flip: average the depth of image and mirrored image, as papers do; not as deployed.
         seconds: time each row at least this long, all restarts together.
         restarts: processes in which each row is timed anew; the spread between them is in its
@@ -73,17 +99,9 @@ class Options:
         output: what it answers with: metres or disparity.
     """
 
-    variant: tuple[str, ...] = ()
     runtime: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
-    size: str | None = None
-    weights: tuple[str, ...] = ()
     device: str = "cpu"
-    threads: int | None = None
-    data: str = "rooms"
-    split: str = "test"
-    limit: int | None = None
-    protocol: str = DEFAULT_PROTOCOL
     flip: bool = False
     seconds: float = 10.0
     restarts: int = 5

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from fastdepth.console import progress, run_command, tell
+import tyro
+
+from fastdepth.console import progress, run_command, tell, values_of
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
@@ -48,25 +51,12 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of ``fastdepth-export``.
+class Command(ExportRecipe):
+    """Options of ``fastdepth-export``: the recipe, and what is done with it.
 
     Attributes:
         variant: network; --list shows all.
-        weights: tag or .safetensors file; those shipped with the variant if absent.
-        format: kind of file: onnx, openvino or engine.
-        size: network inputs, WIDTHxHEIGHT; one file for all where there are several, the first its
-            default; the variant's own if absent.
-        batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.
-        precision: type of the weights in the file: fp32, fp16 or int8.
-        opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
-        no_fold: export the network as written, without the compression that keeps its function.
-        no_simplify: export the graph as PyTorch writes it, without onnxsim.
-        outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel.
-        quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
-            without) or s8s8 (TensorRT); what suits this machine's CPU if absent.
-        calibration: images that int8 is calibrated on: rooms:COUNT or nyu:PATH.
         data: images with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.
         sensitivity: print what each block loses in 8 bits, and leave.
@@ -75,19 +65,10 @@ class Options:
         list: print a line per variant and leave.
     """
 
-    variant: str | None = None
-    weights: str | None = None
-    format: str = "onnx"
-    size: tuple[str, ...] = ()
-    batch: int | None = None
-    precision: str = "fp32"
-    opset: int = 20
+    variant: str | None = None  # type: ignore[assignment]
+    sizes: Annotated[tuple[str, ...], tyro.conf.arg(name="size")] = ()  # type: ignore[assignment]
+    outputs: str = ",".join(ExportRecipe.outputs)  # type: ignore[assignment]
     output: Path | None = None
-    no_fold: bool = False
-    no_simplify: bool = False
-    outputs: str = "depth"
-    quantisation: str | None = None
-    calibration: str = ExportRecipe.calibration
     data: str = DEFAULT_DATA
     force: bool = False
     sensitivity: bool = False
@@ -98,28 +79,17 @@ class Options:
         """The recipe that these options mean."""
         if self.variant is None:
             raise UsageError("no --variant; --list shows all")
-        return ExportRecipe(
-            variant=self.variant,
-            weights=self.weights,
-            format=self.format,
-            sizes=tuple(map(Size.parse, self.size)),
-            batch=self.batch,
-            precision=self.precision,
-            opset=self.opset,
-            fold=not self.no_fold,
-            quantisation=self.quantisation,
-            calibration=self.calibration,
-            simplify=not self.no_simplify,
-            outputs=tuple(self.outputs.split(",")),
-        )
+        sizes, outputs = tuple(map(Size.parse, self.sizes)), tuple(self.outputs.split(","))
+        said = values_of(self, ExportRecipe) | {"sizes": sizes, "outputs": outputs}
+        return ExportRecipe(**said)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(Options, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
+    return run_command(Command, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
-def _run(options: Options) -> None:
+def _run(options: Command) -> None:
     if options.list:
         for variant in VARIANTS.values():
             print(describe(variant))
@@ -146,7 +116,7 @@ def _run(options: Options) -> None:
     )
 
 
-def _verify(path: Path, options: Options) -> None:
+def _verify(path: Path, options: Command) -> None:
     """Print a line per stage of a finished file; the first at fault is an error."""
     require("torch", "export")
     from fastdepth_export.stages import check_stages, compare_stages

@@ -20,29 +20,30 @@ OUTPUTS = (("depth",), ("depth", "std"))
 
 @dataclass(frozen=True)
 class ExportRecipe:
-    """How a network is exported.
+    """How a network is exported; the options of ``fastdepth-export``.
 
     Attributes:
         variant: network.
-        weights: tag or file; None takes those shipped with the variant, or random ones where there
-            are none, and the file says so.
-        format: kind of file, a name of :data:`fastdepth_export.targets.FORMATS`.
-        sizes: network inputs that one file is to take, the default first; the variant's own if
-            empty. Several leave height and width of the graph open.
-        batch: 1 fixes the batch in the graph, for compilers that ask for it; None takes any.
-        precision: type of the weights in the file, one of ``PRECISIONS``.
-        opset: ONNX opset, within ``OPSETS``.
-        fold: compress without changing the function, see :mod:`fastdepth_export.compress.fold`.
-        quantisation: types of activations and weights in an int8 file, one of ``QUANTISATIONS``:
-            u8s8 for CPUs with VNNI, u8s7 (reduced range: sums of two products overflow 16 bits
-            otherwise) for those without, s8s8 for TensorRT. None takes what suits this machine's
-            CPU, and the file says what it was.
-        calibration: images to calibrate an int8 file on, ``rooms:COUNT`` or ``nyu:PATH``; the
-            training split is used.
-        simplify: have onnxsim fold constants and the arithmetic on shapes; kept where the graph
-            does not grow and computes what PyTorch computes.
-        outputs: what the file answers with, one of ``OUTPUTS``: depth, and the standard deviation
-            that the bins imply; only files in the format onnx have that.
+        weights: tag or .safetensors file; those shipped with the variant if absent, or random ones
+            where there are none, and the file says so.
+        format: kind of file: onnx, openvino or engine.
+        sizes: network inputs, WIDTHxHEIGHT; one file for all where there are several, which leaves
+            height and width of the graph open, the first its default; the variant's own if absent.
+        batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.
+        precision: type of the weights in the file: fp32, fp16 or int8.
+        opset: ONNX opset, 18 to 24.
+        fold: compress the network without changing its function; --no-fold exports it as it is
+            written.
+        quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
+            without, where sums of two products would overflow 16 bits) or s8s8 (TensorRT); what
+            suits this machine's CPU if absent, and the file says what it was.
+        calibration: images that int8 is calibrated on, of their training split: rooms:COUNT or
+            nyu:PATH.
+        simplify: have onnxsim fold constants and the arithmetic on shapes, which is kept where the
+            graph does not grow and computes what PyTorch computes; --no-simplify leaves it as
+            PyTorch writes it.
+        outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel,
+            in files of the format onnx alone.
     """
 
     variant: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import list_verbs, print_table, run_command, tell
+from fastdepth.console import list_verbs, print_table, run_command, tell, values_of
 from fastdepth.errors import UsageError
 from fastdepth.published import SYSTEMS, measured_d1
 from fastdepth.train import TrainingRun, train
@@ -74,8 +74,7 @@ def _run(command: Command) -> int:
         raise UsageError("no --variant; --list shows all")
     if command.output is None:
         raise UsageError("no --output; give a folder for checkpoints and log: --output runs/first")
-    options = {field.name: getattr(command, field.name) for field in fields(TrainingRun)}
-    summary = train(TrainingRun(**options))
+    summary = train(TrainingRun(**values_of(command, TrainingRun)))
     from fastdepth.train.distributed import Processes
 
     if Processes().first:

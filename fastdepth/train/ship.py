@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import tyro
 
-from fastdepth.console import run_command, tell
+from fastdepth.console import run_command, tell, values_of
 from fastdepth.data import open_source
 from fastdepth.errors import UsageError
 from fastdepth.files import replacing
@@ -73,9 +73,8 @@ class Shipping(WeightsCard):
             UsageError: neither says a licence.
             WeightsError: the checkpoint cannot be read.
         """
-        said = {entry.name: getattr(self, entry.name) for entry in fields(WeightsCard)}
-        known = read_card(self.checkpoint)
-        card = replace(known, **{name: value for name, value in said.items() if value})
+        said = {name: value for name, value in values_of(self, WeightsCard).items() if value}
+        card = replace(read_card(self.checkpoint), **said)
         if not card.licence:
             raise UsageError("no --licence; say on what terms others may use the weights")
         return card

@@ -27,7 +27,15 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from fastdepth.console import Advance, print_table, progress, run_command, silent, tell
+from fastdepth.console import (
+    Advance,
+    print_table,
+    progress,
+    run_command,
+    silent,
+    tell,
+    values_of,
+)
 from fastdepth.data.sample import Image
 from fastdepth.errors import UsageError
 from fastdepth.files import file_hash, output
@@ -36,7 +44,7 @@ from fastdepth.size import Size
 from fastdepth_bench.case import Case
 from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.measure.accuracy import infer_image
-from fastdepth_bench.options import Options
+from fastdepth_bench.options import Networks, Options
 from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.runners.opening import open_runner
 from fastdepth_bench.runners.protocol import Infers
@@ -72,23 +80,11 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Networks):
     """Options of ``fastdepth-bench flicker``."""
 
     file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VIDEO")]
     """Video file, of a scene in which nothing but the camera moves."""
-
-    variant: tuple[str, ...] = ()
-    """Network; unet128-dws if absent."""
-
-    weights: tuple[str, ...] = ()
-    """Tag or .safetensors file; each goes to the variant that it was trained for."""
-
-    size: str | None = None
-    """Network input, WIDTHxHEIGHT; each variant's own if absent."""
-
-    threads: int | None = None
-    """CPU threads of ONNX Runtime; all that this process may use if absent."""
 
     frames: int | None = None
     """Stop after so many frames; all if absent."""
@@ -98,13 +94,7 @@ class Command:
 
     def options(self) -> Options:
         """The same as options of ``fastdepth-bench``, which checks them and finds weights."""
-        return Options(
-            variant=self.variant,
-            runtime=("onnxruntime",),
-            size=self.size,
-            weights=self.weights,
-            threads=self.threads,
-        )
+        return Options(runtime=("onnxruntime",), **values_of(self, Networks))
 
 
 @dataclass(frozen=True)

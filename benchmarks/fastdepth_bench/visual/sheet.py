@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.console import Advance, progress, run_command, silent, tell
+from fastdepth.console import Advance, progress, run_command, silent, tell, values_of
 from fastdepth.data.sample import Depth
 from fastdepth.images.contact_sheet import WIDTH, Row, make_sheet
 from fastdepth.images.io import write_png
-from fastdepth.metrics import DEFAULT_PROTOCOL, evaluate_image, get_protocol
+from fastdepth.metrics import evaluate_image, get_protocol
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.accuracy import Yardstick, infer_image
-from fastdepth_bench.options import Options
+from fastdepth_bench.options import Data, Networks, Options
 from fastdepth_bench.runners.opening import open_runner
 
 PROG = "fastdepth-bench sheet"
@@ -42,48 +42,24 @@ Examples:
 """
 
 
-@dataclass(frozen=True)
-class Command:
+@dataclass(frozen=True, kw_only=True)
+class Command(Data, Networks):
     """Options of ``fastdepth-bench sheet``.
 
     Attributes:
-        variant: network; several stand side by side; unet128-dws if absent.
-        weights: tag or .safetensors file; each goes to the variant that it was trained for.
-            Variants without one take those shipped.
-        size: network input, WIDTHxHEIGHT; each variant's own if absent.
-        threads: CPU threads of ONNX Runtime; all that this process may use if absent.
-        data: images with depth: rooms, rooms:COUNT or nyu:PATH.
-        split: part of the data: test, validation, train or all-train.
         limit: number of images, evenly spread.
-        protocol: rules of AbsRel and d1: eigen, densedepth or fastdepth.
         width: width of each image on the sheet, in pixels.
         output: PNG file to write.
     """
 
-    variant: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ()
-    size: str | None = None
-    threads: int | None = None
-    data: str = "rooms"
-    split: str = "test"
-    limit: int = IMAGES
-    protocol: str = DEFAULT_PROTOCOL
+    limit: int | None = IMAGES
     width: int = WIDTH
     output: Path = Path("sheet.png")
 
     def options(self) -> Options:
         """The same as options of ``fastdepth-bench``, which checks them and finds weights."""
-        return Options(
-            variant=self.variant,
-            runtime=("onnxruntime",),
-            size=self.size,
-            weights=self.weights,
-            threads=self.threads,
-            data=self.data,
-            split=self.split,
-            limit=self.limit,
-            protocol=self.protocol,
-        )
+        shared = values_of(self, Networks) | values_of(self, Data)
+        return Options(runtime=("onnxruntime",), **shared)
 
 
 def contact_sheet(
