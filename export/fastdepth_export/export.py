@@ -187,7 +187,7 @@ def _reduce(
     model: onnx.ModelProto, resolved: ResolvedRecipe, data: str, force: bool
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The graph in the recipe's precision, and what the metadata says of that."""
-    from fastdepth_export.compress.accuracy_loss import Loss, LossMeter, worst
+    from fastdepth_export.compress.accuracy_loss import AccuracyLoss, LossMeter, worst
     from fastdepth_export.compress.fp16 import EARLY, to_half
     from fastdepth_export.compress.int8 import Quantiser
 
@@ -195,7 +195,7 @@ def _reduce(
     meters = [LossMeter(model, size, data) for size in resolved.sizes]
     facts: dict[str, Any] = {}
 
-    def lost(reduced: onnx.ModelProto) -> Loss:
+    def lost(reduced: onnx.ModelProto) -> AccuracyLoss:
         return worst(meter.measure(reduced) for meter in meters)
 
     if precision == "fp16":

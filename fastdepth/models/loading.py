@@ -41,7 +41,7 @@ def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> Weigh
         The file's card.
 
     Raises:
-        WeightsError: the file is missing, truncated, foreign or of another variant.
+        WeightsError: the file is missing, truncated, not fastdepth's or of another variant.
     """
     tensors, card = read_tensors(path)
     if card.variant != variant:

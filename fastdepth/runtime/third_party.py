@@ -1,6 +1,6 @@
 """Any ONNX depth model beside fastdepth's own: what it is, and whether it can be run.
 
-A foreign file does not say how it wants its images and what its answer means; whoever gives it
+A third-party file does not say how it wants its images and what its answer means; whoever gives it
 does. A fastdepth file says both itself and is taken as what it is. What runs them is
 :class:`fastdepth.runtime.third_party_model.ThirdPartyModel`.
 """
@@ -193,7 +193,7 @@ def _own(file: ThirdPartyFile, metadata: ModelMetadata) -> Graph:
 
 
 def _read_input(file: ThirdPartyFile, graph: onnx.GraphProto) -> Graph:
-    """How a foreign file is called, from its graph."""
+    """How a third-party file is called, from its graph."""
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [info for info in graph.input if info.name not in constants]
     if len(inputs) != 1:

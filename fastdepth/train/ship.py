@@ -33,7 +33,7 @@ are drawn and scored, so that anybody can check a copy of the file.
 Examples:
 
   fastdepth-train ship runs/first/best.safetensors --tag unet128-dws.nyu --licence Apache-2.0
-      --protocol eigen --scores d1 0.66 --scores abs_rel 0.216 --evaluated-on "NYU Depth V2 test"
+      --scores d1 0.66 --scores abs_rel 0.216 --protocol eigen --evaluated-on "NYU Depth V2 test"
 
   fastdepth-train ship unet128-dws.nyu.safetensors --licence MIT --folder again
 """
@@ -70,11 +70,13 @@ class Shipping(WeightsCard):
         """The checkpoint's card with what is said here.
 
         Raises:
-            UsageError: neither says a licence.
+            UsageError: neither says a licence, or scores are given alone.
             WeightsError: the checkpoint cannot be read.
         """
         said = {name: value for name, value in values_of(self, WeightsCard).items() if value}
         card = replace(read_card(self.checkpoint), **said)
+        if self.scores and not (self.protocol and self.evaluated_on):
+            raise UsageError("--scores need --protocol and --evaluated-on: by what rules, on what")
         if not card.licence:
             raise UsageError("no --licence; say on what terms others may use the weights")
         return card

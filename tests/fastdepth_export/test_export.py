@@ -144,7 +144,9 @@ def test_reduced_precision_that_loses_too_much_is_refused_unless_forced(tmp_path
 def test_where_fp16_loses_too_much_the_first_products_stay_in_fp32(tmp_path, monkeypatch):
     found = iter([0.002, 0.0004])
     monkeypatch.setattr(
-        accuracy_loss.LossMeter, "measure", lambda *_: accuracy_loss.Loss(next(found), 0, 0, 0)
+        accuracy_loss.LossMeter,
+        "measure",
+        lambda *_: accuracy_loss.AccuracyLoss(next(found), 0, 0, 0),
     )
     metadata = export(ExportRecipe("tiny", precision="fp16"), tmp_path / "m.onnx", data="rooms:1")
     assert metadata.d1_change == 0.0004

@@ -27,7 +27,7 @@ Depth = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Loss:
+class AccuracyLoss:
     """A file against its fp32 form.
 
     Attributes:
@@ -62,7 +62,7 @@ class Loss:
             )
 
 
-def worst(losses: Iterable[Loss]) -> Loss:
+def worst(losses: Iterable[AccuracyLoss]) -> AccuracyLoss:
     """The loss that is refused first, with the largest |difference| of all."""
     losses = list(losses)
     loss = max(losses, key=lambda found: (found.nonfinite, abs(found.d1)))
@@ -97,11 +97,11 @@ class LossMeter:
         self._expected = self._run(infer)
         self._d1 = self._score(self._expected)
 
-    def measure(self, model: onnx.ModelProto) -> Loss:
+    def measure(self, model: onnx.ModelProto) -> AccuracyLoss:
         """Loss of a model with the same input and output."""
         return self.measure_with(answer(model))
 
-    def measure_with(self, infer: Infer) -> Loss:
+    def measure_with(self, infer: Infer) -> AccuracyLoss:
         """Loss of whatever answers with depth (B, 1, H, W) [m] of images (B, H, W, 3) uint8."""
         depths = self._run(infer)
         finite = [np.isfinite(depth) for depth in depths]
@@ -110,7 +110,7 @@ class LossMeter:
             for depth, expected, mask in zip(depths, self._expected, finite, strict=True)
         ]
         joined = np.concatenate(differences)
-        return Loss(
+        return AccuracyLoss(
             d1=self._score(depths) - self._d1,
             mean=float(joined.mean()) if joined.size else float("nan"),
             largest=float(joined.max(initial=0)),

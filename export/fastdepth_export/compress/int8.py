@@ -29,7 +29,7 @@ from fastdepth.console import progress
 from fastdepth.data import Source, open_source
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_export.compress.accuracy_loss import BOUNDS, Loss, LossMeter
+from fastdepth_export.compress.accuracy_loss import BOUNDS, AccuracyLoss, LossMeter
 from fastdepth_export.cost import node_macs
 from fastdepth_export.recipe import ResolvedRecipe
 from fastdepth_export.verify import open_model, with_outputs
@@ -65,7 +65,7 @@ class BlockLoss:
 
     block: str
     share: float
-    loss: Loss
+    loss: AccuracyLoss
 
     @property
     def chosen(self) -> bool:

@@ -1,4 +1,4 @@
-"""A foreign file is run as it was said to be, or refused with what must be said instead."""
+"""A third-party file is run as it was said to be, or refused with what must be said instead."""
 
 from __future__ import annotations
 

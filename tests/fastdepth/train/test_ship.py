@@ -62,8 +62,8 @@ def test_the_card_holds_the_score_of_what_is_written(tiny, one_room, tmp_path):
 def test_the_command_says_the_rest_as_the_checkpoint_does(tiny, one_room, tmp_path, capsys):
     trained = WeightsCard("tiny", data="rooms:50", teacher="a large one")
     save_weights(tmp_path / "best.safetensors", create_model("tiny"), trained)
-    words = ["--tag", "tiny.drawn", "--licence", "MIT", "--folder", str(tmp_path / "new")]
-    words += ["--protocol", "eigen", "--scores", "d1", "0.5", "--scores", "rmse", "1.25"]
+    words = f"--tag tiny.drawn --licence MIT --folder {tmp_path / 'new'} --protocol eigen"
+    words = f"{words} --evaluated-on rooms --scores d1 0.5 --scores rmse 1.25".split()
     assert main([str(tmp_path / "best.safetensors"), *words]) == 0
     path = tmp_path / "new" / "tiny.drawn.safetensors"
     card = read_card(path)
@@ -72,6 +72,7 @@ def test_the_command_says_the_rest_as_the_checkpoint_does(tiny, one_room, tmp_pa
         tag="tiny.drawn",
         licence="MIT",
         protocol="eigen",
+        evaluated_on="rooms",
         scores={"d1": 0.5, "rmse": 1.25},
         rooms=score_on_rooms(path),
     )
@@ -85,6 +86,7 @@ def test_the_command_says_the_rest_as_the_checkpoint_does(tiny, one_room, tmp_pa
     ("words", "message"),
     [
         ("--tag tiny.drawn", "no --licence"),
+        ("--licence MIT --tag tiny.a --scores d1 0.5", "--scores need --protocol"),
         ("--licence MIT", "tag '' must be tiny.DATA"),
         ("--licence MIT --tag unet128.nyu", "write --tag tiny.nyu"),
         ("--licence MIT --tag tiny./../etc", "must be tiny.DATA"),

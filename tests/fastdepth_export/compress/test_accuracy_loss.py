@@ -6,7 +6,7 @@ import pytest
 from onnx import numpy_helper
 
 from fastdepth.errors import ParityError
-from fastdepth_export.compress.accuracy_loss import Loss, LossMeter
+from fastdepth_export.compress.accuracy_loss import AccuracyLoss, LossMeter
 
 
 def times(model, factor):
@@ -20,7 +20,7 @@ def times(model, factor):
 
 
 def test_the_reference_loses_nothing(meter, folded):
-    assert meter.measure(folded) == Loss(d1=0.0, mean=0.0, largest=0.0, nonfinite=0)
+    assert meter.measure(folded) == AccuracyLoss(d1=0.0, mean=0.0, largest=0.0, nonfinite=0)
 
 
 def test_by_hand(meter, folded, tiny):
@@ -43,6 +43,6 @@ def test_nan_is_counted(meter, folded, tiny):
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(("precision", "bound"), [("fp16", 0.001), ("int8", 0.01)])
 def test_a_change_above_the_bound_is_refused(sign, precision, bound):
-    Loss(d1=sign * bound * 0.99, mean=0, largest=0, nonfinite=0).check(precision)
+    AccuracyLoss(d1=sign * bound * 0.99, mean=0, largest=0, nonfinite=0).check(precision)
     with pytest.raises(ParityError, match=f"{precision} file changes d1 by .*allowed {bound}.*"):
-        Loss(d1=sign * bound * 1.01, mean=0, largest=0, nonfinite=0).check(precision)
+        AccuracyLoss(d1=sign * bound * 1.01, mean=0, largest=0, nonfinite=0).check(precision)

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from fastdepth_export.compress.accuracy_loss import Loss
+from fastdepth_export.compress.accuracy_loss import AccuracyLoss
 from fastdepth_export.compress.int8 import HEAVY, MOST_LOSS, BlockLoss, Quantiser
 from fastdepth_export.verify import run_model, with_outputs
 
@@ -118,7 +118,7 @@ def test_a_row_per_block(folded, tiny, meter):
     ],
 )
 def test_what_is_light_or_sensitive_stays_in_float(share, d1, nonfinite, chosen):
-    assert BlockLoss("b", share, Loss(d1, 0.0, 0.0, nonfinite)).chosen == chosen
+    assert BlockLoss("b", share, AccuracyLoss(d1, 0.0, 0.0, nonfinite)).chosen == chosen
 
 
 def test_files_are_valid_onnx(quantiser):
