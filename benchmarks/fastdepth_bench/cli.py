@@ -9,7 +9,12 @@ from fastdepth.console import Verb, run_verb
 PROG = "fastdepth-bench"
 
 VERBS = (
-    Verb("run", "speed and accuracy; what is done without a verb", "fastdepth_bench.command"),
+    Verb(
+        "run",
+        "speed and accuracy; what is done without a verb",
+        "fastdepth_bench.command",
+        "bench",
+    ),
     Verb(
         "compare",
         "what got faster, slower or less accurate between two results files",

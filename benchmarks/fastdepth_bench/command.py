@@ -51,7 +51,7 @@ class Command(Options):
         json: file for the results; - for stdout.
         markdown: file for them as tables in Markdown; - for stdout.
         csv: file for them as CSV, one line a row; - for stdout.
-        doctor: the same as the verb.
+        doctor: the same as the verb doctor.
     """
 
     json: str | None = None
