@@ -11,6 +11,7 @@ import tyro
 from made_up_results import failed_row, new_row, report
 
 from fastdepth.errors import UsageError
+from fastdepth.train.compress.prune import Pruning
 from fastdepth.train.options import TrainingRun
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.command import Command
@@ -206,11 +207,12 @@ def test_the_commands_that_train_have_these_options():
     names = re.search(r"for name in (.*)", text)[1].split()
     levers = [LEVERS[name].networks[0] for name in ("separable", "bins", "scale")]
     assert set(names) == {name for networks in levers for name in networks}
-    commands = re.findall(r"fastdepth-train (.*)", text)
+    commands = re.findall(r"fastdepth-train (--.*)", text)
     assert len(commands) == 3
-    for line in commands:
+    (prune,) = re.findall(r"fastdepth-train prune (.*)", text)
+    for line, kind in (*((line, TrainingRun) for line in commands), (prune, Pruning)):
         words = shlex.split(line.replace("$name", names[0]))
-        tyro.cli(TrainingRun, args=words, config=(tyro.conf.UseAppendAction,))
+        tyro.cli(kind, args=words, config=(tyro.conf.UseAppendAction,))
 
 
 def test_every_series_with_scores_is_drawn(tmp_path):
