@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastdepth.console import progress, run_command
-from fastdepth.errors import UsageError
+from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS, Variant
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
-from fastdepth_export.recipe import ExportRecipe
+from fastdepth_export.recipe import FOLDED, FORMS, LAST_AXIS, PLAIN, ExportRecipe, Form
 from fastdepth_export.targets import Target
 
 DESCRIPTION = """Export a network, compared with PyTorch before it is written.
@@ -42,6 +42,8 @@ Examples:
 
   fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
 
+  fastdepth-export --variant unet128-dws --form plain
+
   fastdepth-export --verify unet128-dws.onnx
 """
 
@@ -60,7 +62,9 @@ class Options:
         precision: type of the weights in the file: fp32, fp16 or int8.
         opset: ONNX opset, 18 to 24.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
-        no_fold: export the network as written, without the compression that keeps its function.
+        form: of the graph, all of one function: folded (compressed), plain (as written) or
+            last-axis (as written, but with the softmax over the bins on the last axis).
+        no_fold: the same as --form plain.
         no_simplify: export the graph as PyTorch writes it, without onnxsim.
         outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel.
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
@@ -82,6 +86,7 @@ class Options:
     precision: str = "fp32"
     opset: int = 20
     output: Path | None = None
+    form: str = FOLDED
     no_fold: bool = False
     no_simplify: bool = False
     outputs: str = "depth"
@@ -105,12 +110,19 @@ class Options:
             batch=self.batch,
             precision=self.precision,
             opset=self.opset,
-            fold=not self.no_fold,
+            form=self._form(),
             quantisation=self.quantisation,
             calibration=self.calibration,
             simplify=not self.no_simplify,
             outputs=tuple(self.outputs.split(",")),
         )
+
+    def _form(self) -> Form:
+        if self.form not in FORMS:
+            raise UnknownNameError("form", self.form, FORMS)
+        if self.no_fold and self.form == LAST_AXIS:
+            raise UsageError("--no-fold is --form plain; leave one of --no-fold and --form out")
+        return PLAIN if self.no_fold else self.form
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

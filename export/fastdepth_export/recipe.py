@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.metadata import UNTRAINED
@@ -12,6 +13,13 @@ from fastdepth.variants import Variant, get_variant
 from fastdepth.weights import default_tag, find_weights
 from fastdepth_export.targets import Target, check_format
 
+Form = Literal["folded", "plain", "last-axis"]
+"""What becomes of a network's graph, without changing its function: ``folded``, compressed by
+:mod:`fastdepth_export.compress.fold`; ``plain``, as written; ``last-axis``, as written but for the
+axis of its softmax, see :mod:`fastdepth_export.compress.last_axis`."""
+
+FORMS: tuple[Form, ...] = get_args(Form)
+FOLDED, PLAIN, LAST_AXIS = FORMS
 PRECISIONS = ("fp32", "fp16", "int8")
 QUANTISATIONS = ("u8s8", "u8s7", "s8s8")
 OPSETS = (18, 24)
@@ -32,7 +40,7 @@ class ExportRecipe:
         batch: 1 fixes the batch in the graph, for compilers that ask for it; None takes any.
         precision: type of the weights in the file, one of ``PRECISIONS``.
         opset: ONNX opset, within ``OPSETS``.
-        fold: compress without changing the function, see :mod:`fastdepth_export.compress.fold`.
+        form: of the graph, one of ``FORMS``.
         quantisation: types of activations and weights in an int8 file, one of ``QUANTISATIONS``:
             u8s8 for CPUs with VNNI, u8s7 (reduced range: sums of two products overflow 16 bits
             otherwise) for those without, s8s8 for TensorRT. None takes what suits this machine's
@@ -52,7 +60,7 @@ class ExportRecipe:
     batch: int | None = None
     precision: str = "fp32"
     opset: int = 20
-    fold: bool = True
+    form: Form = FOLDED
     quantisation: str | None = None
     calibration: str = "rooms:32"
     simplify: bool = True
@@ -62,7 +70,7 @@ class ExportRecipe:
         """Check every field and fill the defaults in.
 
         Raises:
-            UnknownNameError: no such variant, weights, format, precision or quantisation.
+            UnknownNameError: no such variant, weights, format, precision, form or quantisation.
             SizeError: the network cannot take the size.
             UsageError: an opset that cannot be written, a batch other than 1, a size given twice,
                 a precision or an output that the format lacks, a quantisation of what is not int8.
@@ -70,6 +78,8 @@ class ExportRecipe:
         variant = get_variant(self.variant)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if self.form not in FORMS:
+            raise UnknownNameError("form", self.form, FORMS)
         target = check_format(self.format, self.precision)
         if not OPSETS[0] <= self.opset <= OPSETS[1]:
             raise UsageError(
