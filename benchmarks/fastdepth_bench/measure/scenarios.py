@@ -5,8 +5,7 @@ image, a query is the samples that are sent together, latency runs from the time
 query was scheduled to its answer, and percentiles are of queries, not of samples.
 
 - SingleStream: :func:`fastdepth_bench.measure.timing.measure`.
-- MultiStream, :func:`multi_stream`: a query is a frame of each of N cameras; the next one is sent
-  when the last is answered. MLPerf has N = 8.
+- MultiStream: as SingleStream, but a query is a frame of each of N cameras. MLPerf has N = 8.
 - Server, :func:`server`: queries of one sample arrive by a Poisson process at a given rate.
 - Offline, :mod:`fastdepth_bench.measure.offline`: everything is there from the start.
 
@@ -25,10 +24,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastdepth.errors import UsageError
-from fastdepth_bench.measure.inputs import fresh, stack_frames
+from fastdepth_bench.measure.inputs import fresh
 from fastdepth_bench.measure.timing import MINIMUM_N, WINDOW, Timing, summarise, timed, warm_up
 
 if TYPE_CHECKING:
@@ -70,17 +68,6 @@ class Queries:
         """Images answered per second."""
         return self.achieved_rate * self.timing.batch
 
-    def as_dict(self) -> dict[str, object]:
-        """The entry ``queries`` of a row in a results file."""
-        return {
-            "n": self.timing.n,
-            "rate": self.rate,
-            "samples": self.timing.batch,
-            "p99_ms": self.timing.p99,
-            "achieved_rate": self.achieved_rate,
-            "overloaded": self.overloaded,
-        }
-
 
 def back_to_back(
     runner: Infers, batches: Sequence[Batch], *, seconds: float, minimum_n: int = MINIMUM_N
@@ -105,36 +92,6 @@ def back_to_back(
         times.append(timed(runner, next(turns)))
     timing = summarise(times, batch=len(batches[0]), warm=warm)
     return Queries(timing, tuple(times), achieved_rate=len(times) / sum(times))
-
-
-def multi_stream(
-    runner: Infers,
-    frames: Sequence[NDArray[np.uint8]],
-    streams: int,
-    *,
-    seconds: float,
-    minimum_n: int = MINIMUM_N,
-) -> Queries:
-    """MLPerf's MultiStream: one frame of each camera in one batch, then the next of each.
-
-    A batch lies in memory as one array before it is sent, as MLPerf has it too.
-
-    Args:
-        runner: entered already; takes batches of ``streams`` images.
-        frames: at least two, each (H, W, 3) uint8 RGB at the network's input size; the cameras
-            show them in turns.
-        streams: number of cameras.
-        seconds: least length of the measurement, and greatest of the warm-up [s].
-        minimum_n: least number of queries.
-
-    Raises:
-        UsageError: no camera, frames that are all the same or of a single colour.
-        ParityError: an answer is not a depth map.
-    """
-    if streams < 1:
-        raise UsageError(f"{streams} streams; give 1 or more")
-    batches = stack_frames(frames, streams)
-    return back_to_back(runner, batches, seconds=seconds, minimum_n=minimum_n)
 
 
 def server(
