@@ -16,10 +16,10 @@ these are metric networks.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,31 +124,108 @@ def get_protocol(name: str) -> Protocol:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Accuracy of one image, or the mean over images; formulas at the top of the module.
+class Compared:
+    """Prediction and truth over the valid pixels of an image, and what formulas share.
 
-    ``mae`` and ``rmse`` are in [m], ``mse`` in [m^2], ``sq_rel`` in [m], ``silog`` in hundredths
-    of a natural logarithm, the others are ratios. ``pixels`` were valid, and the prediction was
-    NaN or infinite at ``nonfinite`` of them; over several images both are sums.
+    Attributes:
+        prediction: (n,) [m], finite and clipped.
+        truth: (n,) [m].
     """
 
-    d1: float
-    d2: float
-    d3: float
-    abs_rel: float
-    sq_rel: float
-    rmse: float
-    rmse_log: float
-    log10: float
-    silog: float
-    mae: float
-    mse: float
+    prediction: Array
+    truth: Array
+
+    @cached_property
+    def ratio(self) -> Array:
+        """(n,), the larger of p / g and g / p."""
+        return np.maximum(self.prediction / self.truth, self.truth / self.prediction)
+
+    @cached_property
+    def error(self) -> Array:
+        """(n,) p - g [m]."""
+        return self.prediction - self.truth
+
+    @cached_property
+    def logs(self) -> Array:
+        """(n,) ln p - ln g."""
+        return np.log(self.prediction) - np.log(self.truth)
+
+    @cached_property
+    def mse(self) -> float:
+        """Mean of the squared error [m^2]."""
+        return float(np.mean(self.error**2))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of accuracy.
+
+    Attributes:
+        name: its key in JSON.
+        heading: the field's name of it, for tables.
+        unit: of the figure; empty of a ratio.
+        digits: decimals in tables.
+        higher_is_better: else less is.
+        function: the figure of an image.
+    """
+
+    name: str
+    heading: str
+    unit: str
+    digits: int
+    higher_is_better: bool
+    function: Callable[[Compared], float]
+
+
+def _within(power: int) -> Callable[[Compared], float]:
+    return lambda pixels: float(np.mean(pixels.ratio < 1.25**power))
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("d1", "d1", "", 3, True, _within(1)),
+            Metric("d2", "d2", "", 3, True, _within(2)),
+            Metric("d3", "d3", "", 3, True, _within(3)),
+            Metric("abs_rel", "AbsRel", "", 3, False, lambda x: _mean(np.abs(x.error) / x.truth)),
+            Metric("sq_rel", "SqRel", "m", 3, False, lambda x: _mean(x.error**2 / x.truth)),
+            Metric("rmse", "RMSE", "m", 3, False, lambda x: math.sqrt(x.mse)),
+            Metric("rmse_log", "RMSElog", "", 3, False, lambda x: math.sqrt(_mean(x.logs**2))),
+            Metric("log10", "log10", "", 3, False, lambda x: _mean(np.abs(x.logs)) / math.log(10)),
+            # the same as the formula, without its cancellation
+            Metric("silog", "SILog", "ln/100", 2, False, lambda x: 100 * float(np.std(x.logs))),
+            Metric("mae", "MAE", "m", 3, False, lambda x: _mean(np.abs(x.error))),
+            Metric("mse", "MSE", "m^2", 3, False, lambda x: x.mse),
+        )
+    }
+)
+"""All that :class:`Scores` hold, in the order in which they are printed; formulas at the top of
+the module. One entry more is one metric more, in files and tables too."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracy of one image, or the mean over images; each metric is an attribute too.
+
+    Attributes:
+        values: by the names of ``METRICS``.
+        pixels: valid ones; over several images their sum.
+        nonfinite: those of them at which the prediction was NaN or infinite; likewise.
+    """
+
+    values: Mapping[str, float]
     pixels: int
     nonfinite: int
 
+    def __getattr__(self, name: str) -> float:
+        if name in METRICS:
+            return self.values[name]
+        raise AttributeError(f"scores have no {name}; they have {', '.join(METRICS)}")
+
     def as_dict(self) -> dict[str, float]:
-        """All fields by name, in the order in which they are printed."""
-        return asdict(self)
+        """All by name in the order of ``METRICS``, then ``pixels`` and ``nonfinite``."""
+        return {**self.values, "pixels": self.pixels, "nonfinite": self.nonfinite}
 
 
 class Evaluation:
@@ -165,7 +242,8 @@ class Evaluation:
         self.protocol = protocol
         self.images = 0
         self.skipped = 0
-        self._sums = dict.fromkeys((field.name for field in fields(Scores)), 0.0)
+        self._sums = dict.fromkeys(METRICS, 0.0)
+        self._pixels = self._nonfinite = 0
 
     def add(self, prediction: Array, truth: Array) -> Scores | None:
         """Score one image as :func:`evaluate_image` does and count it in."""
@@ -174,8 +252,10 @@ class Evaluation:
             self.skipped += 1
             return None
         self.images += 1
-        for name, value in scores.as_dict().items():
+        for name, value in scores.values.items():
             self._sums[name] += value
+        self._pixels += scores.pixels
+        self._nonfinite += scores.nonfinite
         return scores
 
     def scores(self) -> Scores:
@@ -189,10 +269,8 @@ class Evaluation:
                 f"none of {self.skipped} images has a pixel that counts under protocol "
                 f"{self.protocol.name}; check the depth's unit and range"
             )
-        sums = self._sums
-        values: dict[str, Any] = {name: value / self.images for name, value in sums.items()}
-        values.update(pixels=int(sums["pixels"]), nonfinite=int(sums["nonfinite"]))
-        return Scores(**values)
+        means = {name: value / self.images for name, value in self._sums.items()}
+        return Scores(means, self._pixels, self._nonfinite)
 
 
 def evaluate_image(
@@ -233,25 +311,16 @@ def _score(raw: Array, truth: Array, protocol: Protocol) -> Scores:
     low, high = protocol.worst
     worst = np.where(truth / low > high / truth, low, high)
     prediction = np.where(finite, np.clip(raw, *protocol.clip), worst)
-    ratio = np.maximum(prediction / truth, truth / prediction)
-    error = prediction - truth
-    logs = np.log(prediction) - np.log(truth)
-    mse = float(np.mean(error**2))
+    pixels = Compared(prediction, truth)
     return Scores(
-        d1=float(np.mean(ratio < 1.25)),
-        d2=float(np.mean(ratio < 1.25**2)),
-        d3=float(np.mean(ratio < 1.25**3)),
-        abs_rel=float(np.mean(np.abs(error) / truth)),
-        sq_rel=float(np.mean(error**2 / truth)),
-        rmse=math.sqrt(mse),
-        rmse_log=float(np.sqrt(np.mean(logs**2))),
-        log10=float(np.mean(np.abs(logs))) / math.log(10),
-        silog=100 * float(np.std(logs)),  # the same as the formula, without its cancellation
-        mae=float(np.mean(np.abs(error))),
-        mse=mse,
+        {name: metric.function(pixels) for name, metric in METRICS.items()},
         pixels=int(truth.size),
         nonfinite=int(truth.size - np.count_nonzero(finite)),
     )
+
+
+def _mean(values: Array) -> float:
+    return float(np.mean(values))
 
 
 def _bilinear(values: Array, height: int, width: int) -> Array:

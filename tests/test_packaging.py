@@ -52,7 +52,6 @@ def test_the_files_that_are_no_modules(wheel):
         *(f"fastdepth/models/widths/{v.widths}" for v in VARIANTS.values() if v.widths),
         "fastdepth_export/py.typed",
         "fastdepth_bench/py.typed",
-        "fastdepth_bench/results/folding.schema.json",
         "fastdepth_bench/results/result.schema.json",
     }
 

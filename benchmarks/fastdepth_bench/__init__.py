@@ -4,9 +4,9 @@
 
     import fastdepth_bench
 
-    report = fastdepth_bench.measure.run(fastdepth_bench.Options(variant=("unet128-dws",)))
+    report = fastdepth_bench.run(fastdepth_bench.Options(variant=("unet128-dws",)))
     for row in report.rows:
-        print(row.case, row.timing, row.scores)
+        print(row.name, row.target, row.fps, row.metrics)
 
 Needs the extra ``bench``; importing it does not import torch.
 """
@@ -16,7 +16,8 @@ from __future__ import annotations
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.run import run
 from fastdepth_bench.options import Options
-from fastdepth_bench.results.result import Report, Result
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.row import Row
 from fastdepth_export.targets import TARGETS
 
-__all__ = ["TARGETS", "Case", "Options", "Report", "Result", "run"]
+__all__ = ["TARGETS", "Case", "Options", "Report", "Row", "run"]

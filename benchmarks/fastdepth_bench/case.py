@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import get_args
 
 from fastdepth.errors import UnknownNameError
 from fastdepth.files import file_hash
@@ -12,22 +12,15 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.runtime.third_party import NORMALISE, OUTPUTS, ThirdPartyFile, inspect
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, read_card, weights_hash
+from fastdepth_bench.results.row import SINGLE_STREAM, Scenario, ThirdPartyModel
+from fastdepth_export.recipe import FOLDED, FORMS, ExportRecipe, Form
 from fastdepth_export.targets import TARGETS, get_target
 
-if TYPE_CHECKING:
-    from fastdepth_export import ExportRecipe
+MULTI_STREAM: Scenario = "multi-stream"
+SERVER: Scenario = "server"
 
-
-SINGLE_STREAM, MULTI_STREAM, SERVER, OFFLINE = "single-stream", "multi-stream", "server", "offline"
-
-
-SCENARIOS = (SINGLE_STREAM, MULTI_STREAM, SERVER, OFFLINE)
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 """How images come in, in MLPerf's words; see :mod:`fastdepth_bench.measure.scenarios`."""
-
-
-PLAIN = ":plain"
-"""Follows the name of a variant that is to be exported as written, not folded."""
-
 
 FITTED = (
     "disparity, fitted to the truth of each image by scale and shift in inverse depth "
@@ -38,7 +31,7 @@ FITTED = (
 
 @dataclass(frozen=True)
 class ThirdPartyNetwork(ThirdPartyFile):
-    """An ONNX file as a contestant."""
+    """An ONNX file that takes part as it is."""
 
     @property
     def name(self) -> str:
@@ -50,14 +43,14 @@ class ThirdPartyNetwork(ThirdPartyFile):
         """Whether its depth is fitted to the truth, so that its scores stand apart."""
         return not self.in_metres
 
-    def as_dict(self) -> dict[str, str | None]:
+    def figures(self) -> ThirdPartyModel:
         """A row's key ``model``."""
-        return {
-            "file": self.path.name,
-            "normalise": self.normalise or None,
-            "output": self.output or "metres",
-            "hash": file_hash(self.path),
-        }
+        return ThirdPartyModel(
+            file=self.path.name,
+            normalise=self.normalise or None,
+            output=self.output or "metres",
+            hash=file_hash(self.path),
+        )
 
     def describe(self) -> str:
         """One line to print with every figure."""
@@ -79,7 +72,7 @@ class Case:
         device: cpu, cuda or cuda:N.
         threads: CPU threads of the runtime.
         batch: images per inference.
-        fold: whether the exported file is compressed without changing its function.
+        form: of the exported graph, one of :data:`fastdepth_export.recipe.FORMS`.
         scenario: one of :data:`SCENARIOS`.
         rate: queries per second of the scenario ``server``; None takes a share of the row's speed.
         model: an ONNX file that takes part as it is; ``variant`` is then its name, and weights and
@@ -94,8 +87,8 @@ class Case:
     device: str = "cpu"
     threads: int = 1
     batch: int = 1
-    fold: bool = True
-    scenario: str = SINGLE_STREAM
+    form: Form = FOLDED
+    scenario: Scenario = SINGLE_STREAM
     rate: float | None = None
     model: ThirdPartyNetwork | None = None
 
@@ -111,8 +104,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The variant, and ``:plain`` after it where it is not folded."""
-        return self.variant if self.fold else f"{self.variant}{PLAIN}"
+        """The variant, and its form after a colon where it is not folded."""
+        return self.variant if self.form == FOLDED else f"{self.variant}:{self.form}"
 
     @property
     def trained(self) -> bool:
@@ -139,10 +132,8 @@ class Case:
 
     def recipe(self) -> ExportRecipe:
         """How the network of this case is built and exported."""
-        from fastdepth_export import ExportRecipe
-
         sizes = (self.size,)
-        recipe = ExportRecipe(self.variant, weights=self.weights, sizes=sizes, fold=self.fold)
+        recipe = ExportRecipe(self.variant, weights=self.weights, sizes=sizes, form=self.form)
         form = get_target(self.runtime).format
         # only files have a precision; what runs in PyTorch is built as it was trained
         return replace(recipe, format=form, precision=self.precision) if form else recipe
@@ -150,6 +141,20 @@ class Case:
     def __str__(self) -> str:
         words = [self.name, self.runtime, self.precision, str(self.size)]
         return " ".join(words if self.scenario == SINGLE_STREAM else [*words, self.scenario])
+
+
+def split_form(name: str) -> tuple[str, Form]:
+    """Variant and form of ``NAME`` or ``NAME:FORM``, as :attr:`Case.name` has them.
+
+    Raises:
+        UnknownNameError: there is no such form.
+    """
+    variant, colon, form = name.partition(":")
+    if not colon:
+        return variant, FOLDED
+    if form not in FORMS:
+        raise UnknownNameError("form", form, FORMS)
+    return variant, form
 
 
 REFERENCE = ("torch", "fp32")

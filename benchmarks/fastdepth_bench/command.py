@@ -13,7 +13,7 @@ from fastdepth.files import output
 from fastdepth_bench.cli import PROG, VERBS
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
-from fastdepth_bench.results.result import Report
+from fastdepth_bench.results.file import Report
 
 DESCRIPTION = f"""Measure speed and accuracy of networks: of the same file, on the same images.
 

@@ -16,16 +16,15 @@ from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
 from fastdepth_bench.case import (
     MULTI_STREAM,
-    OFFLINE,
-    PLAIN,
     REFERENCE,
     SCENARIOS,
     SERVER,
-    SINGLE_STREAM,
     Case,
     ThirdPartyNetwork,
     check_precision,
+    split_form,
 )
+from fastdepth_bench.results.row import OFFLINE, SINGLE_STREAM, Scenario
 from fastdepth_bench.runners.opening import check_target
 from fastdepth_export.targets import Target, check_runtime, get_target, runtimes_on
 
@@ -39,7 +38,7 @@ class Networks:
 
     Attributes:
         variant: network; unet128-dws if absent. With :plain after it, exported as written, not
-            folded.
+            folded; with :last-axis likewise, but for the axis of the softmax over its bins.
         weights: tag or .safetensors file; each goes to the variant that it was trained
             for. Variants without one take those shipped, or random ones and no accuracy.
         size: network input, WIDTHxHEIGHT; each variant's own if absent.
@@ -82,8 +81,8 @@ class Options(Data, Networks):
         seconds: time each row at least this long, all restarts together.
         restarts: processes in which each row is timed anew; the spread between them is in its
             intervals.
-        against: time each row in turns with this variant, or with it as written: NAME:plain; or
-            with an ONNX file.
+        against: time each row in turns with this variant, with it in another form, NAME:plain or
+            NAME:last-axis, or with an ONNX file; and see how far their depths are apart.
         training: time steps of training in PyTorch as well, by each variant's own recipe.
         scenario: single-stream, multi-stream, server or offline, in MLPerf's words; the first if
             absent.
@@ -120,7 +119,7 @@ class Options(Data, Networks):
         """All rows to be, in the order in which they are measured.
 
         Raises:
-            UnknownNameError: no such variant, runtime, precision or weights.
+            UnknownNameError: no such variant, form, runtime, precision or weights.
             SizeError: a variant cannot take the size.
             WeightsError: a weights file cannot be read.
             UsageError: an option that cannot work.
@@ -131,22 +130,22 @@ class Options(Data, Networks):
             found += [
                 self._case(name, own, runtime, precision)
                 for name in self._names(weights)
-                for own in weights[name.removesuffix(PLAIN)]
+                for own in weights[split_form(name)[0]]
                 for runtime, precision in self._runtimes()
             ]
         cases = [self._within(case, name) for case in found for name in self._scenarios()]
         return list(dict.fromkeys(cases))
 
-    def _scenarios(self) -> Iterable[str]:
+    def _scenarios(self) -> Iterable[Scenario]:
         """Those asked for.
 
         Raises:
             UnknownNameError: there is none of that name.
             UsageError: an option for a scenario that was not asked for.
         """
-        chosen = dict.fromkeys(self.scenario or (SINGLE_STREAM,))
-        for name in chosen:
-            look_up("scenario", name, dict.fromkeys(SCENARIOS))
+        known: dict[str, Scenario] = {name: name for name in SCENARIOS}
+        names = self.scenario or (SINGLE_STREAM,)
+        chosen = dict.fromkeys(look_up("scenario", name, known) for name in names)
         for option, needs in (("rate", SERVER), ("pictures", OFFLINE)):
             if getattr(self, option) and needs not in chosen:
                 raise UsageError(f"--{option} is for --scenario {needs}; add that")
@@ -156,7 +155,7 @@ class Options(Data, Networks):
             raise UsageError(f"rate {self.rate:g} must be positive, in queries per second")
         return chosen
 
-    def _within(self, case: Case, scenario: str) -> Case:
+    def _within(self, case: Case, scenario: Scenario) -> Case:
         """A case in a scenario."""
         batch = self.streams if scenario == MULTI_STREAM else 1
         rate = self.rate if scenario == SERVER else None
@@ -168,7 +167,7 @@ class Options(Data, Networks):
         None where nothing was asked for, or where it is the row itself.
 
         Raises:
-            UnknownNameError: no such variant.
+            UnknownNameError: no such variant or form.
             SizeError: it cannot take the size.
         """
         if self.against is None:
@@ -176,7 +175,7 @@ class Options(Data, Networks):
         if self.against.endswith(".onnx"):
             other = self._model_case(Path(self.against))
             return self._other(case, other)
-        name = self.against.removesuffix(PLAIN)
+        name, _ = split_form(self.against)
         get_variant(name)
         weights = case.weights if name == case.variant else default_tag(name) or UNTRAINED
         other = self._case(self.against, weights, case.runtime, case.precision)
@@ -188,14 +187,14 @@ class Options(Data, Networks):
         return None if other == case else other
 
     def _case(self, name: str, weights: str, runtime: str, precision: str) -> Case:
-        """A row of a variant, which is not folded where ``:plain`` ends its name.
+        """A row of a variant, in the form that its name may end in.
 
-        What runs in PyTorch is always the network as written, and is so under either name.
+        What runs in PyTorch has no exported graph, and is the same under every name.
         """
-        variant = name.removesuffix(PLAIN)
+        variant, form = split_form(name)
         size, threads = self._size(variant), self._threads()
-        fold = variant == name or not get_target(runtime).format
-        return Case(variant, weights, runtime, precision, size, self.device, threads, fold=fold)
+        own = Case(variant, weights, runtime, precision, size, self.device, threads)
+        return replace(own, form=form) if get_target(runtime).format else own
 
     def check(self) -> None:
         """Refuse before any work what would fail after much.
@@ -226,7 +225,7 @@ class Options(Data, Networks):
         given: dict[str, list[str]] = {}
         for weights in self.weights:
             given.setdefault(read_card(find_weights(weights)).variant, []).append(weights)
-        names = dict.fromkeys(name.removesuffix(PLAIN) for name in self._names(given))
+        names = dict.fromkeys(split_form(name)[0] for name in self._names(given))
         for name in names:
             get_variant(name)
         for name in given.keys() - names:
@@ -236,11 +235,11 @@ class Options(Data, Networks):
     def _model_case(self, path: Path) -> Case:
         """A row of an ONNX file, with what the options say of it."""
         size = Size.parse(self.input_size) if self.input_size else None
-        rival = ThirdPartyNetwork(path, size, self.normalise or "", self.output or "")
-        return Case.of_model(rival, self.device, self._threads())
+        file = ThirdPartyNetwork(path, size, self.normalise or "", self.output or "")
+        return Case.of_model(file, self.device, self._threads())
 
     def _names(self, given: Iterable[str]) -> Iterable[str]:
-        """Variants that are measured, with their ``:plain``, in their order."""
+        """Variants that are measured, with their forms, in their order."""
         return dict.fromkeys(self.variant or given or (DEFAULT_VARIANT,))
 
     def _runtimes(self) -> list[tuple[str, str]]:

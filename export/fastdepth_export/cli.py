@@ -17,7 +17,7 @@ from fastdepth.size import Size
 from fastdepth.variants import VARIANTS, Variant
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
-from fastdepth_export.recipe import ExportRecipe
+from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe
 from fastdepth_export.targets import Target
 
 PROG = "fastdepth-export"
@@ -46,17 +46,20 @@ Examples:
 
   fastdepth-export --variant unet128-dws --weights runs/first/best.safetensors --size 544x416
 
+  fastdepth-export --variant unet128-dws --form plain
+
   fastdepth-export --verify unet128-dws.onnx
 """
 
 
 @dataclass(frozen=True)
-class Command(ExportRecipe):
+class Options(ExportRecipe):
     """Options of ``fastdepth-export``: the recipe, and what is done with it.
 
     Attributes:
         variant: network; --list shows all.
         output: file to write; VARIANT with the format's suffix in the current folder if absent.
+        no_fold: the same as --form plain.
         data: images with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.
         sensitivity: print what each block loses in 8 bits, and leave.
@@ -69,6 +72,8 @@ class Command(ExportRecipe):
     sizes: Annotated[tuple[str, ...], tyro.conf.arg(name="size")] = ()  # type: ignore[assignment]
     outputs: str = ",".join(ExportRecipe.outputs)  # type: ignore[assignment]
     output: Path | None = None
+    form: str = FOLDED  # type: ignore[assignment]
+    no_fold: bool = False
     data: str = DEFAULT_DATA
     force: bool = False
     sensitivity: bool = False
@@ -79,17 +84,25 @@ class Command(ExportRecipe):
         """The recipe that these options mean."""
         if self.variant is None:
             raise UsageError("no --variant; --list shows all")
-        sizes, outputs = tuple(map(Size.parse, self.sizes)), tuple(self.outputs.split(","))
-        said = values_of(self, ExportRecipe) | {"sizes": sizes, "outputs": outputs}
+        said = values_of(self, ExportRecipe) | {
+            "sizes": tuple(map(Size.parse, self.sizes)),
+            "outputs": tuple(self.outputs.split(",")),
+            "form": self._form(),
+        }
         return ExportRecipe(**said)
+
+    def _form(self) -> str:
+        if self.no_fold and self.form == LAST_AXIS:
+            raise UsageError("--no-fold is --form plain; leave one of --no-fold and --form out")
+        return PLAIN if self.no_fold else self.form
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(Command, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
+    return run_command(Options, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
-def _run(options: Command) -> None:
+def _run(options: Options) -> None:
     if options.list:
         for variant in VARIANTS.values():
             print(describe(variant))
@@ -116,7 +129,7 @@ def _run(options: Command) -> None:
     )
 
 
-def _verify(path: Path, options: Command) -> None:
+def _verify(path: Path, options: Options) -> None:
     """Print a line per stage of a finished file; the first at fault is an error."""
     require("torch", "export")
     from fastdepth_export.stages import check_stages, compare_stages

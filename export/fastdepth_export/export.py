@@ -17,12 +17,13 @@ from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import replacing
 from fastdepth.metadata import ModelMetadata
-from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
+from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe
 from fastdepth_export.targets import Target
 
 if TYPE_CHECKING:
     import onnx
 
+    from fastdepth.models import DepthNetwork
     from fastdepth_export.compress.int8 import BlockLoss
     from fastdepth_export.verify import Verify
 
@@ -160,15 +161,13 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
 
 def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
     """The graph in fp32, and its largest difference to PyTorch [m]."""
-    from fastdepth_export.compress.fold import can_merge, fold
     from fastdepth_export.formats.onnx_graph import to_onnx
     from fastdepth_export.network import build_network
     from fastdepth_export.verify import verify
 
     recipe = resolved.recipe
     network = build_network(recipe)
-    merge = recipe.precision == "fp32" and can_merge(resolved.sizes)
-    deployed = fold(network, merge=merge) if recipe.fold else network
+    deployed = _in_form(network, resolved)
 
     def attempt(simplify: bool) -> tuple[onnx.ModelProto, float]:
         model = to_onnx(
@@ -181,6 +180,17 @@ def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
             with suppress(ParityError):
                 return attempt(simplify=True)
         return attempt(simplify=False)
+
+
+def _in_form(network: DepthNetwork, resolved: ResolvedRecipe) -> DepthNetwork:
+    """What is exported in a network's place: the same function in the recipe's form."""
+    from fastdepth_export.compress.fold import can_merge, fold
+    from fastdepth_export.compress.last_axis import softmax_on_last_axis
+
+    recipe = resolved.recipe
+    if recipe.form == FOLDED:
+        return fold(network, merge=recipe.precision == "fp32" and can_merge(resolved.sizes))
+    return softmax_on_last_axis(network) if recipe.form == LAST_AXIS else network
 
 
 def _reduce(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.metadata import UNTRAINED
@@ -12,6 +13,13 @@ from fastdepth.variants import Variant, get_variant
 from fastdepth.weights import default_tag, find_weights
 from fastdepth_export.targets import Target, check_format
 
+Form = Literal["folded", "plain", "last-axis"]
+"""What becomes of a network's graph, without changing its function: ``folded``, compressed by
+:mod:`fastdepth_export.compress.fold`; ``plain``, as written; ``last-axis``, as written but for the
+axis of its softmax, see :mod:`fastdepth_export.compress.last_axis`."""
+
+FORMS: tuple[Form, ...] = get_args(Form)
+FOLDED, PLAIN, LAST_AXIS = FORMS
 PRECISIONS = ("fp32", "fp16", "int8")
 QUANTISATIONS = ("u8s8", "u8s7", "s8s8")
 OPSETS = (18, 24)
@@ -32,8 +40,8 @@ class ExportRecipe:
         batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.
         precision: type of the weights in the file: fp32, fp16 or int8.
         opset: ONNX opset, 18 to 24.
-        fold: compress the network without changing its function; --no-fold exports it as it is
-            written.
+        form: of the graph, all of one function: folded (compressed), plain (as written) or
+            last-axis (as written, but with the softmax over the bins on the last axis).
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
             without, where sums of two products would overflow 16 bits) or s8s8 (TensorRT); what
             suits this machine's CPU if absent, and the file says what it was.
@@ -53,7 +61,7 @@ class ExportRecipe:
     batch: int | None = None
     precision: str = "fp32"
     opset: int = 20
-    fold: bool = True
+    form: Form = FOLDED
     quantisation: str | None = None
     calibration: str = "rooms:32"
     simplify: bool = True
@@ -63,7 +71,7 @@ class ExportRecipe:
         """Check every field and fill the defaults in.
 
         Raises:
-            UnknownNameError: no such variant, weights, format, precision or quantisation.
+            UnknownNameError: no such variant, weights, format, precision, form or quantisation.
             SizeError: the network cannot take the size.
             UsageError: an opset that cannot be written, a batch other than 1, a size given twice,
                 a precision or an output that the format lacks, a quantisation of what is not int8.
@@ -71,6 +79,8 @@ class ExportRecipe:
         variant = get_variant(self.variant)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if self.form not in FORMS:
+            raise UnknownNameError("form", self.form, FORMS)
         target = check_format(self.format, self.precision)
         if not OPSETS[0] <= self.opset <= OPSETS[1]:
             raise UsageError(

@@ -101,9 +101,11 @@ class BinsHead(nn.Module):
 
     Attributes:
         with_std: answer with the standard deviation that the bins imply as well; for prediction.
+        mix: how depth comes from the bins, :func:`mix_bins` or the same function in other steps.
     """
 
     with_std = False
+    mix = staticmethod(mix_bins)
 
     def __init__(
         self, bins: int, patch: int = 16, depth_range: tuple[float, float] = (1e-3, 10.0)
@@ -124,7 +126,7 @@ class BinsHead(nn.Module):
         pixels = self.mini_vit.pixel_conv(features)
         attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
         logits = self.conv_out(attention)
-        depth = mix_bins(logits, centres)
+        depth = self.mix(logits, centres)
         return depth, centres, bins_std(logits, centres, depth) if self.with_std else None
 
     def forward_merged(self, trunk: Tensor, last: nn.Conv2d) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import FrameType, TracebackType
 
 from fastdepth.console import Stopwatch
+from fastdepth.metrics import METRICS
 
 
 class StopRequest:
@@ -55,10 +56,6 @@ class StopRequest:
         return self.signalled or late
 
 
-HIGHER_IS_BETTER = ("d1", "d2", "d3")
-"""Of all that is measured; of the others less is better."""
-
-
 class Improvement:
     """Follows one figure of the validations.
 
@@ -71,13 +68,13 @@ class Improvement:
 
     def __init__(self, monitor: str, patience: int | None) -> None:
         self.monitor, self.patience, self.stale = monitor, patience, 0
-        self.best = -math.inf if monitor in HIGHER_IS_BETTER else math.inf
+        self._higher = monitor in METRICS and METRICS[monitor].higher_is_better
+        self.best = -math.inf if self._higher else math.inf
 
     def update(self, scores: Mapping[str, float]) -> bool:
         """Count a validation in; whether it is the best so far."""
         value = scores[self.monitor]
-        higher = self.monitor in HIGHER_IS_BETTER
-        better = value > self.best if higher else value < self.best
+        better = value > self.best if self._higher else value < self.best
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
         return better
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastdepth import metrics
 from fastdepth.errors import DataError, UnknownNameError, UsageError
-from fastdepth.metrics import PROTOCOLS, Evaluation, Scores, evaluate_image, get_protocol
+from fastdepth.metrics import (
+    METRICS,
+    PROTOCOLS,
+    Evaluation,
+    Metric,
+    Scores,
+    evaluate_image,
+    get_protocol,
+)
 
 EIGEN, DENSEDEPTH, FASTDEPTH = (PROTOCOLS[name] for name in ("eigen", "densedepth", "fastdepth"))
 NYU = Path(__file__).parents[3] / "shared" / "nyu"
@@ -240,3 +250,20 @@ def test_a_constant_scores_on_nyu_what_it_scored_when_computed_apart() -> None:
     scores = evaluation.scores()
     assert scores.d1 == pytest.approx(0.394, abs=0.001)
     assert scores.rmse == pytest.approx(1.216, abs=0.002)
+
+
+def test_one_entry_more_is_one_metric_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    worst = Metric("worst", "worst", "m", 3, False, lambda pixels: float(pixels.error.max()))
+    monkeypatch.setattr(metrics, "METRICS", {**METRICS, worst.name: worst})
+    evaluation = Evaluation()
+    first, second = (evaluation.add(halves(left, 4), halves(1, 4)) for left in (2, 4))
+    assert first is not None and second is not None
+    assert (first.worst, second.worst, evaluation.scores().worst) == (1, 3, 2)
+    assert list(evaluation.scores().as_dict()) == [*METRICS, "worst", "pixels", "nonfinite"]
+
+
+def test_scores_cross_processes_and_know_no_other_metric() -> None:
+    scores = scored(halves(2, 4), halves(1, 4))
+    assert pickle.loads(pickle.dumps(scores)) == scores
+    with pytest.raises(AttributeError, match="scores have no d4; they have d1, d2"):
+        scores.d4  # noqa: B018

@@ -16,18 +16,21 @@ from numpy.typing import NDArray
 
 from fastdepth.data import Sample
 from fastdepth.metadata import UNTRAINED
-from fastdepth.metrics import Scores
+from fastdepth.metrics import METRICS, Scores
 from fastdepth.size import Size
 from fastdepth.weights import WeightsCard
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.bootstrap import Interval
-from fastdepth_bench.measure.pooling import Pooled, Stages
+from fastdepth_bench.measure.pooling import Pooled
+from fastdepth_bench.measure.row import Figures
 from fastdepth_bench.measure.run import run
-from fastdepth_bench.measure.timing import Timing, WarmUp
+from fastdepth_bench.measure.timing import Timing
+from fastdepth_bench.measure.trial import Examined
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.environment import Environment
-from fastdepth_bench.results.result import Report
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.row import Latency, QueryFigures, Stages, WarmUp
 
 VARIANT, SMALL = "unet128-dws-75", "312x240"
 """The quickest network, on nearly its smallest input."""
@@ -147,8 +150,8 @@ def case() -> Case:
 @pytest.fixture
 def timing() -> Timing:
     warm = WarmUp(n=12, seconds=3.0, stable=True)
-    spread = {"p90": 410.0, "p95": 430.0, "p99": 450.0, "minimum": 390.0, "maximum": 460.0}
-    return Timing(400.0, **spread, iqr=9.0, cv=0.03, n=25, batch=1, warm_up=warm)
+    latency = Latency(p50=400.0, p90=410.0, p95=430.0, p99=450.0, min=390.0, max=460.0, iqr=9.0)
+    return Timing(latency, cv=0.03, n=25, batch=1, warm_up=warm)
 
 
 @pytest.fixture
@@ -156,20 +159,31 @@ def pooled(timing: Timing) -> Pooled:
     """Restarts of a row whose frames take 410 ms, of which the network takes 400."""
     return Pooled(
         timing,
-        end_to_end=replace(timing, p50=410.0),
+        end_to_end=replace(timing.latency, p50=410.0),
         stages=Stages(3.0, 4.0, None, 400.0, None, 6.0),
         fps=Interval(2.5, 2.4, 2.6),
         end_to_end_fps=Interval(1000 / 410, 2.3, 2.5),
         fps_wall=2.2,
         restarts=5,
+        queries=QueryFigures(25, 1, achieved_rate=2.5, p99_ms=450.0),
         peak_resident=512_000_000,
     )
 
 
 @pytest.fixture
 def scores() -> Scores:
-    errors = {"sq_rel": 0.1, "rmse": 0.449, "rmse_log": 0.2, "log10": 0.05, "silog": 15.0}
-    return Scores(0.867, 0.981, 0.996, 0.122, **errors, mae=0.3, mse=0.2, pixels=9, nonfinite=0)
+    values = {"d1": 0.867, "abs_rel": 0.122, "rmse": 0.449}
+    return Scores(dict.fromkeys(METRICS, 0.1) | values, pixels=9, nonfinite=0)
+
+
+@pytest.fixture
+def figures(pooled: Pooled, scores: Scores) -> Figures:
+    """What was found of a case."""
+    from fastdepth_export.cost import GraphCost
+
+    depth = np.full((1, 1, 4, 6), 2, np.float32)
+    cost = GraphCost(6_000_000, 17_600_000_000, 26_000_000, weights_bytes=24_000_000)
+    return Figures(Examined(cost, depth, scores), pooled, Size(480, 640))
 
 
 @pytest.fixture

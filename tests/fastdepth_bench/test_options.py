@@ -97,10 +97,22 @@ def test_plain_is_the_same_network_not_folded() -> None:
     chosen = Options(variant=("unet128-dws", "unet128-dws:plain"), runtime=("onnxruntime",))
     folded, plain = chosen.cases()
     assert (folded.name, plain.name) == ("unet128-dws", "unet128-dws:plain")
-    assert (folded.recipe().fold, plain.recipe().fold) == (True, False)
+    assert (folded.recipe().form, plain.recipe().form) == ("folded", "plain")
     assert folded.weights == plain.weights
     with pytest.raises(UnknownNameError, match="did you mean 'unet128-dws'"):
         Options(variant=("unet128-dsw:plain",)).cases()
+
+
+def test_every_form_has_a_name_and_others_are_refused() -> None:
+    names = ("unet128", "unet128:folded", "unet128:plain", "unet128:last-axis")
+    cases = Options(variant=names, runtime=("onnxruntime",), threads=1).cases()
+    assert [case.name for case in cases] == ["unet128", "unet128:plain", "unet128:last-axis"]
+    other = Options(against="unet128:last-axis", runtime=("onnxruntime",)).against_of(cases[0])
+    assert other is not None and other.form == "last-axis"
+    with pytest.raises(UnknownNameError, match="unknown form 'last_axis'; did you mean 'last-ax"):
+        Options(variant=("unet128:last_axis",)).cases()
+    with pytest.raises(UnknownNameError, match="unknown form 'plane'; did you mean 'plain'"):
+        Options(against="unet128:plane").against_of(cases[0])
 
 
 def test_in_pytorch_a_network_runs_as_written_under_either_name() -> None:
@@ -129,7 +141,7 @@ def test_a_row_compared_with_itself_as_written_keeps_its_weights(weights_file: P
     (case,) = chosen.cases()
     other = chosen.against_of(case)
     assert other is not None
-    assert (other.weights, other.fold, other.size) == (case.weights, False, case.size)
+    assert (other.weights, other.form, other.size) == (case.weights, "plain", case.size)
 
 
 def test_an_onnx_file_is_a_row_as_it_is(tiny_file: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import fastdepth
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import default_tag
-from fastdepth_export.cli import main
+from fastdepth_export.cli import Options, main
 from fastdepth_export.targets import FORMATS
 
 
@@ -89,7 +89,7 @@ class Missing:
         if name == {module!r}:
             raise ModuleNotFoundError("missing", name=name)
 sys.meta_path.insert(0, Missing())
-from fastdepth_export.cli import main
+from fastdepth_export.cli import Options, main
 sys.exit(main({list(words)!r}))
 """
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -119,6 +119,20 @@ def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra, form):
 
 
 @pytest.mark.parametrize(
+    ("options", "form"),
+    [
+        ({}, "folded"),
+        ({"no_fold": True}, "plain"),
+        ({"no_fold": True, "form": "plain"}, "plain"),
+        ({"form": "last-axis"}, "last-axis"),
+    ],
+    ids=str,
+)
+def test_the_form_has_an_old_and_a_new_option(options, form):
+    assert Options(variant="tiny", **options).recipe().form == form
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ("", "no --variant; --list shows all"),
@@ -128,6 +142,8 @@ def test_a_missing_extra_is_one_line_with_pip_in_it(module, extra, form):
         ("--variant tiny --format tflite", "known: onnx, openvino, engine"),
         ("--variant tiny --format openvino --output m.onnx", "name the output FILE.xml"),
         ("--variant tiny --precision fp8", "known: fp32, fp16, int8"),
+        ("--variant tiny --form plane", "unknown form 'plane'; did you mean 'plain'?"),
+        ("--variant tiny --no-fold --form last-axis", "leave one of --no-fold and --form out"),
         ("--variant tiny --precision int8 --calibration room", "did you mean 'rooms'"),
         ("--variant tiny --precision fp16 --data nyu:/no", "/no"),
         ("--variant tiny --outputs std", "outputs std cannot be; use depth or depth,std"),

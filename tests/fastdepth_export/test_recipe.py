@@ -34,6 +34,7 @@ def test_the_folders_of_a_weights_file_stay_out_of_the_name(tmp_path):
     [
         (ExportRecipe("unet"), UnknownNameError, "unknown variant 'unet'"),
         (ExportRecipe("unet128", format="onxx"), UnknownNameError, "did you mean 'onnx'"),
+        (ExportRecipe("unet128", form="last_axis"), UnknownNameError, "did you mean 'last-axis'"),
         (ExportRecipe("unet128", precision="fp8"), UnknownNameError, "unknown precision"),
         (ExportRecipe("unet128", precision="int8", quantisation="u4"), UnknownNameError, "u8s8"),
         (ExportRecipe("unet128", quantisation="u8s8"), UsageError, "needs --precision int8"),

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.extras import require
 from fastdepth.size import Size
+from fastdepth_bench.results.row import RooflineFigures
 from fastdepth_bench.runners.providers import CPU
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Rates:
     threads: int
 
     def describe(self) -> str:
-        """What the ceilings are made of, in one line."""
+        """What the roofline is made of, in one line."""
         return (
             f"the larger of multiply-adds over {self.macs_per_second / 1e9:.1f} GMAC/s (float32 "
             f"product of {SIDE}x{SIDE} matrices in ONNX Runtime) and bytes ({COUNTED}) over "
@@ -61,7 +62,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Ceiling:
+class Roofline:
     """Least time of a file for one inference [ms].
 
     Attributes:
@@ -73,8 +74,8 @@ class Ceiling:
     memory: float
 
     @classmethod
-    def of(cls, cost: GraphCost, size: Size, rates: Rates, batch: int = 1) -> Ceiling:
-        """The ceiling of a file with an input of this size.
+    def of(cls, cost: GraphCost, size: Size, rates: Rates, batch: int = 1) -> Roofline:
+        """The roofline of a file with an input of this size.
 
         Args:
             cost: what the file costs for one image.
@@ -94,34 +95,27 @@ class Ceiling:
         return max(self.arithmetic, self.memory)
 
     @property
-    def binds(self) -> str:
+    def binds(self) -> Literal["multiply-adds", "bytes"]:
         """Which of the two it is: ``multiply-adds`` or ``bytes``."""
         return "multiply-adds" if self.arithmetic >= self.memory else "bytes"
 
     def share(self, milliseconds: float) -> float:
-        """Share of the ceiling's speed that a measured time [ms] reached: 1 is the ceiling."""
+        """Share of the roofline's speed that a measured time [ms] reached: 1 is the roofline."""
         return self.least / milliseconds
 
-    def to_row(self, milliseconds: float, rates: Rates) -> dict[str, Any]:
+    def figures(self, milliseconds: float, rates: Rates) -> RooflineFigures:
         """A row's key ``ceiling``: this one, the share of it, and the rates that it comes from.
 
         Args:
-            milliseconds: median latency of the row, whose batch and threads are the ceiling's.
-            rates: those that the ceiling was made of.
+            milliseconds: median latency of the row, whose batch and threads are the roofline's.
+            rates: those that the roofline was made of.
         """
-        return {
-            "least_ms": self.least,
-            "share": self.share(milliseconds),
-            "binds": self.binds,
-            "macs_per_second": rates.macs_per_second,
-            "bytes_per_second": rates.bytes_per_second,
-        }
-
-    def describe(self) -> str:
-        """One line to print before anything is timed, of a single image."""
-        return (
-            f"multiply-adds {self.arithmetic:.1f} ms, bytes {self.memory:.1f} ms; "
-            f"{self.binds} bind: at most {1000 / self.least:.1f} frames/s"
+        return RooflineFigures(
+            least_ms=self.least,
+            share=self.share(milliseconds),
+            binds=self.binds,
+            macs_per_second=rates.macs_per_second,
+            bytes_per_second=rates.bytes_per_second,
         )
 
 

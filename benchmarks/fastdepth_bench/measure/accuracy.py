@@ -140,6 +140,12 @@ def load_samples(
     return samples
 
 
+def spread(total: int, limit: int) -> list[int]:
+    """Numbers of at most so many of all samples, evenly spread from the first to the last."""
+    found: list[int] = np.linspace(0, total - 1, min(limit, total)).round().astype(int).tolist()
+    return found
+
+
 def timing_frames(samples: Samples, batch: int = 1) -> list[Batch]:
     """Different frames to time on: some of the data, evenly spread, and their mirror images.
 
@@ -154,9 +160,7 @@ def timing_frames(samples: Samples, batch: int = 1) -> list[Batch]:
     Raises:
         UsageError: images of several sizes, which share no batch.
     """
-    count = min(TIMED_IMAGES, len(samples))
-    chosen = np.linspace(0, len(samples) - 1, count).round().astype(int).tolist()
-    images = [samples[index].image for index in chosen]
+    images = [samples[index].image for index in spread(len(samples), TIMED_IMAGES)]
     images += [image[:, ::-1] for image in images]
     if batch > 1 and len({image.shape for image in images}) > 1:
         raise UsageError("images of several sizes share no batch; take other --data")

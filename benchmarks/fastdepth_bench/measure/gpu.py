@@ -16,9 +16,12 @@ from fastdepth.errors import FastDepthError
 from fastdepth.files import write_text
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.case import REFERENCE
+from fastdepth_bench.measure.accuracy import Yardstick
+from fastdepth_bench.measure.row import empty_row
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
-from fastdepth_bench.results.result import Report, Result
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.row import Row
 from fastdepth_bench.runners.opening import refusal
 from fastdepth_export.targets import TARGETS, Target
 
@@ -61,10 +64,13 @@ def measure_gpu(options: Options, advance: Advance) -> Report:
         raise FastDepthError(reasons[REFERENCE[0]])
     able = replace(options, runtime=tuple(name for name, reason in reasons.items() if not reason))
     report = run(able, advance)
-    references = [r for r in report.rows if (r.case.runtime, r.case.precision) == REFERENCE]
+    rules = Yardstick.of(
+        options.open_data(), options.protocol, flip=options.flip, split=options.split
+    )
+    asked = replace(options, runtime=REFERENCE[:1], precision=REFERENCE[1:])
     refused = [
-        Result(replace(row.case, runtime=name, precision=precision), row.yardstick, error=reason)
-        for row in references
+        empty_row(replace(case, runtime=name, precision=precision), rules, reason)
+        for case in asked.cases()
         for name, reason in reasons.items()
         if reason
         for precision in TARGETS[name].precisions
@@ -98,20 +104,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(row.error for row in report.rows if not refusal(_target(row), options.device)))
 
 
-def _target(row: Result) -> Target:
-    return TARGETS[row.case.runtime]
+def _target(row: Row) -> Target:
+    return TARGETS[row.runtime]
 
 
 def _print_lines(report: Report) -> None:
     """A line a row; the table of fastdepth-bench needs more room than a log has."""
     for row in report.rows:
-        figures = row.error
-        if row.timing:
-            difference, copies = row.max_difference_to_torch, row.to_row()["host_copies_ms"]
-            figures = f"{row.timing.fps:.1f} frames/s, p50 {row.timing.p50:.3f} ms"
-            figures += "" if copies is None else f", copies {copies:.3f} ms"
-            figures += "" if difference is None else f", at most {difference:.1e} m from PyTorch"
-        tell(f"{row.case}: {figures}")
+        tell(f"{row.name} {row.target} {row.size}: {row.error or _figures(row)}")
+
+
+def _figures(row: Row) -> str:
+    assert row.fps is not None and row.latency_ms is not None
+    difference, copies = row.max_difference_to_torch, row.host_copies_ms
+    figures = f"{row.fps:.1f} frames/s, p50 {row.latency_ms.p50:.3f} ms"
+    figures += "" if copies is None else f", copies {copies:.3f} ms"
+    return figures + ("" if difference is None else f", at most {difference:.1e} m from PyTorch")
 
 
 if __name__ == "__main__":

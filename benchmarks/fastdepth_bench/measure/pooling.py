@@ -11,30 +11,9 @@ import numpy as np
 from fastdepth_bench.measure.bootstrap import Interval, median_interval, ratio_interval
 from fastdepth_bench.measure.offline import Throughput
 from fastdepth_bench.measure.scenarios import Queries
-from fastdepth_bench.measure.timing import Pass, Timing, WarmUp, summarise
+from fastdepth_bench.measure.timing import Pass, Timing, summarise
 from fastdepth_bench.measure.trial import Trial
-
-
-@dataclass(frozen=True)
-class Stages:
-    """Median time of each stage [ms]; None for what there is none of.
-
-    Attributes:
-        decode: a frame from JPEG in memory; no part of the way from frame to depth.
-        preprocess: frames to the network's input.
-        copy_in: images to a device of its own memory.
-        inference: the network; where nothing is copied, all that happens between images and
-            depth in host memory.
-        copy_out: depth back to the host.
-        postprocess: depth to the size of the frames.
-    """
-
-    decode: float | None
-    preprocess: float
-    copy_in: float | None
-    inference: float
-    copy_out: float | None
-    postprocess: float
+from fastdepth_bench.results.row import FromDisk, Latency, QueryFigures, Stages, WarmUp
 
 
 @dataclass(frozen=True)
@@ -55,36 +34,6 @@ class Versus:
 
 
 @dataclass(frozen=True)
-class Arrivals:
-    """Queries that came in by themselves; their latency is the row's.
-
-    Attributes:
-        rate: at which they came [1/s], mean of the restarts.
-        achieved_rate: at which they were answered [1/s], median of the restarts.
-        overloaded: whether the row could not keep up in one of the restarts.
-    """
-
-    rate: float
-    achieved_rate: float
-    overloaded: bool
-
-
-@dataclass(frozen=True)
-class FromDisk:
-    """Images that were read from disk, decoded, resized and inferred.
-
-    Attributes:
-        pictures: how many.
-        failed: how many could not be read.
-        fps: images per second by the clock on the wall.
-    """
-
-    images: int
-    failed: int
-    fps: float
-
-
-@dataclass(frozen=True)
 class Pooled:
     """Figures of a row over all its restarts.
 
@@ -102,22 +51,22 @@ class Pooled:
         peak_gpu: greatest memory on the GPU [bytes]; None without one.
         joules_per_picture: energy [J]; None where it cannot be read.
         versus: comparison with another row; None where there is none.
-        queries: of the scenario ``server``; None in the others.
+        queries: each an inference, or what came in by itself.
         from_disk: of what was read from disk; None where nothing was.
     """
 
     timing: Timing
-    end_to_end: Timing
+    end_to_end: Latency
     stages: Stages
     fps: Interval
     end_to_end_fps: Interval
     fps_wall: float
     restarts: int
+    queries: QueryFigures
     peak_resident: int | None = None
     peak_gpu: int | None = None
     joules_per_picture: float | None = None
     versus: Versus | None = None
-    queries: Arrivals | None = None
     from_disk: FromDisk | None = None
 
 
@@ -141,11 +90,13 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
     images = batch * sum(map(len, passes))
     joules = [trial.joules for trial in trials]
     known = [value for value in joules if value is not None]
+    timing = summarise(list(chain.from_iterable(latency)), batch=batch, warm=warm)
+    fps = _speed(inference, queries, batch)
     return Pooled(
-        timing=summarise(list(chain.from_iterable(latency)), batch=batch, warm=warm),
-        end_to_end=summarise(list(chain.from_iterable(whole)), batch=batch, warm=warm),
+        timing=timing,
+        end_to_end=summarise(list(chain.from_iterable(whole)), batch=batch, warm=warm).latency,
         stages=_stages(trials),
-        fps=_speed(inference, queries, batch),
+        fps=fps,
         end_to_end_fps=median_interval(whole).inverse(batch),
         fps_wall=images / sum(trial.seconds for trial in trials),
         restarts=len(trials),
@@ -153,7 +104,7 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
         peak_gpu=_greatest([trial.peak_gpu for trial in trials]),
         joules_per_picture=sum(known) / images if len(known) == len(joules) else None,
         versus=_versus(trials),
-        queries=_arrivals(queries),
+        queries=_queries(timing, fps, queries),
         from_disk=_from_disk([trial.from_disk for trial in trials if trial.from_disk]),
     )
 
@@ -210,13 +161,17 @@ def _versus(trials: Sequence[Trial]) -> Versus | None:
     )
 
 
-def _arrivals(queries: Sequence[Queries]) -> Arrivals | None:
-    if not queries:
-        return None
-    return Arrivals(
-        rate=float(np.mean([found.rate for found in queries if found.rate])),
-        achieved_rate=float(np.median([found.achieved_rate for found in queries])),
-        overloaded=any(found.overloaded for found in queries),
+def _queries(timing: Timing, fps: Interval, arrived: Sequence[Queries]) -> QueryFigures:
+    """Of a row; the rate is the mean of the restarts, and one that could not keep up is enough."""
+    rates = [found.rate for found in arrived if found.rate]
+    achieved = [found.achieved_rate for found in arrived]
+    return QueryFigures(
+        n=timing.n,
+        samples=timing.batch,
+        rate=float(np.mean(rates)) if rates else None,
+        achieved_rate=float(np.median(achieved)) if arrived else fps.value / timing.batch,
+        p99_ms=timing.latency.p99,
+        overloaded=any(found.overloaded for found in arrived) if arrived else None,
     )
 
 

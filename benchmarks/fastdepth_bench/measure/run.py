@@ -8,17 +8,20 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from fastdepth.console import Advance, silent
 from fastdepth.size import Size
-from fastdepth_bench.case import OFFLINE, Case
+from fastdepth_bench.case import Case
 from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.machine.roofline import Rates, measure_rates
 from fastdepth_bench.measure.accuracy import Samples, Yardstick, load_samples, timing_frames
+from fastdepth_bench.measure.exactness import Differences, compare_depths
 from fastdepth_bench.measure.isolate import Say, in_own_process, one_line
 from fastdepth_bench.measure.pooling import pool
+from fastdepth_bench.measure.row import Answered, Figures, compare_with_torch, empty_row, row_of
 from fastdepth_bench.measure.timing import MINIMUM_N
 from fastdepth_bench.measure.training_speed import training_images_per_second
-from fastdepth_bench.measure.trial import Examined, Trial, attempt, examine, find_batch, open_alone
+from fastdepth_bench.measure.trial import Examined, Trial, attempt, examine, find_batch
 from fastdepth_bench.options import Options
-from fastdepth_bench.results.result import Report, Result, compare_with_torch
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.row import OFFLINE
 
 Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
@@ -55,7 +58,7 @@ def run(
         source, lambda index: advance(0, f"reading {options.data} {index + 1}/{total}")
     )
     advance()
-    rows = [_Row(case, options, advance, isolated=isolated) for case in options.cases()]
+    rows = [_Measurement(case, options, advance, isolated=isolated) for case in options.cases()]
     for row in rows:
         row.examine(samples, yardstick)
     rates = None
@@ -63,8 +66,8 @@ def run(
         rates = _better(rates, _measure_rates(options, advance, isolated=isolated))
         for row in rows:
             row.attempt()
-    results = [row.result(rates) for row in rows]
-    return Report(recorder.finish(), compare_with_torch(results))
+    answered = [row.answered(rates) for row in rows]
+    return Report(recorder.finish(), compare_with_torch(answered))
 
 
 def steps(options: Options) -> int:
@@ -104,7 +107,7 @@ def rates_alone(say: Say, threads: int, seconds: float) -> Rates:
     return measure_rates(threads, seconds)
 
 
-class _Row:
+class _Measurement:
     """A row while it is measured; once something fails it keeps the reason and does no more."""
 
     def __init__(self, case: Case, options: Options, advance: Advance, *, isolated: bool) -> None:
@@ -112,11 +115,12 @@ class _Row:
         self._options, self._advance, self._isolated = options, advance, isolated
         self._examined: Examined | None = None
         self._trials: list[Trial] = []
+        self._differences = Differences()
         self._training: float | None = None
         self._error = ""
 
     def examine(self, samples: Samples, yardstick: Yardstick) -> None:
-        """Export, count, and measure accuracy; of the one to compare with nothing but its file."""
+        """Export, count, measure accuracy, and compare depth with the other's and float64's."""
 
         aligned = self.case.model is not None and self.case.model.aligned
         self._yardstick = replace(yardstick, aligned=aligned)
@@ -137,8 +141,8 @@ class _Row:
                     self.case.threads,
                     seconds=self._options.seconds,
                 )
-            if self.against is not None:
-                self._do(open_alone, self.against)
+            if self._options.against is not None:
+                self._differences = self._do(compare_depths, self.case, self.against, samples)
 
         self._step(work)
 
@@ -164,23 +168,20 @@ class _Row:
 
         self._step(work)
 
-    def result(self, rates: Rates | None) -> Result:
+    def answered(self, rates: Rates | None) -> Answered:
         """What was found; a row that failed anywhere keeps none of its figures."""
         if self._error or self._examined is None:
-            return Result(self.case, self._yardstick, against=self.against, error=self._error)
-        found = self._examined
-        return Result(
-            self.case,
-            self._yardstick,
-            cost=found.cost,
-            pooled=pool(self._trials, self.case.batch),
-            scores=found.scores,
-            depth=found.depth,
+            return Answered(empty_row(self.case, self._yardstick, self._error))
+        figures = Figures(
+            self._examined,
+            pool(self._trials, self.case.batch),
+            Size(*self._frames[0].shape[1:3]),
             against=self.against,
-            frame_size=Size(*self._frames[0].shape[1:3]),
+            differences=self._differences,
             rates=rates,
-            training_images_per_second=self._training,
+            training=self._training,
         )
+        return Answered(row_of(self.case, self._yardstick, figures), self._examined.depth)
 
     def _step(self, work: Callable[[], None]) -> None:
         if not self._error:

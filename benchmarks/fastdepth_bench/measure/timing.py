@@ -20,6 +20,7 @@ from fastdepth.errors import ParityError
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.measure.inputs import fresh
+from fastdepth_bench.results.row import Latency, WarmUp
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners.protocol import Batch, DepthBatch, Infers, OnDevice
@@ -41,45 +42,18 @@ NOISY = 0.15
 
 
 @dataclass(frozen=True)
-class WarmUp:
-    """What came before the measurement.
-
-    Attributes:
-        n: inferences.
-        seconds: how long it took [s].
-        stable: whether the median stood still before time was up.
-    """
-
-    n: int
-    seconds: float
-    stable: bool
-
-
-@dataclass(frozen=True)
 class Timing:
-    """Latency in [ms], over ``n`` measurements, none left out.
+    """Latency over ``n`` measurements, none left out.
 
     Attributes:
-        p50: median.
-        p90: 90th percentile.
-        p95: 95th percentile.
-        p99: 99th percentile; with less than 100 measurements it lies near the slowest.
-        minimum: fastest.
-        maximum: slowest.
-        iqr: distance of the quartiles.
+        latency: their distribution; with less than 100 of them p99 lies near the slowest.
         cv: coefficient of variation, standard deviation by mean; a ratio.
         n: measurements.
         batch: images in each.
         warm_up: what came before.
     """
 
-    p50: float
-    p90: float
-    p95: float
-    p99: float
-    minimum: float
-    maximum: float
-    iqr: float
+    latency: Latency
     cv: float
     n: int
     batch: int
@@ -88,7 +62,7 @@ class Timing:
     @property
     def fps(self) -> float:
         """Images per second at the median latency."""
-        return 1000 * self.batch / self.p50
+        return 1000 * self.batch / self.latency.p50
 
     @property
     def noisy(self) -> bool:
@@ -266,13 +240,15 @@ def summarise(times: Sequence[float], *, batch: int, warm: WarmUp) -> Timing:
     shares = (25, 50, 75, 90, 95, 99)
     low, p50, high, p90, p95, p99 = np.percentile(latency, shares).tolist()
     return Timing(
-        p50=p50,
-        p90=p90,
-        p95=p95,
-        p99=p99,
-        minimum=float(latency.min()),
-        maximum=float(latency.max()),
-        iqr=high - low,
+        Latency(
+            p50=p50,
+            p90=p90,
+            p95=p95,
+            p99=p99,
+            min=float(latency.min()),
+            max=float(latency.max()),
+            iqr=high - low,
+        ),
         cv=float(latency.std() / latency.mean()),
         n=len(latency),
         batch=batch,

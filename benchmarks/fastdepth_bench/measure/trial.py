@@ -31,12 +31,12 @@ from fastdepth_bench.measure.offline import (
 from fastdepth_bench.measure.scenarios import Queries, server
 from fastdepth_bench.measure.timing import (
     Pass,
-    WarmUp,
     measure,
     measure_decoding,
     measure_parts,
     resized,
 )
+from fastdepth_bench.results.row import WarmUp
 from fastdepth_bench.runners.opening import open_runner
 
 if TYPE_CHECKING:
@@ -145,13 +145,6 @@ def _synchronise(device: str) -> Callable[[], object] | None:
     import torch
 
     return partial(torch.cuda.synchronize, device)
-
-
-def open_alone(say: Say, case: Case) -> None:
-    """Export a case's file unless it is there, and see that it opens."""
-    say(f"{case}: loading")
-    with open_runner(case):
-        pass
 
 
 def attempt(

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from fastdepth.size import Size
+from fastdepth_export.recipe import Form
 
-Form = Literal["folded", "plain", "last-axis"]
 Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
 
 Count = Annotated[int, Meta(ge=0)]

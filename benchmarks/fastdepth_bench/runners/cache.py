@@ -19,6 +19,7 @@ import fastdepth
 from fastdepth.files import cache_folder
 from fastdepth.metadata import UNTRAINED
 from fastdepth.weights import find_weights, weights_hash
+from fastdepth_export.recipe import FOLDED
 from fastdepth_export.targets import FORMATS
 
 if TYPE_CHECKING:
@@ -31,12 +32,8 @@ EXPORTING_PACKAGES = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
 """Packages that decide what is in a file; ONNX Runtime finds the ranges that int8 spans."""
 
 
-def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
+def cache_path(recipe: ExportRecipe) -> Path:
     """Where the export of a recipe lies, whether or not it was made yet.
-
-    Args:
-        recipe: what is exported.
-        form: name of what another function than :func:`fastdepth_export.export` makes of it.
 
     Raises:
         UnknownNameError, SizeError, UsageError: the recipe cannot be.
@@ -51,29 +48,27 @@ def cache_path(recipe: ExportRecipe, form: str = "") -> Path:
         "source": _source_hash(),
         "gpu": None if "cpu" in resolved.target.devices else _gpu(),
         "packages": {n: _version(n) for n in (*EXPORTING_PACKAGES, resolved.target.package)},
-        "form": form,
     }
     text = json.dumps(contents, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     sizes = "+".join(map(str, resolved.sizes))
-    parts = resolved.variant.name, sizes, recipe.precision, form, key
-    name = "-".join(filter(None, parts))
+    form = () if recipe.form == FOLDED else (recipe.form,)
+    name = "-".join((resolved.variant.name, sizes, recipe.precision, *form, key))
     return cache_folder() / "exports" / (name + resolved.target.suffixes[0])
 
 
-def exported(recipe: ExportRecipe, write: Export | None = None, form: str = "") -> Path:
+def exported(recipe: ExportRecipe, write: Export | None = None) -> Path:
     """Path of a recipe's export; exports it now if the cache lacks it.
 
     Args:
         recipe: what is exported.
         write: writes the file whole or raises; :func:`fastdepth_export.export` if absent.
-        form: name of what ``write`` makes, if it is something else.
 
     Raises:
         FastDepthError: it cannot be exported, or the cache folder cannot be written.
     """
-    path = cache_path(recipe, form)
-    whole = all(part.exists() for part in cached_files(recipe, form))
+    path = cache_path(recipe)
+    whole = all(part.exists() for part in cached_files(recipe))
     if FORMATS[recipe.format].builder and write is None:
         from fastdepth_export import export
 
@@ -95,11 +90,11 @@ def as_onnx(recipe: ExportRecipe) -> ExportRecipe:
     return replace(recipe.resolved().recipe, format="onnx")
 
 
-def cached_files(recipe: ExportRecipe, form: str = "") -> list[Path]:
+def cached_files(recipe: ExportRecipe) -> list[Path]:
     """All files that the export of a recipe consists of, whether or not it was made yet."""
     from fastdepth_export.export import files_of
 
-    return files_of(cache_path(recipe, form), FORMATS[recipe.format])
+    return files_of(cache_path(recipe), FORMATS[recipe.format])
 
 
 def _fits(recipe: ExportRecipe, path: Path, onnx_file: Path) -> bool:

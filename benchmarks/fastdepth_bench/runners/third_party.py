@@ -1,4 +1,4 @@
-"""Any ONNX depth model as a contestant, under the same clock as fastdepth's own."""
+"""Any ONNX depth model, under the same clock as fastdepth's own."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 class ThirdPartyRunner(ThirdPartyModel):
-    """A rival in ONNX Runtime; its preprocessing is inside the time, as ours is in our files."""
+    """A third-party file in ONNX Runtime; its preprocessing is inside the time, as ours is in our files."""
 
     def __init__(
-        self, rival: ThirdPartyNetwork, device: str = "cpu", threads: int | None = 1
+        self, file: ThirdPartyNetwork, device: str = "cpu", threads: int | None = 1
     ) -> None:
         """Open the file.
 
         Args:
-            rival: the file and what it does not say itself.
+            file: it, and what it does not say itself.
             device: ``cpu`` or ``cuda``.
             threads: for one operator on the CPU; None takes all cores.
 
         Raises:
             FastDepthError: see :class:`fastdepth.runtime.third_party_model.ThirdPartyModel`.
         """
-        super().__init__(rival, DEVICE_PROVIDERS[device], threads)
+        super().__init__(file, DEVICE_PROVIDERS[device], threads)
         if device != "cpu":
             self._session = BoundSession(self._session, device)
 

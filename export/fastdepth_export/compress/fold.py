@@ -74,9 +74,7 @@ class FoldedUNet(DepthNetwork):
 
     def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
         super().__init__(network.depth_range)
-        self.trunk = _sharing(
-            network.unet, stem=_divide_input(network.unet.stem, 255 * network.std)
-        )
+        self.trunk = sharing(network.unet, stem=_divide_input(network.unet.stem, 255 * network.std))
         self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
         self.to(next(network.parameters()))  # device and type
 
@@ -140,7 +138,7 @@ class FoldedBinsHead(nn.Module):
         assert bins_bias is not None
         self.depth_range, self.with_std = head.depth_range, head.with_std
         embedding = _compose_strided(last, vit.patch_embedding)
-        self.mini_vit = _sharing(vit, patch_embedding=embedding)
+        self.mini_vit = sharing(vit, patch_embedding=embedding)
         self.register_buffer("conv_out", head.conv_out.weight[:, :, 0, 0])
         logits = MergedLogits if merge else PixelLogits
         self.logits = logits(*compose(last, conv, bias), bins_bias)
@@ -305,10 +303,10 @@ def _patch_ring(depth: Tensor, ring: Tensor) -> Tensor:
 @torch.no_grad()
 def _divide_input(conv: nn.Conv2d, divisor: Tensor) -> nn.Conv2d:
     """The convolution of an image that was not divided, channel by channel (1, c, 1, 1)."""
-    return _sharing(conv, weight=nn.Parameter(conv.weight / divisor))
+    return sharing(conv, weight=nn.Parameter(conv.weight / divisor))
 
 
-def _sharing(module: Module, **parts: nn.Module | nn.Parameter) -> Module:
+def sharing(module: Module, **parts: nn.Module | nn.Parameter) -> Module:
     """A copy that shares everything with the module but these parts."""
     other = copy.copy(module)
     other._modules, other._parameters = dict(module._modules), dict(module._parameters)

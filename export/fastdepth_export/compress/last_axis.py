@@ -6,35 +6,29 @@ with the plain one alone could owe its lead to that; compared with this one it c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-
-from fastdepth.metadata import ModelMetadata
-from fastdepth.models import adabins
-from fastdepth_export.export import export
-from fastdepth_export.recipe import ExportRecipe
+from fastdepth.models import DepthNetwork
+from fastdepth.models.adabins import BinsHead, attend
+from fastdepth_export.compress.fold import sharing
 
 
-def export_last_axis(recipe: ExportRecipe, output: str | Path) -> ModelMetadata:
-    """Export the network as written with the softmax over the bins on the last axis.
+class LastAxisHead(BinsHead):
+    """A bins head that mixes by attention, whose softmax is on the last axis."""
 
-    Nothing is folded, whatever the recipe says; a network without bins is exported as it is.
+    mix = staticmethod(attend)
 
-    Raises:
-        FastDepthError: see :func:`fastdepth_export.export`.
+
+def softmax_on_last_axis(network: DepthNetwork) -> DepthNetwork:
+    """The same function with the softmax over the bins on the last axis, nothing folded.
+
+    Args:
+        network: it is not changed and shares its parts with the answer.
+
+    Returns:
+        Another network, or the network itself where it has no such softmax.
     """
-    with _softmax_on_last_axis():
-        return export(replace(recipe, fold=False), output)
-
-
-@contextmanager
-def _softmax_on_last_axis() -> Iterator[None]:
-    """Within the block, :class:`~fastdepth.models.adabins.BinsHead` mixes by attention."""
-    as_written = adabins.mix_bins
-    adabins.mix_bins = adabins.attend
-    try:
-        yield
-    finally:
-        adabins.mix_bins = as_written
+    as_written = getattr(network, "bins", None)
+    if not isinstance(as_written, BinsHead):
+        return network
+    head = sharing(as_written)
+    head.__class__ = LastAxisHead
+    return sharing(network, bins=head)

@@ -18,8 +18,10 @@ from fastdepth_bench.case import Case
 from fastdepth_bench.measure import gpu
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.gpu import DRY, FULL, GPU_TARGETS, main
+from fastdepth_bench.measure.row import Figures, empty_row, row_of
 from fastdepth_bench.results.environment import Environment
-from fastdepth_bench.results.result import SCHEMA_FILE, Report, Result
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.schema import SCHEMA_FILE
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "gpu.sh"
 
@@ -73,9 +75,11 @@ def test_a_row_that_should_run_and_fails_gives_status_1(
     environment: Environment,
     case: Case,
     yardstick: Yardstick,
+    figures: Figures,
 ) -> None:
-    whole, failed = Result(case, yardstick), Result(case, yardstick, error="no memory")
-    elsewhere = Result(replace(case, runtime="tensorrt"), yardstick, error="runs on cuda alone")
+    failed = empty_row(case, yardstick, "no memory")
+    elsewhere = empty_row(replace(case, runtime="tensorrt"), yardstick, "runs on cuda alone")
+    whole = row_of(case, yardstick, figures)
     for rows, status in (((whole, elsewhere), 0), ((whole, failed), 1)):
         measured = Report(environment, rows)
         monkeypatch.setattr(gpu, "measure_gpu", lambda *_, measured=measured: measured)

@@ -47,7 +47,7 @@ def test_a_runner_that_remembers_reads_its_true_cost(clock, monkeypatch, batch):
     monkeypatch.setattr("fastdepth_bench.measure.scenarios.time", clock)
     batches = stack_frames(frames(), batch)
     timing = back_to_back(Memoising(clock), batches, seconds=0.1).timing
-    assert timing.minimum == pytest.approx(5 * batch, rel=0.01)
+    assert timing.latency.min == pytest.approx(5 * batch, rel=0.01)
 
 
 def test_images_are_moved_whole_and_by_a_pixel_a_turn():
@@ -79,7 +79,7 @@ def test_making_the_next_image_is_not_timed(fake_runner):
     moving = 1000 * (time.perf_counter() - start) / 4
     batches = stack_frames(large, 1)
     timing = back_to_back(fake_runner(lambda _: answer), batches, seconds=0.01).timing
-    assert timing.p50 < moving / 2
+    assert timing.latency.p50 < moving / 2
 
 
 RED = np.full((16, 16, 3), (200, 10, 10), np.uint8)

@@ -9,8 +9,9 @@ import pytest
 from fastdepth_bench.measure.offline import Throughput
 from fastdepth_bench.measure.pooling import pool
 from fastdepth_bench.measure.scenarios import Queries
-from fastdepth_bench.measure.timing import Pass, WarmUp, summarise
+from fastdepth_bench.measure.timing import Pass, summarise
 from fastdepth_bench.measure.trial import Parts, Trial
+from fastdepth_bench.results.row import QueryFigures, WarmUp
 
 
 def trial(inference: float, n: int = 10, **changes) -> Trial:
@@ -23,8 +24,8 @@ def trial(inference: float, n: int = 10, **changes) -> Trial:
 def test_all_passes_of_all_restarts_count():
     pooled = pool([trial(0.1, 10), trial(0.3, 20, peak_resident=200)], batch=2)
     assert (pooled.restarts, pooled.timing.n, pooled.timing.batch) == (2, 30, 2)
-    assert pooled.timing.p50 == pytest.approx(300)
-    assert pooled.timing.minimum == pytest.approx(100)
+    assert pooled.timing.latency.p50 == pytest.approx(300)
+    assert pooled.timing.latency.min == pytest.approx(100)
     assert pooled.end_to_end.p50 == pytest.approx(303)
     assert pooled.fps.value == pytest.approx(2 / 0.3)
     assert (pooled.fps.low, pooled.fps.high) == pytest.approx((2 / 0.3, 2 / 0.1))
@@ -51,7 +52,7 @@ def test_on_a_device_the_inference_is_the_computation_between_the_copies():
     pooled = pool([trial(0.009, parts=parts)], batch=1)
     stages = pooled.stages
     assert (stages.copy_in, stages.inference, stages.copy_out) == pytest.approx((1, 5, 2))
-    assert pooled.timing.p50 == pytest.approx(9)  # copies belong to the latency
+    assert pooled.timing.latency.p50 == pytest.approx(9)  # copies belong to the latency
 
 
 def test_energy_is_known_only_where_every_restart_was_metered():
@@ -76,12 +77,19 @@ def test_queries_that_came_in_by_themselves_count_from_their_arrival():
 
     pooled = pool([served([0.1, 0.3], 6.5), served([0.2, 0.6], 6.9, overloaded=True)], batch=1)
     assert pooled.timing.n == 4
-    assert pooled.timing.p50 == pytest.approx(250)
-    assert pooled.timing.maximum == pytest.approx(600)
+    assert pooled.timing.latency.p50 == pytest.approx(250)
+    assert pooled.timing.latency.max == pytest.approx(600)
     assert (pooled.fps.low, pooled.fps.high) == (6.5, 6.9)  # those answered
     assert pooled.stages.inference == pytest.approx(100)  # without waiting
-    assert pooled.queries is not None
-    assert (pooled.queries.rate, pooled.queries.overloaded) == (7, True)
+    assert pooled.queries == QueryFigures(
+        4, 1, rate=7, achieved_rate=pytest.approx(6.7), p99_ms=pytest.approx(591), overloaded=True
+    )
+
+
+def test_queries_of_the_other_scenarios_are_inferences():
+    queries = pool([trial(0.1, 10), trial(0.1, 20)], batch=2).queries
+    assert (queries.n, queries.samples, queries.achieved_rate) == (30, 2, pytest.approx(10))
+    assert (queries.rate, queries.overloaded) == (None, None)
 
 
 def test_what_was_read_from_disk_is_pooled():

@@ -70,7 +70,7 @@ def test_waiting_grows_with_the_spread_of_inferences(working):
     times = (rng.exponential(SERVICE) for _ in itertools.count())
     found = server(working(times), batches(), 0.5 / SERVICE, seconds=20_000 * 2 * SERVICE)
     assert np.mean(found.times) == pytest.approx(2 * SERVICE, rel=0.06)
-    assert found.timing.p99 == pytest.approx(1000 * 2 * SERVICE * np.log(100), rel=0.1)
+    assert found.timing.latency.p99 == pytest.approx(1000 * 2 * SERVICE * np.log(100), rel=0.1)
 
 
 def test_equal_seeds_give_equal_arrivals(working):
@@ -113,8 +113,8 @@ def test_a_hopeless_backlog_ends_and_what_waits_counts(working):
     assert answered == pytest.approx(2 / SERVICE, rel=0.02)
     assert found.overloaded
     assert found.achieved_rate == pytest.approx(1 / SERVICE, rel=0.01)
-    assert found.timing.p50 > 1000  # by the answered ones alone it would be less
-    assert found.timing.maximum < 2100
+    assert found.timing.latency.p50 > 1000  # by the answered ones alone it would be less
+    assert found.timing.latency.max < 2100
 
 
 def test_looking_at_an_answer_holds_no_query_up(working, clock, monkeypatch):
@@ -136,7 +136,7 @@ def test_looking_at_an_answer_holds_no_query_up(working, clock, monkeypatch):
 def test_oversleeping_counts(working, clock, monkeypatch):
     monkeypatch.setattr(clock, "sleep", lambda seconds: clock.work(seconds + 0.002))
     found = server(working(steady()), batches(), 1.0, seconds=100)
-    assert found.timing.p50 == pytest.approx(7)
+    assert found.timing.latency.p50 == pytest.approx(7)
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
@@ -164,7 +164,7 @@ def test_the_server_runs_by_the_real_clock_too(fake_runner):
     found = server(fake_runner(busy=0.001), batches(), 100, seconds=0.5)
     assert found.timing.n == 50
     assert time.perf_counter() - start > 0.3
-    assert found.timing.minimum >= 1
+    assert found.timing.latency.min >= 1
     assert not found.overloaded
 
 
@@ -174,7 +174,7 @@ def test_every_query_counts_and_the_rate_is_no_median(working):
     assert len(found.times) == found.timing.n
     assert found.achieved_rate == pytest.approx(50, rel=0.1)
     assert found.fps == found.achieved_rate
-    assert found.timing.p99 == pytest.approx(30)
+    assert found.timing.latency.p99 == pytest.approx(30)
 
 
 def test_wrong_answers_and_flattering_inputs_are_refused(fake_runner):

@@ -37,7 +37,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, fake_runner: Callable[..., Any]) -> 
 def test_which_comes_first_alternates_and_memory_is_that_of_the_row_alone(
     small: Case, samples: list[Sample], opened: list[str]
 ) -> None:
-    other, frames, said = replace(small, fold=False), timing_frames(samples), []
+    other, frames, said = replace(small, form="plain"), timing_frames(samples), []
     for other_first in (False, True):
         trial = attempt(
             said.append,

@@ -12,6 +12,7 @@ from fastdepth.files import file_hash
 from fastdepth.size import Size
 from fastdepth_bench.case import FITTED, ThirdPartyNetwork
 from fastdepth_bench.measure.timing import measure
+from fastdepth_bench.results.row import ThirdPartyModel
 from fastdepth_bench.runners.providers import CPU
 from fastdepth_bench.runners.third_party import BoundSession, ThirdPartyRunner
 
@@ -63,12 +64,9 @@ def test_what_is_said_of_it(tmp_path: Path) -> None:
     path = write_foreign(tmp_path / "midas.onnx")
     rival = ThirdPartyNetwork(path, SIZE, "imagenet", "disparity")
     assert (rival.name, rival.aligned) == ("midas", True)
-    assert rival.as_dict() == {
-        "file": "midas.onnx",
-        "normalise": "imagenet",
-        "output": "disparity",
-        "hash": file_hash(path),
-    }
+    assert rival.figures() == ThirdPartyModel(
+        "midas.onnx", "imagenet", "disparity", file_hash(path)
+    )
     assert rival.describe() == (
         "midas.onnx: pixels ImageNet's mean and standard deviation; answers with " + FITTED
     )

@@ -56,7 +56,7 @@ def test_twelve_images_always_the_same(folder, tiny, drawn):
     assert (drawn[0].caption, drawn[11].caption) == (source.names[0], source.names[-1])
     assert first.shape == again.shape
     assert [case.variant for case in tiny] == ["unet128-dws"] * 2
-    assert tiny[0].fold and tiny[0].runtime == "onnxruntime"
+    assert tiny[0].form == "folded" and tiny[0].runtime == "onnxruntime"
 
 
 def test_scores_are_taken_at_the_size_of_the_truth(folder, tiny, drawn):

@@ -132,7 +132,7 @@ def test_what_does_not_fold_comes_back_as_it_is():
 def test_the_exported_file_is_the_folded_network_unless_asked_otherwise(tmp_path):
     recipe = ExportRecipe("unet128-dws", sizes=(Size(320, 416),))
     export(recipe, tmp_path / "folded.onnx")
-    export(replace(recipe, fold=False), tmp_path / "plain.onnx")
+    export(replace(recipe, form="plain"), tmp_path / "plain.onnx")
     folded, plain = (graph_cost(tmp_path / f"{name}.onnx") for name in ("folded", "plain"))
     assert folded.params <= 2_900_000 < plain.params
     assert folded.bytes <= 11_600_000 < plain.bytes
