@@ -51,7 +51,7 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Command(ExportRecipe):
+class Options(ExportRecipe):
     """Options of ``fastdepth-export``: the recipe, and what is done with it.
 
     Attributes:
@@ -86,10 +86,10 @@ class Command(ExportRecipe):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(Command, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
+    return run_command(Options, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
-def _run(options: Command) -> None:
+def _run(options: Options) -> None:
     if options.list:
         for variant in VARIANTS.values():
             print(describe(variant))
@@ -116,7 +116,7 @@ def _run(options: Command) -> None:
     )
 
 
-def _verify(path: Path, options: Command) -> None:
+def _verify(path: Path, options: Options) -> None:
     """Print a line per stage of a finished file; the first at fault is an error."""
     require("torch", "export")
     from fastdepth_export.stages import check_stages, compare_stages
