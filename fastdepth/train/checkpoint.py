@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the whole state of a run, no pickle.
+"""What a run begins from, and its checkpoints: one safetensors file of its whole state, no pickle.
 
 The tensors under the network's own names are those that are validated and shipped, so that a
 checkpoint is a weights file too; with averaged weights the trained ones stand beside them.
@@ -16,9 +16,11 @@ from torch import Tensor
 from fastdepth.errors import WeightsError
 from fastdepth.extras import require
 from fastdepth.files import replacing
-from fastdepth.models.loading import TRAINING_STATE, load_weights, read_tensors
+from fastdepth.models.loading import TRAINING_STATE, load_fitting, load_weights, read_tensors
 from fastdepth.models.network import DepthNetwork
-from fastdepth.weights import WeightsCard
+from fastdepth.models.pretrained import load_encoder
+from fastdepth.train.options import TrainingRun
+from fastdepth.weights import WeightsCard, find_weights, read_card
 
 _OPTIMISER = f"{TRAINING_STATE}optimiser/"
 _TRAINED = f"{TRAINING_STATE}trained/"
@@ -86,6 +88,25 @@ def save_checkpoint(
     tensors[_PROGRESS] = torch.tensor(list(text.encode()), dtype=torch.uint8)
     tensors[_RANDOM] = random
     _write(path, tensors, card)
+
+
+def initialise(network: DepthNetwork, run: TrainingRun) -> str:
+    """Give a network the first weights of a run; returns what its card says of them.
+
+    Raises:
+        UnknownNameError: no such weights.
+        WeightsError: a file cannot be read or does not fit.
+    """
+    if run.resume:
+        return read_card(run.checkpoint).initialisation
+    if run.weights:
+        load_weights(network, find_weights(run.weights), run.variant)
+        return run.weights
+    if run.initial:
+        taken = [len(load_fitting(network, find_weights(name))) for name in run.initial]
+        parts = zip(taken, run.initial, strict=True)
+        return ", then ".join(f"{count} tensors of {name}" for count, name in parts)
+    return load_encoder(network, run.encoder_weights)
 
 
 class Checkpoint:

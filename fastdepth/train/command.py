@@ -44,9 +44,6 @@ class Command(TrainingRun):
 
     Attributes:
         variant: network to train; --list shows all.
-        data: source of images with depth: nyu:PATH, rooms or rooms:COUNT, or without for a
-            teacher: pictures:PATH; with =N after it, N passes through it per epoch.
-        output: folder for checkpoints, log and images.
         list: print a line per variant and leave: its recipe, what was reported of it, measured
             here with the weights that it ships with.
     """

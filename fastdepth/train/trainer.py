@@ -17,10 +17,9 @@ from fastdepth.errors import DataError, DivergenceError, ImageError
 from fastdepth.files import make_folder, remove_leftovers
 from fastdepth.models import DepthNetwork, create_model
 from fastdepth.models.device import open_device
-from fastdepth.models.loading import load_fitting, load_weights
-from fastdepth.models.pretrained import RANDOM, load_encoder
+from fastdepth.models.pretrained import RANDOM
 from fastdepth.size import Size
-from fastdepth.train.checkpoint import Checkpoint, save_checkpoint, save_weights
+from fastdepth.train.checkpoint import Checkpoint, initialise, save_checkpoint, save_weights
 from fastdepth.train.compress.distill import describe, make_objective, open_teacher
 from fastdepth.train.compress.distill_features import FeatureTeacher
 from fastdepth.train.distributed import Processes
@@ -42,32 +41,11 @@ from fastdepth.train.plot import plot_losses, write_sheets
 from fastdepth.train.stopping import Improvement, StopRequest
 from fastdepth.train.validation import validate
 from fastdepth.variants import get_variant
-from fastdepth.weights import WeightsCard, find_weights, read_card
+from fastdepth.weights import WeightsCard
 
 LOG_INTERVAL = 20  # steps
 PLOT_INTERVAL = 60.0  # least time between two drawings of the curves [s]
 MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def train(run: TrainingRun) -> TrainingSummary:
-    """Train a network, or continue where a run was left.
-
-    On the CPU a resumed run continues bit for bit. Ctrl-C, SIGTERM and ``max_minutes`` end it after
-    the current step with a checkpoint to resume from. Under torchrun all processes train one
-    network.
-
-    Raises:
-        UsageError: an option that cannot work, or an output folder that holds another run.
-        DataError, ImageError: the data cannot be used, or more images than ``skip_limit``.
-        WeightsError: weights or checkpoint do not fit.
-        DeviceError: no such device.
-        OutputError: the output folder cannot be written.
-        DivergenceError: the loss is not a finite number.
-    """
-    trainer = Trainer(run)
-    with trainer.processes.joined(trainer.device):
-        trainer.begin()
-        return trainer.train()
 
 
 class Trainer:
@@ -107,7 +85,9 @@ class Trainer:
             self.device.type,
             run.threads,
         )
-        initialisation = self._initialise(network)
+        initialisation = initialise(network, run)
+        if self.processes.first and not run.resume and initialisation.startswith(f"{RANDOM},"):
+            tell(initialisation)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if run.precision in MIXED:
             keep_float32(network, self.device)
@@ -128,23 +108,6 @@ class Trainer:
         if self.processes.rank:  # dropout of its own; the weights come from the first process
             torch.manual_seed(run.seed * 1_000_003 + self.processes.rank)
         self.random = torch.get_rng_state()
-
-    def _initialise(self, network: DepthNetwork) -> str:
-        """Give the network its first weights; what the card says of them."""
-        run = self.run
-        if run.resume:
-            return read_card(run.checkpoint).initialisation
-        if run.weights:
-            load_weights(network, find_weights(run.weights), run.variant)
-            return run.weights
-        if run.initial:
-            taken = [len(load_fitting(network, find_weights(name))) for name in run.initial]
-            parts = zip(taken, run.initial, strict=True)
-            return ", then ".join(f"{count} tensors of {name}" for count, name in parts)
-        said = load_encoder(network, run.encoder_weights)
-        if self.processes.first and said != RANDOM and said.startswith(RANDOM):
-            tell(said)
-        return said
 
     def _open_feature_teacher(self) -> tuple[float, FeatureTeacher] | None:
         """The teacher of features and its weight in the loss, where one is asked for."""
