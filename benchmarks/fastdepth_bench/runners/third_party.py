@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ThirdPartyRunner(ThirdPartyModel):
-    """A third-party file in ONNX Runtime; its preprocessing is inside the time, as ours is in our files."""
+    """A file in ONNX Runtime; its preprocessing is inside the time, as ours is in our files."""
 
     def __init__(
         self, file: ThirdPartyNetwork, device: str = "cpu", threads: int | None = 1

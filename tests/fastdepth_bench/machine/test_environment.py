@@ -14,8 +14,8 @@ import pytest
 
 import fastdepth
 from fastdepth_bench.machine import environment
-from fastdepth_bench.machine.environment import EnvironmentRecorder
-from fastdepth_bench.results.environment import Environment, git_commit
+from fastdepth_bench.machine.environment import EnvironmentRecorder, git_commit
+from fastdepth_bench.results.environment import Environment
 
 linux = pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs Linux")
 
