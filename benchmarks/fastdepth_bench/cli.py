@@ -13,6 +13,7 @@ from fastdepth.console import progress, run_command
 from fastdepth.files import replacing
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
+from fastdepth_bench.results.file import Report as Results
 from fastdepth_bench.results.result import Report
 
 DESCRIPTION = """Measure speed and accuracy of networks: of the same file, on the same images.
@@ -57,7 +58,7 @@ PROG = "fastdepth-bench"
 READERS = {
     "report": "report.command",
     "compare": "report.compare",
-    "table": "report.published_tables",
+    "table": "report.published",
 }
 """Modules of the sub-commands that read results files; each has a ``main(arguments)``."""
 
@@ -115,15 +116,19 @@ def _body(command: Command) -> int:
 
 
 def _markdown(report: Report) -> str:
-    from fastdepth_bench.report.markdown import to_markdown
+    from fastdepth_bench.report.render import to_markdown
 
-    return to_markdown(json.loads(report.to_json()))
+    return to_markdown(_read(report))
 
 
 def _csv(report: Report) -> str:
-    from fastdepth_bench.report.csv_table import to_csv
+    from fastdepth_bench.report.render import to_csv
 
-    return to_csv({"": json.loads(report.to_json())})
+    return to_csv({"": _read(report)})
+
+
+def _read(report: Report) -> Results:
+    return Results.from_json(json.loads(report.to_json()))
 
 
 _TEXTS = (Report.to_json, _markdown, _csv)
@@ -149,6 +154,6 @@ def output(name: str | None) -> Iterator[Callable[[str], object]]:
 def _print_table(report: Report) -> None:
     from rich.console import Console
 
-    from fastdepth_bench.report.terminal import print_report
+    from fastdepth_bench.report.render import print_report
 
-    print_report(report, Console(stderr=True))
+    print_report(_read(report), Console(stderr=True))
