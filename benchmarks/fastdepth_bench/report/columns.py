@@ -333,6 +333,8 @@ COSTS: Sequence[Column[Reproduction]] = (
     Column('reported "Mb"', lambda entry: entry.system.megabytes, as_reported),
     Column("checkpoint", lambda entry: entry.checkpoint / 1e6, fixed(1), MB.unit),
     MB.of(_here),
+    TRAINED,
+    NOTE,
 )
 GAINS: Sequence[Column[Reproduction]] = (
     SYSTEM,
@@ -345,8 +347,9 @@ GAINS: Sequence[Column[Reproduction]] = (
 )
 """Against the reference, how many times."""
 
-RESIDUAL: Sequence[Column[Reproduction]] = (SYSTEM, *_both("d1", "abs_rel", "rmse"))
-SOURCES: Sequence[Column[Reproduction]] = (SYSTEM, TRAINED, INPUT.of(_here), NOTE)
+RESIDUAL: Sequence[Column[Reproduction]] = (
+    SYSTEM, *_both("d1", "abs_rel", "rmse"), TRAINED, NOTE,
+)  # fmt: skip
 
 # targets
 

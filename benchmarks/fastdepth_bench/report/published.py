@@ -22,7 +22,6 @@ from fastdepth_bench.report.columns import (
     GAINS,
     REPRODUCED,
     RESIDUAL,
-    SOURCES,
     THRESHOLDS,
 )
 from fastdepth_bench.report.render import NOTHING, markdown_table, telling
@@ -134,7 +133,6 @@ def published_tables(reports: Sequence[Report]) -> tuple[list[Table], list[str]]
         Table(f"Speed and size by {first.authors}, theirs on an {first.fps_on}", COSTS, light),
         Table(f"Against {REFERENCE}: how many times faster and smaller", GAINS, lighter),
         Table(f"Scores by {second.authors}", RESIDUAL, siblings),
-        Table("Measured here", SOURCES, [each for each in found.values() if each.row]),
     ]
     remarks = [
         f'Empty or {NOTHING}: {NOT_MEASURED}. Reported "Mb" are of a training checkpoint, '

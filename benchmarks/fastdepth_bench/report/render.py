@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastdepth.errors import UsageError
 from fastdepth.metrics import METRICS
+from fastdepth_bench.measure.timing import NOISY
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
     INPUT,
@@ -55,7 +56,7 @@ def doubts(row: Row) -> Iterator[str]:
     if row.warm_up and not row.warm_up.stable:
         yield "unsteady: the median still moved when warm-up ended"
     if row.noisy:
-        yield "noisy: times vary by more than 15 % of their mean"
+        yield f"noisy: times vary by more than {100 * NOISY:.0f} % of their mean"
     if row.queries and row.queries.overloaded:
         yield "overloaded: queries came faster than they can be answered, so the queue only grew"
     if row.metrics and row.metrics.get("nonfinite"):

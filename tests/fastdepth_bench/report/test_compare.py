@@ -189,6 +189,14 @@ def test_misuse_is_one_line(files, capsys):
         assert error.count("\n") == 1
 
 
+def test_an_old_file_in_other_words_is_compared():
+    old, new = (
+        old_row(protocol_description=f"mean of {word} and mirror; of each {word} by scale")
+        for word in ("picture", "image")
+    )
+    assert words(old, new) == ([], [])
+
+
 def test_a_metric_that_an_old_file_lacks_is_not_compared():
     old = old_row()
     del old["metrics"]["silog"]

@@ -160,7 +160,16 @@ def test_the_command_prints_and_writes_it(tmp_path, capsys):
     assert main(["table", str(file)]) == 0
     out = capsys.readouterr().out
     (line,) = [x for x in out.splitlines() if x.startswith("unet128-dws ") and "34.85" in x]
-    assert line.split() == ["unet128-dws", "34.85", "10.0", "78", "77.7", "11.6"]
+    assert line.split() == [
+        "unet128-dws",
+        "34.85",
+        "10.0",
+        "78",
+        "77.7",
+        "11.6",
+        "unet128-dws.nyu",
+        "a",
+    ]
 
 
 def test_outside_a_checkout_it_asks_for_files(tmp_path, monkeypatch, capsys):
