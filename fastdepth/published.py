@@ -6,20 +6,13 @@ with the remarks here, never in one column with them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-MEASURED = Path(__file__).parent / "measured.json"
-"""What was measured of each variant; made of the committed results with the README's tables."""
 
 
 @dataclass(frozen=True)
-class System:
+class PublishedSystem:
     """What the authors of a system reported of it; None or empty where they reported nothing.
 
     Attributes:
@@ -68,8 +61,8 @@ def _brno(
     megabytes: float,
     epochs: int,
     *remarks: str,
-) -> System:
-    return System(
+) -> PublishedSystem:
+    return PublishedSystem(
         variant,
         "Horazny et al. 2021",
         "Horazny, Pospisil, Sevcik, FIT VUT Brno, 2021, on AdaBins (Bhat, Alhashim, Wonka, 2020)",
@@ -90,8 +83,10 @@ _EVALUATION_FAULT = (
 )
 
 
-def _fcrn(variant: str, name: str, d1: float, abs_rel: float, rmse: float, layers: str) -> System:
-    return System(
+def _fcrn(
+    variant: str, name: str, d1: float, abs_rel: float, rmse: float, layers: str
+) -> PublishedSystem:
+    return PublishedSystem(
         variant,
         "Tang, Pham 2022",
         f"Tang, Pham, 2022 ({name}), after Laina et al. 2016",
@@ -110,7 +105,7 @@ def _fcrn(variant: str, name: str, d1: float, abs_rel: float, rmse: float, layer
 _LAYERS = "Its layers are not given; they follow the ablations of Laina et al."
 
 
-_SYSTEMS = (
+_PUBLISHED = (
     _brno(
         "effb5-256",
         (0.903, 0.984, 0.997),
@@ -135,21 +130,21 @@ _SYSTEMS = (
     _fcrn("fcrn-fc", "CNN+FC", 0.307, 3.4e5, 1.12, _LAYERS),
     _fcrn("fcrn-conv", "CNN", 0.195, 1.2e6, 1.22, _LAYERS),
     _fcrn("fcrn-deconv", "CNN+trans", 0.143, 3.2e5, 1.23, _LAYERS),
-    System(
+    PublishedSystem(
         "eigen",
         "Gao",
         "Gao, CS172, after Eigen, Puhrsch, Fergus 2014",
         epochs=100,
         remarks=("The reproduction's figures are not given; Eigen et al. published d1 .611.",),
     ),
-    System(
+    PublishedSystem(
         "densenet201-unet",
         "model card",
         "model card of a U-Net with a pretrained DenseNet-201",
         epochs=10,
         remarks=("It reports its validation loss only: .1315, then .1182.",),
     ),
-    System(
+    PublishedSystem(
         "densenet201-fast",
         "Bharadwaj et al.",
         "Bharadwaj, Gutmann, Moothart, Reinertson",
@@ -162,7 +157,7 @@ _SYSTEMS = (
             '"Converges in fewer than 170 iterations."',
         ),
     ),
-    System(
+    PublishedSystem(
         "fastdepth-mnv1",
         "Wofk et al. 2019",
         "Wofk, Ma, Yang, Karaman, Sze, ICRA 2019",
@@ -179,20 +174,5 @@ _SYSTEMS = (
     ),
 )
 
-SYSTEMS: Mapping[str, System] = MappingProxyType({s.variant: s for s in _SYSTEMS})
+PUBLISHED: Mapping[str, PublishedSystem] = MappingProxyType({s.variant: s for s in _PUBLISHED})
 """Published figures by the name of the variant that reproduces the system."""
-
-
-@cache
-def _measured() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(MEASURED.read_text())
-    return found
-
-
-def measured_d1(variant: str) -> tuple[float, str] | None:
-    """d1 of a variant in this project's committed results, and what it was measured on.
-
-    None where it was not measured.
-    """
-    entry = _measured().get(variant)
-    return (entry["d1"], entry["on"]) if entry else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastdepth.variants import VARIANTS
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.row import Row
 
 ENVIRONMENT: dict[str, Any] = {
     "cpu": "Model of the CPU",
@@ -52,7 +54,7 @@ def old_row(variant: str = "unet128-dws", p50: float = 100.0, **changes: Any) ->
     metrics = (
         METRICS | changes.pop("metrics", {}) if changes.get("metrics", {}) is not None else None
     )
-    params = VARIANTS[variant].params if variant in VARIANTS else None  # None: foreign files
+    params = VARIANTS[variant].params if variant in VARIANTS else None  # None: third-party files
     row = {
         "variant": variant,
         "weights": f"{variant}.nyu",
@@ -140,3 +142,13 @@ def failed_row(
 def report(*rows: dict[str, Any], **environment: Any) -> dict[str, Any]:
     """A parsed results file of these rows."""
     return {"schema": 1, "environment": ENVIRONMENT | environment, "rows": list(rows)}
+
+
+def results(*rows: dict[str, Any], **environment: Any) -> Report:
+    """The same, read."""
+    return Report.from_json(report(*rows, **environment))
+
+
+def read_rows(*rows: dict[str, Any]) -> tuple[Row, ...]:
+    """Rows, read."""
+    return results(*rows).rows

@@ -47,7 +47,6 @@ def test_the_files_that_are_no_modules(wheel):
     assert {name for name in wheel if not name.endswith(".py")} == {
         "fastdepth/py.typed",
         "fastdepth/data/nyu/official_split.txt",
-        "fastdepth/measured.json",
         *(f"fastdepth/trained/{tag}.safetensors" for tag in shipped_weights()),
         *(f"fastdepth/models/widths/{v.widths}" for v in VARIANTS.values() if v.widths),
         "fastdepth_export/py.typed",

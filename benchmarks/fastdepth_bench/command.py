@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -88,15 +87,15 @@ def _body(command: Command) -> int:
 
 
 def _markdown(report: Report) -> str:
-    from fastdepth_bench.report.markdown import to_markdown
+    from fastdepth_bench.report.render import to_markdown
 
-    return to_markdown(json.loads(report.to_json()))
+    return to_markdown(report)
 
 
 def _csv(report: Report) -> str:
-    from fastdepth_bench.report.csv_table import to_csv
+    from fastdepth_bench.report.render import to_csv
 
-    return to_csv({"": json.loads(report.to_json())})
+    return to_csv({"": report})
 
 
 _TEXTS = (Report.to_json, _markdown, _csv)
@@ -106,6 +105,6 @@ _TEXTS = (Report.to_json, _markdown, _csv)
 def _print_table(report: Report) -> None:
     from rich.console import Console
 
-    from fastdepth_bench.report.terminal import print_report
+    from fastdepth_bench.report.render import print_report
 
     print_report(report, Console(stderr=True))

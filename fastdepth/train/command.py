@@ -8,10 +8,11 @@ from pathlib import Path
 
 from fastdepth.console import list_verbs, print_table, run_command, tell, values_of
 from fastdepth.errors import UsageError
-from fastdepth.published import SYSTEMS, measured_d1
+from fastdepth.published import PUBLISHED
 from fastdepth.train import TrainingRun, train
 from fastdepth.train.cli import PROG, VERBS
 from fastdepth.variants import VARIANTS
+from fastdepth.weights import shipped_card
 
 DESCRIPTION = f"""Train a network.
 
@@ -91,10 +92,11 @@ def listing() -> tuple[list[tuple[str, ...]], list[str]]:
     lines: list[tuple[str, ...]] = []
     notes: dict[str, str] = {}
     for variant in VARIANTS.values():
-        system, measured = SYSTEMS.get(variant.name), measured_d1(variant.name)
+        system, card = PUBLISHED.get(variant.name), shipped_card(variant.name)
         d1 = "-"
-        if measured is not None:
-            d1 = f"{measured[0]:.3f} {notes.setdefault(measured[1], chr(ord('a') + len(notes)))}"
+        if card is not None:
+            on = f"protocol {card.protocol}, {card.evaluated_on}"
+            d1 = f"{card.scores['d1']:.3f} {notes.setdefault(on, chr(ord('a') + len(notes)))}"
         lines.append(
             (
                 variant.name,

@@ -1,4 +1,4 @@
-"""The command ``fastdepth-bench report``: results files as tables, CSV, plots and a README."""
+"""The command ``fastdepth-bench report``: results files as tables, CSV, plots and pages."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from fastdepth.console import run_command, tell
 from fastdepth.errors import UsageError
 from fastdepth.files import write_text
-from fastdepth_bench.report.csv_table import to_csv
-from fastdepth_bench.report.pages import as_markdown, differing, update, update_images
-from fastdepth_bench.results.reading import committed_results, read_results
+from fastdepth_bench.report.pages import differing, update, update_images
+from fastdepth_bench.report.render import to_csv, to_markdown
+from fastdepth_bench.results.file import Report, committed_results, read_reports
 
-DESCRIPTION = """Turn results files into tables, CSV and plots; without any, renew a README.
+DESCRIPTION = """Turn results files into tables, CSV and plots; without any, renew pages.
 
 Examples:
 
@@ -58,7 +58,7 @@ class Command:
     """Folder for plots, each as PNG and SVG: speed against accuracy, latencies, stages."""
 
     check: bool = False
-    """Write nothing; say which sections of the README here, and which files, differ."""
+    """Write nothing; say which sections of README and docs here, and which files, differ."""
 
     picture: bool = False
     """Draw the plots of docs/compression.md anew, and the images of rooms in README and
@@ -79,17 +79,19 @@ def _body(command: Command) -> int:
     if not command.files and not any(outputs):
         return _check(Path()) if command.check else _renew(Path(), command.picture)
     if command.check or command.picture:
-        raise UsageError("--check and --picture are for the README: give neither files nor outputs")
+        raise UsageError(
+            "--check and --picture are for the pages of a checkout: give neither files nor outputs"
+        )
     if command.markdown == command.csv == "-":
         raise UsageError("--markdown - and --csv - cannot share stdout; give one of them a file")
     paths = command.files or tuple(committed_results(Path()))
-    reports = {str(path): read_results(path) for path in paths}
+    reports = read_reports(paths)
     if command.markdown or not any(outputs):
-        _write(command.markdown or "-", "\n".join(map(as_markdown, reports.values())))
+        _write(command.markdown or "-", "\n".join(map(to_markdown, reports.values())))
     if command.csv:
-        _write(command.csv, to_csv(reports))
+        _write(command.csv, to_csv({str(path): report for path, report in reports.items()}))
     if command.plot:
-        _plot(reports, command.plot)
+        _plot([*reports.values()], command.plot)
     return 0
 
 
@@ -117,8 +119,8 @@ def _write(name: str, content: str) -> None:
         write_text(name, content)
 
 
-def _plot(reports: dict[str, dict[str, Any]], folder: Path) -> None:
+def _plot(reports: Sequence[Report], folder: Path) -> None:
     from fastdepth_bench.report.plots import plot
 
-    for path in plot(list(reports.values()), folder):
+    for path in plot(reports, folder):
         tell(f"{PROG}: {path}")

@@ -1,10 +1,21 @@
-"""The command ``fastdepth-bench compare``: two results files, for a user's CI."""
+"""The command ``fastdepth-bench compare``: what is worse or better between two results files.
+
+- **Speed**, where both rows have an interval over restarts of the process: the two do not overlap.
+  Elsewhere: the medians of the latency differ by more than 5 % and by more than the sum of the
+  rows' notches, 1.57 IQR / sqrt(n), outside of which two medians differ at about the 95 % level
+  (McGill, Tukey, Larsen, "Variations of box plots", The American Statistician 32, 1978).
+- **Accuracy**, which has no noise on one list of samples: a metric of which more is better lower
+  by more than ``tolerance``, another larger by more than ``error_tolerance`` of itself, more
+  pixels that are not finite.
+- **Bytes** of the file: more than 1 % more.
+"""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,10 +25,13 @@ import tyro
 
 from fastdepth.console import print_table, run_command
 from fastdepth.errors import UsageError
-from fastdepth_bench.report.comparison import Comparison, Limits, compare
-from fastdepth_bench.report.terminal import busy_lines
-from fastdepth_bench.results.environment import Environment
-from fastdepth_bench.results.reading import is_folding, machine, read_results, short_names
+from fastdepth.metrics import METRICS
+from fastdepth_bench.report.cells import Column
+from fastdepth_bench.report.columns import D1, FPS, MB, SCORES, X_OLD
+from fastdepth_bench.report.render import NOTHING
+from fastdepth_bench.report.select import Step, names
+from fastdepth_bench.results.file import Report, read_report
+from fastdepth_bench.results.row import OFFLINE, Row
 
 DESCRIPTION = """Compare two results files: what got faster, slower or less accurate beyond noise.
 
@@ -38,6 +52,12 @@ In CI, on the machine that measured baseline.json:
 """
 
 PROG = "fastdepth-bench compare"
+
+LEAST_CHANGE = 0.05
+"""Share of the latency below which medians of single runs are taken to be equal."""
+
+LEAST_GROWTH = 0.01
+"""Share of the bytes below which files are taken to be of one size."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,57 @@ class Command:
     """Compare files of different machines: accuracy and bytes alone, not speed."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """From where on a change counts.
+
+    Attributes:
+        tolerance: of metrics of which more is better, absolute.
+        error_tolerance: of the others, as a share of the old one.
+        speed: whether speeds are compared at all.
+    """
+
+    tolerance: float = 0.005
+    error_tolerance: float = 0.02
+    speed: bool = True
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row of the old file, the new file, or both.
+
+    Attributes:
+        old: the row before; None where it is new.
+        new: the row now; None where it is missing.
+        worse: what got worse beyond noise, each a word and its figures.
+        better: what got better beyond noise.
+    """
+
+    old: Row | None
+    new: Row | None
+    worse: tuple[tuple[str, str], ...] = ()
+    better: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def row(self) -> Row:
+        """The row that names it."""
+        row = self.new or self.old
+        assert row is not None  # one of the two is always there
+        return row
+
+    @property
+    def step(self) -> Step | None:
+        """The row now beside the row before, where there are both."""
+        return Step(self.new, self.old) if self.new and self.old else None
+
+    @property
+    def words(self) -> str:
+        """What became of the row, in a few words that do not break."""
+        words = [word for word, _ in (*self.worse, *self.better)]
+        quiet = "new" if self.old is None else "still fails" if self.row.error else "same"
+        return ", ".join(word.replace(" ", "\xa0") for word in words or [quiet])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -74,22 +145,20 @@ def _body(command: Command) -> int:
         if not 0 <= getattr(command, name) < 1:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} {getattr(command, name):g} must be 0 to below 1")
-    reports = [read_results(path) for path in (command.old, command.new)]
-    for path, report in zip((command.old, command.new), reports, strict=True):
-        if is_folding(report):
-            raise UsageError(f"{path} is of the folding benchmark; give files of fastdepth-bench")
-    machines = [machine(report) for report in reports]
+    reports = {path: read_report(path) for path in (command.old, command.new)}
+    old, new = reports[command.old], reports[command.new]
+    machines = old.environment.machine, new.environment.machine
     if machines[0] != machines[1] and not command.other_machine:
         raise UsageError(
             f"measured on different machines ({machines[0]} and {machines[1]}), so speeds do not "
             "compare; add --other-machine to compare accuracy and bytes alone"
         )
     limits = Limits(command.tolerance, command.error_tolerance, not command.other_machine)
-    comparisons = compare(reports[0], reports[1], limits)
+    comparisons = compare(old, new, limits)
     _print(comparisons, limits)
-    for path, report in zip((command.old, command.new), reports, strict=True):
-        for line in busy_lines(Environment.from_dict(report["environment"])):
-            sys.stdout.write(f"{path}: {line}\n")
+    for path, report in reports.items():
+        if report.environment.busy:
+            sys.stdout.write(f"{path}: {report.environment.busy_line}\n")
     sys.stdout.write(f"{verdict(comparisons)}\n")
     return int(any(each.worse for each in comparisons))
 
@@ -106,41 +175,152 @@ def verdict(comparisons: Sequence[Comparison]) -> str:
 
 def _print(comparisons: Sequence[Comparison], limits: Limits) -> None:
     """A line a row as it is now, then what changed in words."""
-    columns = {title: cell for title, cell in _COLUMNS.items() if limits.speed or title in _QUIET}
-    names = short_names([each.row for each in comparisons])
+    quiet: list[Column[Comparison]] = [column.of(_new) for column in (D1, MB)]
+    speed = [FPS.of(_new), X_OLD.of(lambda each: each.step)]
+    columns = [*speed, *quiet] if limits.speed else quiet
+    found = list(
+        zip(count(1), names([each.row for each in comparisons]), comparisons, strict=False)
+    )
     lines = [
-        (str(number), name, *(cell(each) or "-" for cell in columns.values()), _words(each))
-        for number, name, each in zip(count(1), names, comparisons, strict=False)
+        (str(number), name, *(column.text(each) or NOTHING for column in columns), each.words)
+        for number, name, each in found
     ]
-    print_table(("#", "row", *columns, "verdict"), lines)
-    for number, name, each in zip(count(1), names, comparisons, strict=False):
+    print_table(("#", "row", *(column.title for column in columns), "verdict"), lines)
+    for number, name, each in found:
         for word, figures in (*each.worse, *each.better):
             sys.stdout.write(f"#{number} {name}: {word}: {figures}\n")
 
 
-def _words(each: Comparison) -> str:
-    """What became of a row, in a few words that do not break."""
-    words = [word for word, _ in (*each.worse, *each.better)]
-    quiet = "new" if each.old is None else "still fails" if each.row["error"] else "same"
-    return ", ".join(word.replace(" ", "\xa0") for word in words or [quiet])
+def _new(each: Comparison) -> Row | None:
+    return each.new
 
 
-def _now(key: str, show: Callable[[Any], str]) -> Callable[[Comparison], str]:
-    """A figure of the new row, empty where there is none."""
-    return lambda each: "" if each.new is None or not each.new[key] else show(each.new[key])
+Finding = tuple[bool, str, str]
+"""Whether it is for the worse, a word for it, and its figures."""
 
 
-def _ratio(each: Comparison) -> str:
-    """How many times faster it is now: 0.83x is slower."""
-    before, now = (row and row["fps"] for row in (each.old, each.new))
-    return f"{now / before:.2f}x" if before and now else ""
+def compare(old: Report, new: Report, limits: Limits = Limits()) -> list[Comparison]:
+    """Compare every row of two results files.
+
+    Args:
+        old: the file to compare with.
+        new: the file to judge.
+        limits: from where on a change counts.
+
+    Returns:
+        Rows in the order of the old file, then those that are new.
+    """
+    before, now = (_by_identity(report.rows, limits.speed) for report in (old, new))
+    return [
+        _compared(before.get(key), now.get(key), limits) for key in dict.fromkeys([*before, *now])
+    ]
 
 
-_COLUMNS: Mapping[str, Callable[[Comparison], str]] = {
-    "frames/s": _now("fps", lambda fps: f"{fps:.2f}"),
-    "speed": _ratio,
-    "d1": _now("metrics", lambda metrics: f"{metrics['d1']:.3f}"),
-    "MB": _now("bytes", lambda size: f"{size / 1e6:.1f}"),
-}
-_QUIET = ("d1", "MB")
-"""Columns of what no machine changes."""
+def _by_identity(rows: Sequence[Row], speed: bool) -> dict[tuple[Any, ...], Row]:
+    """Rows by what they measure; where several measure the same, by their order as well.
+
+    Threads change speeds alone, so without these rows with any number of them are the same.
+    """
+    seen: Counter[tuple[Any, ...]] = Counter()
+    found = {}
+    for row in rows:
+        key = (
+            *(row.name, row.weights, row.target, row.device, row.untrained, row.size),
+            *row.yardstick,
+            row.threads if speed else None,
+            row.scenario,
+            None if row.scenario == OFFLINE else row.batch,  # the run found that one itself
+            row.queries and (row.queries.rate, row.queries.samples),
+        )
+        seen[key] += 1
+        found[(*key, seen[key])] = row
+    return found
+
+
+def _compared(old: Row | None, new: Row | None, limits: Limits) -> Comparison:
+    findings: list[Finding] = []
+    if new is None:
+        findings.append((True, "missing", "not in the new file"))
+    elif new.error:
+        findings += [] if old and old.error else [(True, "fails", new.error)]
+    elif old and old.error:
+        findings.append((False, "works", f"failed before: {old.error}"))
+    elif old:
+        findings += [*_accuracy(old, new, limits), *_bytes(old, new)]
+        if limits.speed:
+            findings += [*_speed(old, new), *_overload(old, new)]
+    worse, better = (
+        tuple((word, figures) for bad, word, figures in findings if bad is side)
+        for side in (True, False)
+    )
+    return Comparison(old, new, worse, better)
+
+
+def _speed(old: Row, new: Row) -> Iterator[Finding]:
+    """Faster or slower, where that is beyond noise."""
+    before, now, span, new_span = old.fps, new.fps, old.fps_interval, new.fps_interval
+    if not before or not now:
+        return
+    if span and new_span:
+        beyond = new_span[0] > span[1] or new_span[1] < span[0]
+        how = "the intervals do not overlap"
+    else:
+        noise = max(LEAST_CHANGE, _notch(old) + _notch(new) * before / now)
+        beyond, how = abs(before / now - 1) > noise, f"noise {100 * noise:.1f} %"
+    if beyond:
+        yield (
+            now < before,
+            "slower" if now < before else "faster",
+            f"{_change(FPS, old, new)}; {how}",
+        )
+
+
+def _notch(row: Row) -> float:
+    """Half the notch of McGill et al. about the median latency, as a share of it."""
+    if not row.latency_ms or not row.n:
+        return 0.0
+    return 1.57 * row.latency_ms.iqr / math.sqrt(row.n) / row.latency_ms.p50
+
+
+def _overload(old: Row, new: Row) -> Iterator[Finding]:
+    """Whether a server began or ceased to keep up with its queries."""
+    before, now = (bool(row.queries and row.queries.overloaded) for row in (old, new))
+    if before != now:
+        yield now, "overloaded" if now else "keeps up", "at the same rate of queries"
+
+
+def _accuracy(old: Row, new: Row, limits: Limits) -> Iterator[Finding]:
+    """Metrics that left their tolerance."""
+    before, now = old.metrics, new.metrics
+    if not before or not now:
+        if before:
+            yield True, "unscored", "accuracy is no longer measured"
+        return
+    wrong = [int(metrics.get("nonfinite", 0)) for metrics in (before, now)]
+    if wrong[1] > wrong[0]:
+        yield True, "not finite", f"{wrong[0]} -> {wrong[1]} pixels"
+    changed: dict[bool, list[str]] = {True: [], False: []}
+    for name, metric in METRICS.items():
+        if name in before and name in now:
+            more = now[name] - before[name]
+            allowed = limits.error_tolerance * before[name]
+            if abs(more) > (limits.tolerance if metric.higher_is_better else allowed):
+                figures = f"{SCORES[name].title} {before[name]:.4f} -> {now[name]:.4f}"
+                changed[(more < 0) is metric.higher_is_better].append(figures)
+    for worse, word in ((True, "less accurate"), (False, "more accurate")):
+        if changed[worse]:
+            yield worse, word, ", ".join(changed[worse])
+
+
+def _bytes(old: Row, new: Row) -> Iterator[Finding]:
+    before, now = old.bytes, new.bytes
+    if before and now and abs(now - before) > LEAST_GROWTH * before:
+        yield now > before, "larger" if now > before else "smaller", _change(MB, old, new)
+
+
+def _change(column: Column[Row], old: Row, new: Row) -> str:
+    """A figure then and now: ``10.0 [9.80, 10.2] -> 7.69 frames/s, -23.1 %``."""
+    share = 100 * (column.value(new) / column.value(old) - 1)
+    return (
+        f"{column.text(old)} -> {column.text(new)} {column.unit or column.heading}, {share:+.1f} %"
+    )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastdepth.extras import require
 from fastdepth.files import make_folder, replacing
-from fastdepth_bench.report.compression import LEVERS, PLOTS, Reports, comparisons, scored
+from fastdepth_bench.report.cells import Column
+from fastdepth_bench.report.columns import D1, FPS, MB
+from fastdepth_bench.report.compression import LEVERS, PLOTS, comparisons, scored
 from fastdepth_bench.report.labels import place_labels
-from fastdepth_bench.report.plots import DPI, FONTS, GREY, STYLES, WIDTH, add_footer, footer
-from fastdepth_bench.results.environment import Environment
-from fastdepth_bench.results.reading import Row, network, short_names
+from fastdepth_bench.report.plots import DPI, FONTS, GREY, STYLES, WIDTH, add_footer, axis, footer
+from fastdepth_bench.report.select import Reports, Step, names
+from fastdepth_bench.results.row import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,12 +25,9 @@ LEAST_SPAN = 0.04
 LEAST_SHARE = 0.4
 """Of its middle that a horizontal axis shows, so that noise does not look like a gain."""
 
-Series = Sequence[Sequence[Row]]
+Series = Sequence[Sequence[Step]]
 
-PANELS: tuple[tuple[str, Callable[[Row], float]], ...] = (
-    ("frames/s (more is better)", lambda row: row["fps"]),
-    ("MB of the file (less is better)", lambda row: row["bytes"] / 1e6),
-)
+PANELS: tuple[tuple[Column[Row], str], ...] = ((FPS, "more is better"), (MB, "less is better"))
 """Horizontal axes, left and right."""
 
 
@@ -36,7 +35,7 @@ def plot_study(reports: Reports, checkout: Path) -> list[Path]:
     """Draw every lever where d1 was measured, one image a results file.
 
     Args:
-        reports: parsed results files by their paths.
+        reports: results files by their paths.
         checkout: below it, the images go to ``docs/compression``.
 
     Returns:
@@ -56,8 +55,8 @@ def plot_study(reports: Reports, checkout: Path) -> list[Path]:
             for results, series in comparisons(lever, reports):
                 if scored(series):
                     figure = Figure((WIDTH, 4.5), layout="constrained")
-                    environment = Environment.from_dict(reports[results]["environment"])
-                    add_footer(figure, footer(series[0][0], [environment]))
+                    environment = reports[results].environment
+                    add_footer(figure, footer(series[0][0].base, [environment]))
                     _draw(figure, scored(series), lever.name)
                     path = folder / f"{lever.stem(results)}.png"
                     with replacing(path) as temporary:
@@ -69,41 +68,40 @@ def plot_study(reports: Reports, checkout: Path) -> list[Path]:
 def _draw(figure: Figure, series: Series, title: str) -> None:
     """Both panels, each series a line from its base on."""
     both = figure.subplots(1, 2, sharey=True)
-    bases = short_names([rows[0] for rows in series], "size")
-    for axes, (label, abscissa) in zip(both, PANELS, strict=True):
-        for rows, base, (colour, marker) in zip(series, bases, STYLES * len(series), strict=False):
-            x, y = _places(rows, abscissa)
+    bases = names([steps[0].base for steps in series])
+    for axes, (abscissa, better) in zip(both, PANELS, strict=True):
+        for steps, base, (colour, marker) in zip(series, bases, STYLES * len(series), strict=False):
+            x, y = _places(steps, abscissa)
             axes.plot(x, y, color=colour, marker=marker, ms=8, lw=1.3, label=base)
             axes.plot(x[0], y[0], ls="", marker="o", ms=15, mfc="none", color=GREY)
-        axes.set_xlabel(label)
+        axes.set_xlabel(axis(abscissa, better))
         axes.margins(x=0.25, y=0.25)
         axes.set_xlim(_widened(axes.get_xlim(), LEAST_SHARE * sum(axes.get_xlim()) / 2))
         axes.grid(lw=0.5, alpha=0.35)
-    both[0].set_ylabel("d1 (more is better)")
+    both[0].set_ylabel(axis(D1, "more is better"))
     both[0].set_ylim(_widened(both[0].get_ylim(), LEAST_SPAN))
     handles = both[0].get_legend_handles_labels()
     figure.legend(
         *handles, loc="outside upper center", ncols=3, frameon=False, fontsize=10,
         title=f"{title}: from the ringed base on", title_fontsize=13,
     )  # fmt: skip
-    rows = [row for each in series for row in each]
-    names = [name for each in series for name in _changing(each)]
-    for axes, (_, abscissa) in zip(both, PANELS, strict=True):
-        place_labels(figure, axes, _places(rows, abscissa), names)
+    steps = [step for each in series for step in each]
+    labels = [name for each in series for name in _changing(each)]
+    for axes, (abscissa, _) in zip(both, PANELS, strict=True):
+        place_labels(figure, axes, _places(steps, abscissa), labels)
 
 
-def _places(
-    rows: Sequence[Row], abscissa: Callable[[Row], float]
-) -> tuple[list[float], list[float]]:
-    return [abscissa(row) for row in rows], [row["metrics"]["d1"] for row in rows]
+def _places(steps: Sequence[Step], abscissa: Column[Row]) -> tuple[list[float], list[float]]:
+    return [abscissa.value(step.row) for step in steps], [D1.value(step.row) for step in steps]
 
 
-def _changing(rows: Sequence[Row]) -> list[str]:
+def _changing(steps: Sequence[Step]) -> list[str]:
     """What the lever changes in the rows of a series."""
-    for name in (network, lambda row: str(row["precision"])):
-        if len(set(map(name, rows))) > 1:
-            return [name(row) for row in rows]
-    return [row["weights"].removesuffix(".safetensors") for row in rows]
+    rows = [step.row for step in steps]
+    for said in ([row.name for row in rows], [row.precision for row in rows]):
+        if len(set(said)) > 1:
+            return said
+    return [row.weights.removesuffix(".safetensors") for row in rows]
 
 
 def _widened(limits: tuple[float, float], span: float) -> tuple[float, float]:

@@ -1,15 +1,14 @@
-"""What README, model cards and compression study show: ``fastdepth-bench report`` renews it.
+"""What the generated sections of README and documents show: ``fastdepth-bench report`` renews it.
 
-Tables come from the committed results, images from predictions of the shipped weights.
+Tables come from the committed results, images from predictions of the weights that ship.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,47 +18,34 @@ from fastdepth.errors import UsageError
 from fastdepth.files import write_text
 from fastdepth.images.colour import colourise, scale_bar, sheet
 from fastdepth.images.io import write_png
-from fastdepth.published import MEASURED
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.weights import shipped_weights
 from fastdepth_bench.options import Options
-from fastdepth_bench.report.compression import PAGE as STUDY_PAGE
-from fastdepth_bench.report.compression import STUDY, with_study
+from fastdepth_bench.report.cells import Column
+from fastdepth_bench.report.columns import (
+    FOLDING,
+    FORMATS,
+    RESULTS,
+    RUNTIMES,
+    SHIPPED,
+    THIRD_PARTY,
+    Columns,
+)
+from fastdepth_bench.report.compression import LEVERS, lever_section, summary
 from fastdepth_bench.report.compression_plot import plot_study
-from fastdepth_bench.report.folding_table import folding_to_markdown
-from fastdepth_bench.report.markdown import between, marks, table, to_markdown
-from fastdepth_bench.report.models import CARDS, PAGE, image_path, with_cards
-from fastdepth_bench.report.published_tables import seeds_to_markdown
-from fastdepth_bench.report.rivals import rivals_to_markdown
-from fastdepth_bench.report.systems_table import measured, systems_to_markdown
-from fastdepth_bench.results.reading import committed_results, is_folding, read_all
+from fastdepth_bench.report.models import card, image_name
+from fastdepth_bench.report.published import published_to_markdown, tables_to_markdown
+from fastdepth_bench.report.render import between, caption, markdown_table, marks, sections
+from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together
+from fastdepth_bench.results.file import FOLDER, Report, committed_results, read_reports
+from fastdepth_bench.results.schema import SCHEMA_FILE, schema
 from fastdepth_bench.runners.cache import exported
 from fastdepth_bench.visual.sheet import contact_sheet
 from fastdepth_export import ExportRecipe
-from fastdepth_export.targets import TARGETS
+from fastdepth_export.targets import TARGETS, Target
 
-RESULTS, FOLDING, PRECISIONS, SYSTEMS = "results", "folding", "precisions", "systems"
-TARGET_TABLE, SEEDS, RIVALS = "targets", "seeds", "rivals"
-SECTIONS = (RESULTS, RIVALS, FOLDING, PRECISIONS, SYSTEMS, SEEDS, TARGET_TABLE)
-"""Names of the README's generated sections."""
-
-_OWN = (RIVALS, FOLDING, PRECISIONS, SYSTEMS, SEEDS)
-SUFFIXES = {RESULTS: ".json"} | {section: f".{section}.json" for section in _OWN}
-SUFFIXES |= {"study": STUDY, "cards": CARDS}
-"""Ends of the names of results files by the section that they are for, and of those that only
-:mod:`fastdepth_bench.report.compression` or :mod:`fastdepth_bench.report.models` shows."""
-
-EACH: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
-    {
-        RESULTS: to_markdown,
-        RIVALS: rivals_to_markdown,
-        FOLDING: folding_to_markdown,
-        PRECISIONS: to_markdown,
-    }
-)
-"""How a results file becomes a table, for the sections that show one for each file."""
-
-NONE_YET = "No results are committed yet; `--json benchmarks/results/MACHINE{}` adds some.\n"
+Renderer = Callable[[Reports], str]
+"""Makes a section of all results files."""
 
 IMAGED = "mnv2-64-dws"
 """The network whose prediction the README shows."""
@@ -73,95 +59,103 @@ ROOMS, ROOM_WIDTH = 3, 128
 FARTHEST = 6.0
 """Distance of the darkest colour in the README's image [m]; rooms are not deeper."""
 
-
-def with_results(readme: str, reports: Mapping[Path, Mapping[str, Any]]) -> str:
-    """The README with the tables of these results between the marks of its sections.
-
-    Args:
-        readme: its text.
-        reports: parsed results files of ``fastdepth-bench`` and of the folding benchmark; the
-            suffix of their path says which section they are for.
-
-    Raises:
-        UsageError: the README has no such marks.
-    """
-    for section, render in EACH.items():
-        tables = [render(report) for report in _of(reports, section)]
-        readme = between(readme, section, "\n".join(tables) or NONE_YET.format(SUFFIXES[section]))
-    readme = between(readme, SYSTEMS, systems_to_markdown(_of(reports, RESULTS, SYSTEMS)))
-    return between(readme, SEEDS, seeds_to_markdown([*reports.values()]))
+CARDS = "docs/models.md"
+"""The page of cards, each between marks that bear the tag of its weights."""
 
 
-def as_markdown(report: Mapping[str, Any]) -> str:
-    """A parsed results file of either kind as Markdown."""
-    return folding_to_markdown(report) if is_folding(report) else to_markdown(report)
+def _tables(section: str, columns: Columns) -> Renderer:
+    """A section that shows every row of the results files for it."""
 
-
-def _section(path: Path) -> str:
-    """The section that a results file is for."""
-    return next(s for s in reversed(SUFFIXES) if path.name.endswith(SUFFIXES[s]))
-
-
-def _of(reports: Mapping[Path, Mapping[str, Any]], *sections: str) -> list[Mapping[str, Any]]:
-    """The parsed results files that are for one of these sections."""
-    return [report for path, report in reports.items() if _section(path) in sections]
-
-
-def measured_json(reports: Mapping[Path, Mapping[str, Any]]) -> str:
-    """Contents of the package's ``measured.json``: what ``fastdepth-train --list`` shows."""
-    return json.dumps(measured(_of(reports, RESULTS, SYSTEMS)), indent=2) + "\n"
-
-
-def with_targets(readme: str) -> str:
-    """The README with the table of targets in its section.
-
-    Raises:
-        UsageError: the README has no such section.
-    """
-    headings = ("runtime", "what it is", "device", "precision", "`--format`", "files", "extra")
-    lines = []
-    for target in TARGETS.values():
-        devices, precisions = ", ".join(target.devices), ", ".join(target.precisions)
-        files = " ".join(f"`{suffix}`" for suffix in target.suffixes)
-        name, extra = f"`{target.name}`", f"`{target.extra}`"
-        lines.append(
-            (name, target.summary, devices, precisions, target.format or "-", files or "-", extra)
+    def render(reports: Reports) -> str:
+        none = (
+            f"No results are committed yet; "
+            f"`--json {FOLDER.as_posix()}/MACHINE{SUFFIXES[section]}` adds some."
         )
-    content = table(headings, lines, texts=len(headings)) + "\n"
-    return between(readme, TARGET_TABLE, content)
+        return "\n\n".join(sections(meant_for(reports, section), columns)) or none
+
+    return render
 
 
-def room_image(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
-    """A drawn test room, its true depth and a model's, side by side: (H, W, 3) uint8 RGB."""
-    sample = open_source("rooms", "test")[room]
-    truth, depth = (colourise(d, vmax=FARTHEST) for d in (sample.depth, model(sample.image)))
-    columns = [sample.image, truth, scale_bar(depth, vmax=FARTHEST)]
-    return sheet(columns, ["image", "true depth", model.metadata.variant])
+def _of_targets(columns: Iterable[Column[Target]]) -> Renderer:
+    return lambda _: markdown_table([*columns], TARGETS.values())
 
 
-def generated(checkout: Path) -> dict[Path, str]:
-    """Text files of a checkout as its committed results make them: its README, the cards of the
-    weights that ship, the compression study, and what ``fastdepth-train --list`` shows.
+def _published(render: Callable[[list[Report]], str]) -> Renderer:
+    return lambda reports: render(meant_for(reports, "results", "published"))
 
-    Raises:
-        UsageError: this is no checkout, has no results, or one of them lacks a section.
-    """
-    readme = checkout / "README.md"
-    cards, study = checkout / PAGE, checkout / STUDY_PAGE
-    for path in (readme, cards, study):
-        if not path.exists():
-            raise UsageError(f"no {path} here; run in a checkout, or name results files")
-    reports = read_all(committed_results(checkout))
+
+def networks(reports: Reports) -> str:
+    """The networks that ship, as they were measured together, and on what in one line."""
+    variants = dict.fromkeys(tag.rpartition(".")[0] for tag in shipped_weights())
+    found = shipped_together(meant_for(reports, "results"), variants)
+    if not found:
+        return "Not measured yet."
+    rows, machine = [each.row for each in found], found[0].environment.describe()
+    return f"{markdown_table(SHIPPED, rows)}\n\n{caption(rows)} {machine}."
+
+
+def pages() -> dict[str, dict[str, Renderer]]:
+    """What makes each section of each page, by the page's path in a checkout."""
     return {
-        readme: with_targets(with_results(readme.read_text(), reports)),
-        checkout / "fastdepth" / MEASURED.name: measured_json(reports),
-        cards: with_cards(cards.read_text(), [*reports.values()]),
-        study: with_study(study.read_text(), reports),
+        "README.md": {"networks": networks, "runtimes": _of_targets(RUNTIMES)},
+        "docs/results.md": {
+            "results": _tables("results", RESULTS),
+            "third-party": _tables("third-party", THIRD_PARTY),
+            "precisions": _tables("precisions", RESULTS),
+            "folding": _tables("folding", FOLDING),
+        },
+        "docs/published.md": {
+            "published": _published(published_to_markdown),
+            "published-tables": _published(tables_to_markdown),
+        },
+        "docs/install.md": {"targets": _of_targets(FORMATS)},
+        "docs/compression.md": {
+            "summary": summary,
+            **{name: partial(lever_section, lever) for name, lever in LEVERS.items()},
+        },
+        CARDS: {tag: partial(_card, tag) for tag in shipped_weights()},
     }
 
 
+def _card(tag: str, reports: Reports) -> str:
+    return card(tag, reports.values())
+
+
+def generated(checkout: Path) -> dict[Path, str]:
+    """Text files of a checkout as its committed results make them.
+
+    Raises:
+        UsageError: this is no checkout, has no results, or a page lacks the marks of a section.
+    """
+    found = {checkout / page: renderers for page, renderers in pages().items()}
+    for path in found:
+        if not path.exists():
+            raise UsageError(f"no {path} here; run in a checkout, or name results files")
+    reports = read_reports(committed_results(checkout))
+    contents = {}
+    for path, renderers in found.items():
+        content = path.read_text()
+        for section, render in renderers.items():
+            content = between(content, section, render(reports), _name(path, checkout))
+        contents[path] = content
+    _check_cards(contents[checkout / CARDS])
+    contents[checkout / "benchmarks" / "fastdepth_bench" / "results" / SCHEMA_FILE.name] = schema()
+    return contents
+
+
+def _check_cards(page: str) -> None:
+    """Find the card of what does not ship."""
+    gone = set(re.findall(r"^<!-- (.+): begin -->$", page, re.MULTILINE)) - {*shipped_weights()}
+    if gone:
+        raise UsageError(f"{CARDS} has a card of {min(gone)}, which does not ship; remove it")
+
+
+def _name(path: Path, checkout: Path) -> str:
+    return path.relative_to(checkout).as_posix()
+
+
 def differing(checkout: Path) -> list[str]:
-    """Names of the README's sections, and of files, that differ from the committed results.
+    """Sections (``PAGE: SECTION``) and files that differ from the committed results.
 
     Raises:
         UsageError: as :func:`generated`.
@@ -170,20 +164,19 @@ def differing(checkout: Path) -> list[str]:
 
 
 def _differing(checkout: Path, contents: Mapping[Path, str]) -> list[str]:
-    """Those of these contents, the README's first, that differ from what stands there."""
-    readme, *others = contents.items()
-    old, new = readme[0].read_text(), readme[1]
-    found = [name for name in SECTIONS if _inside(old, name) != _inside(new, name)]
-    for path, content in others:
-        if not path.exists() or path.read_text() != content:
-            found.append(path.relative_to(checkout).as_posix())
+    found = []
+    for path, content in contents.items():
+        old, name = path.read_text() if path.exists() else "", _name(path, checkout)
+        if old != content:
+            inside = [s for s in pages().get(name, ()) if _inside(old, s) != _inside(content, s)]
+            found += [f"{name}: {section}" for section in inside] or [name]
     return found
 
 
-def _inside(readme: str, section: str) -> str:
+def _inside(page: str, section: str) -> str:
     """What stands between the marks of a section."""
     begin, end = marks(section)
-    return readme.partition(begin)[2].partition(end)[0]
+    return page.partition(begin)[2].partition(end)[0]
 
 
 def update(checkout: Path) -> list[str]:
@@ -200,6 +193,14 @@ def update(checkout: Path) -> list[str]:
     return changed
 
 
+def room_image(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
+    """A drawn test room, its true depth and a model's, side by side: (H, W, 3) uint8 RGB."""
+    sample = open_source("rooms", "test")[room]
+    truth, depth = (colourise(d, vmax=FARTHEST) for d in (sample.depth, model(sample.image)))
+    columns = [sample.image, truth, scale_bar(depth, vmax=FARTHEST)]
+    return sheet(columns, ["image", "true depth", model.metadata.variant])
+
+
 def update_images(checkout: Path) -> None:
     """Draw the images of a checkout anew: rooms, all of them drawn, by the weights that ship, and
     the plots of the compression study.
@@ -208,9 +209,10 @@ def update_images(checkout: Path) -> None:
         MissingExtraError: what exports the networks is not installed.
         OutputError: one cannot be written.
     """
-    plot_study(read_all(committed_results(checkout)), checkout)
+    plot_study(read_reports(committed_results(checkout)), checkout)
     model = load(exported(ExportRecipe(IMAGED)))
     write_png(checkout / "docs" / "room.png", room_image(model))
     for tag in shipped_weights():
         options = Options(weights=(tag,), runtime=("onnxruntime",), data="rooms", limit=ROOMS)
-        write_png(checkout / image_path(tag), contact_sheet(options, ROOM_WIDTH))
+        path = (checkout / CARDS).with_name(image_name(tag))
+        write_png(path, contact_sheet(options, ROOM_WIDTH))

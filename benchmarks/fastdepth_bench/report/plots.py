@@ -12,24 +12,20 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastdepth.extras import require
 from fastdepth.files import make_folder, replacing
+from fastdepth_bench.report.cells import Column
+from fastdepth_bench.report.columns import D1, FPS, P50, P99
 from fastdepth_bench.report.labels import place_labels
+from fastdepth_bench.report.select import data_line, names, threads_of
 from fastdepth_bench.results.environment import Environment
-from fastdepth_bench.results.reading import (
-    CIRCUMSTANCES,
-    YARDSTICK,
-    Row,
-    is_folding,
-    is_learnt,
-    machine,
-    short_names,
-    target,
-)
+from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.row import Latency, Row, Stages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,12 +66,11 @@ Group = Sequence[Row]
 Draw = Callable[["Figure", Group], bool]
 
 
-def plot(reports: Sequence[Mapping[str, Any]], folder: str | Path) -> list[Path]:
+def plot(reports: Sequence[Report], folder: str | Path) -> list[Path]:
     """Draw all plots for which there are figures.
 
     Args:
-        reports: parsed results files, as ``result.schema.json`` describes them; those of the
-            folding benchmark are left out.
+        reports: whose rows with figures are drawn.
         folder: where the images go; it is made where it is missing.
 
     Returns:
@@ -101,7 +96,7 @@ def plot(reports: Sequence[Mapping[str, Any]], folder: str | Path) -> list[Path]
     return written
 
 
-def grouped(reports: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, list[Row]]]:
+def grouped(reports: Sequence[Report]) -> dict[str, tuple[str, list[Row]]]:
     """Rows that may share a plot, and their footer, by a name for files.
 
     Args:
@@ -109,12 +104,11 @@ def grouped(reports: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, list[R
     """
     found: dict[tuple[Any, ...], tuple[list[Environment], list[Row]]] = {}
     for report in reports:
-        environment = Environment.from_dict(report["environment"])
-        for row in [] if is_folding(report) else report["rows"]:
-            if row["error"] is None and row["fps"]:
-                key = (machine(report), *(row[name] for name in (*YARDSTICK, *CIRCUMSTANCES)))
+        for row in report.rows:
+            if row.fps and not row.error:
+                key = (report.environment.machine, *row.yardstick, row.device, row.threads)
                 environments, rows = found.setdefault(key, ([], []))
-                environments.append(environment)
+                environments.append(report.environment)
                 rows.append(row)
     named: dict[str, tuple[str, list[Row]]] = {}
     for (where, data, *_, device, threads), (environments, rows) in found.items():
@@ -128,19 +122,19 @@ def grouped(reports: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, list[R
 
 def footer(row: Row, environments: Sequence[Environment]) -> str:
     """Where, when and on what the rows of a plot were measured."""
-    kind = f" ({row['depth_kind']})" if row["depth_kind"] else ""
-    learnt = " The networks were trained on these images: no accuracy." * is_learnt(row)
-    first = environments[0]
-    where = (first.cpu, f"{first.usable_cores} of {first.cores} cores", *first.gpus)
+    learnt = " The networks were trained on these images: no accuracy." * row.learnt
     versions = sorted({each.fastdepth for each in environments})
     days = sorted({each.date[:10] for each in environments})
     when = f"{days[0]} to {days[-1]}" if len(days) > 1 else days[0]
     return (
-        f"{'; '.join(where)}; device {row['device']}, {row['threads']} thread(s); fastdepth "
-        f"{', '.join(versions)}, {when}.\n"
-        f"{row['data']}{kind}, {row['samples']} samples, hash {row['sample_hash']}, "
-        f"{row['protocol_description']}.{learnt}"
+        f"{environments[0].machine}; {row.device}, {threads_of(row)}; fastdepth "
+        f"{', '.join(versions)}, {when}.\n{data_line(row)}{learnt}"
     )
+
+
+def axis(column: Column[Row], remark: str) -> str:
+    """The label of an axis."""
+    return f"{column.title} ({remark})"
 
 
 def add_footer(figure: Figure, text: str) -> None:
@@ -166,38 +160,39 @@ def pareto_front(rows: Sequence[Row]) -> list[Row]:
     d1 counts to four decimals: runtimes differ by their rounding.
     """
     front: list[Row] = []
-    for row in sorted(rows, key=lambda row: (-row["fps"], -row["metrics"]["d1"])):
-        if not front or round(row["metrics"]["d1"] - front[-1]["metrics"]["d1"], 4) > 0:
+    for row in sorted(rows, key=lambda row: (-FPS.value(row), -D1.value(row))):
+        if not front or round(D1.value(row) - D1.value(front[-1]), 4) > 0:
             front.append(row)
     return front
 
 
 def _draw_accuracy(figure: Figure, rows: Group) -> bool:
     """Speed against d1, with the Pareto front; False where no row has scores."""
-    rows = [row for row in rows if row["metrics"]]
+    rows = [row for row in rows if D1.text(row)]
     if not rows:
         return False
     figure.set_size_inches(WIDTH, 5.4)
     axes = figure.subplots()
-    styles = dict(zip(dict.fromkeys(map(target, rows)), STYLES * len(rows), strict=False))
+    styles = dict(zip(dict.fromkeys(row.target for row in rows), STYLES * len(rows), strict=False))
     for name, (colour, marker) in styles.items():
-        own = [row for row in rows if target(row) == name]
+        own = [row for row in rows if row.target == name]
         axes.scatter(*_places(own), s=70, c=colour, marker=marker, label=name, zorder=3)
     front = pareto_front(rows)
     axes.plot(*_stairs(front), color=GREY, ls="--", lw=1.3, zorder=1)
-    names = _joined(axes, rows, short_names(rows, "runtime"))
+    labels = _joined(axes, rows, names(rows, "runtime"))
     axes.scatter(
         *_places(front), s=210, facecolors="none", edgecolors=GREY, lw=1.3, zorder=2,
         label="Pareto front: none is faster and better",
     )  # fmt: skip
     axes.set_xscale("log")
-    _plain_ticks(axes, [row["fps"] for row in rows])
+    _plain_ticks(axes, _places(rows)[0])
     axes.margins(x=0.12, y=0.16)
-    axes.set(xlabel="frames/s (log scale, more is better)", ylabel="d1 (more is better)")
-    axes.set_title("Speed against accuracy" + (" on learnt images" * is_learnt(rows[0])))
+    axes.set_xlabel(axis(FPS, "log scale, more is better"))
+    axes.set_ylabel(axis(D1, "more is better"))
+    axes.set_title("Speed against accuracy" + (" on learnt images" * rows[0].learnt))
     axes.grid(which="both", lw=0.5, alpha=0.35)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=10)
-    place_labels(figure, axes, _places(rows), names)
+    place_labels(figure, axes, _places(rows), labels)
     return True
 
 
@@ -207,23 +202,24 @@ def _stairs(front: Sequence[Row]) -> tuple[list[float], list[float]]:
     return [x for x in fps for _ in range(2)][1:], [y for y in d1 for _ in range(2)][:-1]
 
 
-def _joined(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+def _joined(axes: Axes, rows: Sequence[Row], called: Sequence[str]) -> list[str]:
     """Join what one network reaches in several runtimes; leave the name of its fastest alone."""
-    for name in set(names):
-        own = [row for row, each in zip(rows, names, strict=True) if each == name]
-        own.sort(key=lambda row: float(row["fps"]))
+    for name in set(called):
+        own = [row for row, each in zip(rows, called, strict=True) if each == name]
+        own.sort(key=FPS.value)
         axes.plot(*_places(own), color="#999999", lw=1, ls=":", zorder=1)
     fastest = {
-        name: max(row["fps"] for row, each in zip(rows, names, strict=True) if each == name)
-        for name in names
+        name: max(FPS.value(row) for row, each in zip(rows, called, strict=True) if each == name)
+        for name in called
     }
     return [
-        name if row["fps"] == fastest[name] else "" for row, name in zip(rows, names, strict=True)
+        name if FPS.value(row) == fastest[name] else ""
+        for row, name in zip(rows, called, strict=True)
     ]
 
 
 def _places(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    return [row["fps"] for row in rows], [row["metrics"]["d1"] for row in rows]
+    return [FPS.value(row) for row in rows], [D1.value(row) for row in rows]
 
 
 def _plain_ticks(axes: Axes, values: Sequence[float]) -> None:
@@ -238,18 +234,20 @@ def _plain_ticks(axes: Axes, values: Sequence[float]) -> None:
 
 def _draw_latencies(figure: Figure, rows: Group) -> bool:
     """Boxes of every row's latency, and below each that of end to end where it was measured."""
-    rows = sorted(rows, key=lambda row: row["latency_ms"]["p50"])
-    whole = any(row.get("end_to_end_ms") for row in rows)
+    rows = sorted((row for row in rows if row.latency_ms), key=P50.value)
+    if not rows:
+        return False
+    whole = any(row.end_to_end_ms for row in rows)
     figure.set_size_inches(WIDTH, 2.3 + len(rows) * (0.62 if whole else 0.45))
     axes = figure.subplots()
     for at, row in enumerate(rows):
-        beside = row.get("end_to_end_ms")
-        _box(axes, row["latency_ms"], at - (0.18 if beside else 0), BLUE, "")
-        if beside:
-            _box(axes, beside, at + 0.18, VERMILION, "///")
+        if row.latency_ms:
+            _box(axes, row.latency_ms, at - (0.18 if row.end_to_end_ms else 0), BLUE, "")
+        if row.end_to_end_ms:
+            _box(axes, row.end_to_end_ms, at + 0.18, VERMILION, "///")
     _name_rows(axes, rows)
-    spread = [_extremes(row) for row in rows]
-    longest, shortest = max(high for _, high in spread), min(low for low, _ in spread)
+    drawn = [each for row in rows for each in (row.latency_ms, row.end_to_end_ms) if each]
+    longest, shortest = max(each.max for each in drawn), min(each.min for each in drawn)
     if longest > 15 * shortest:
         axes.set_xscale("log")
         _plain_ticks(axes, [shortest, longest])
@@ -269,9 +267,9 @@ def _explain_boxes(figure: Figure, whole: bool) -> None:
     from matplotlib.patches import Patch
 
     keys: list[Any] = [
-        Line2D([], [], color="black", lw=2.2, ls="", marker="|", ms=14, mew=2.2, label="p50"),
+        Line2D([], [], color="black", lw=2.2, ls="", marker="|", ms=14, mew=2.2, label=P50.heading),
         Line2D([], [], color=GREY, lw=9, label="to p90"),
-        Line2D([], [], color=GREY, lw=4, label="to p99"),
+        Line2D([], [], color=GREY, lw=4, label=f"to {P99.heading}"),
         Line2D([], [], color=GREY, lw=1.4, marker="|", ms=6, label="least to greatest"),
     ]
     if whole:
@@ -283,32 +281,27 @@ def _explain_boxes(figure: Figure, whole: bool) -> None:
     )  # fmt: skip
 
 
-def _extremes(row: Row) -> tuple[float, float]:
-    whole = row.get("end_to_end_ms") or row["latency_ms"]
-    return row["latency_ms"]["min"], max(row["latency_ms"]["max"], whole["max"])
-
-
-def _box(axes: Axes, found: Mapping[str, float], at: float, colour: str, hatch: str) -> None:
+def _box(axes: Axes, found: Latency, at: float, colour: str, hatch: str) -> None:
     """A distribution by its percentiles, lying at a height."""
-    axes.plot([found["min"], found["max"]], [at, at], color=colour, lw=1.4, zorder=2)
-    for end in ("min", "max"):
-        axes.plot([found[end]] * 2, [at - 0.06, at + 0.06], color=colour, lw=1.4, zorder=2)
+    axes.plot([found.min, found.max], [at, at], color=colour, lw=1.4, zorder=2)
+    for end in (found.min, found.max):
+        axes.plot([end] * 2, [at - 0.06, at + 0.06], color=colour, lw=1.4, zorder=2)
     style: dict[str, Any] = {"edgecolor": colour, "lw": 1.2, "hatch": hatch}
     fill = "white" if hatch else colour
-    for low, high, height in (("p90", "p99", 0.14), ("p50", "p90", 0.3)):
-        width = found[high] - found[low]
-        axes.barh(at, width, height, found[low], facecolor=fill, zorder=3, **style)
-    axes.plot([found["p50"]] * 2, [at - 0.17, at + 0.17], color="black", lw=2.2, zorder=4)
+    spans = ((found.p90, found.p99, 0.14), (found.p50, found.p90, 0.3))
+    for low, high, height in spans:
+        axes.barh(at, high - low, height, low, facecolor=fill, zorder=3, **style)
+    axes.plot([found.p50] * 2, [at - 0.17, at + 0.17], color="black", lw=2.2, zorder=4)
 
 
 def _name_rows(axes: Axes, rows: Sequence[Row]) -> None:
     """Rows from above downwards, by name."""
-    axes.set_yticks(range(len(rows)), _wrapped(short_names(rows)), fontsize=10)
+    axes.set_yticks(range(len(rows)), _wrapped(names(rows)), fontsize=10)
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 
-def _wrapped(names: Sequence[str]) -> list[str]:
-    return ["\n".join(textwrap.wrap(name, 36, break_on_hyphens=False)) for name in names]
+def _wrapped(called: Sequence[str]) -> list[str]:
+    return ["\n".join(textwrap.wrap(name, 36, break_on_hyphens=False)) for name in called]
 
 
 def _draw_stages(figure: Figure, rows: Group) -> bool:
@@ -316,16 +309,17 @@ def _draw_stages(figure: Figure, rows: Group) -> bool:
 
     Where one row takes many times as long as another, bars are shares of the whole instead.
     """
-    rows = sorted((row for row in rows if row.get("stages_ms")), key=_total)
+    found = [(_total(row.stages_ms), row, row.stages_ms) for row in rows if row.stages_ms]
+    found.sort(key=lambda each: each[0])
+    totals, rows, stages = ([*each] for each in zip(*found, strict=True)) if found else ([], [], [])
     if not rows:
         return False
-    totals = [_total(row) for row in rows]
     shares = totals[-1] > 6 * totals[0]
     figure.set_size_inches(WIDTH, 2.5 + 0.48 * len(rows))
     axes = figure.subplots()
     ends = [0.0] * len(rows)
     for stage, (colour, hatch, name) in STAGES.items():
-        lengths = [row["stages_ms"].get(stage) or 0.0 for row in rows]
+        lengths = [getattr(each, stage) or 0.0 for each in stages]
         if shares:
             lengths = [100 * each / total for each, total in zip(lengths, totals, strict=True)]
         if any(lengths):
@@ -346,8 +340,8 @@ def _draw_stages(figure: Figure, rows: Group) -> bool:
     return True
 
 
-def _total(row: Row) -> float:
-    return math.fsum(value or 0.0 for value in row["stages_ms"].values())
+def _total(stages: Stages) -> float:
+    return math.fsum(value or 0.0 for value in asdict(stages).values())
 
 
 _PLOTS: Mapping[str, Draw] = {

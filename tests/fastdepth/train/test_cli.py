@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from fastdepth.published import SYSTEMS, measured_d1
+from fastdepth.published import PUBLISHED
 from fastdepth.train.cli import main
 from fastdepth.train.command import HEADINGS, listing
 from fastdepth.variants import VARIANTS
+from fastdepth.weights import shipped_card
 
 
 def test_help_teaches_by_example(capsys):
@@ -71,11 +72,12 @@ def test_the_list_puts_reported_beside_measured():
     cells, notes = listing()
     assert [line[0] for line in cells] == list(VARIANTS)
     lines = {line[0]: dict(zip(HEADINGS, line, strict=True)) for line in cells}
-    assert lines["unet128-dws"]["reported d1"] == f"{SYSTEMS['unet128-dws'].d1:.3f}" == "0.689"
-    measured = measured_d1("unet128-dws")
-    assert measured is not None and 0.6 < measured[0] < 0.75
-    assert lines["unet128-dws"]["measured d1"] == f"{measured[0]:.3f} a"
-    assert notes[0] == "a: nyu, 498 images, protocol eigen"
+    assert lines["unet128-dws"]["reported d1"] == f"{PUBLISHED['unet128-dws'].d1:.3f}" == "0.689"
+    card = shipped_card("unet128-dws")
+    assert card is not None
+    assert lines["unet128-dws"]["measured d1"] == f"{card.scores['d1']:.3f} a"
+    assert notes[0] == f"a: protocol eigen, {card.evaluated_on}"
+    assert lines["unet256"]["measured d1"] == "-"
     assert lines["unet128-dws"]["params"] == "6.47 M"
     assert lines["unet-dws"]["reported d1"] == "-"
 

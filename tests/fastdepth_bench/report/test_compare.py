@@ -3,16 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_up_results import failed_row, latency, new_row, old_row, report
+from made_up_results import failed_row, latency, new_row, old_row, report, results
 
 from fastdepth_bench.cli import main
-from fastdepth_bench.report.compare import verdict
-from fastdepth_bench.report.comparison import Limits, compare
+from fastdepth_bench.report.compare import Limits, compare, verdict
 
 
 def words(old, new, limits=Limits()):
     """What is worse and what is better between one row and another."""
-    (found,) = compare(report(old), report(new), limits)
+    (found,) = compare(results(old), results(new), limits)
     return [word for word, _ in found.worse], [word for word, _ in found.better]
 
 
@@ -78,9 +77,9 @@ def test_scores(metrics, found):
 def test_tolerances_are_the_users():
     worse = old_row(metrics={"d1": 0.58, "rmse": 0.9})
     assert words(old_row(), worse, Limits(0.03, 0.2)) == ([], [])
-    (found,) = compare(report(old_row()), report(worse))
+    (found,) = compare(results(old_row()), results(worse))
     ((_, figures),) = found.worse
-    assert figures == "d1 0.6000 -> 0.5800, rmse 0.8000 -> 0.9000"
+    assert figures == "d1 0.6000 -> 0.5800, RMSE m 0.8000 -> 0.9000"
 
 
 def test_files_that_grew():
@@ -95,7 +94,7 @@ def test_failures():
 
 
 def test_rows_that_come_and_go():
-    old, new = report(old_row(), old_row("unet128")), report(old_row(), old_row("unet256"))
+    old, new = (results(old_row(), old_row(name)) for name in ("unet128", "unet256"))
     same, gone, added = compare(old, new)
     assert (same.worse, [word for word, _ in gone.worse], added.worse) == ((), ["missing"], ())
     assert verdict([same, gone, added]) == "REGRESSION in 1 of 3 rows: 1 missing"
@@ -112,11 +111,11 @@ def test_rows_that_come_and_go():
         {"weights": "mine"},
         {"precision": "int8"},
         {"sample_hash": "0" * 12},
-        {"scenario": "server", "queries": {"rate": 5.0}},
+        {"scenario": "server", "queries": {"n": 9, "samples": 1, "rate": 5.0}},
     ],
 )
 def test_unlike_rows_are_not_compared(change):
-    found = compare(report(new_row()), report(new_row(**change)))
+    found = compare(results(new_row()), results(new_row(**change)))
     assert [(each.old is None, each.new is None) for each in found] == [
         (False, True),
         (True, False),
@@ -130,7 +129,7 @@ def test_the_best_batch_offline_may_change():
 
 def test_a_server_that_no_longer_keeps_up():
     calm, late = (
-        new_row(scenario="server", queries={"rate": 5.0, "p99_ms": 9.0, "overloaded": over})
+        new_row(scenario="server", queries={"n": 9, "samples": 1, "rate": 5.0, "overloaded": over})
         for over in (False, True)
     )
     assert words(calm, late) == (["overloaded"], [])
@@ -138,7 +137,7 @@ def test_a_server_that_no_longer_keeps_up():
 
 def test_rows_that_measure_the_same_are_told_apart_by_their_order():
     rows = [old_row(), old_row(p50=200)]
-    assert all(not each.worse for each in compare(report(*rows), report(*rows)))
+    assert all(not each.worse for each in compare(results(*rows), results(*rows)))
 
 
 @pytest.fixture
@@ -161,7 +160,7 @@ def test_the_command_tells_by_its_exit_status(files, capsys):
     assert main(["compare", *files(report(old_row()), worse)]) == 1
     said = capsys.readouterr().out
     assert "0.77x" in said
-    assert "#1 unet128-dws: slower: 10.00 -> 7.69 frames/s, -23.1 %; noise 5.0 %" in said
+    assert "#1 unet128-dws: slower: 10.0 -> 7.69 frames/s, -23.1 %; noise 5.0 %" in said
     assert "new.json: BUSY MACHINE: other processes used 2.0 cores" in said
     assert said.endswith("REGRESSION in 1 of 1 row: 1 slower\n")
 
@@ -183,12 +182,25 @@ def test_tolerances_that_cannot_be(files, words, capsys):
 
 
 def test_misuse_is_one_line(files, capsys):
-    folding = report({}) | {"rates": {}}
-    for words in (["a.json"], ["a.json", "b.json"], files(folding, report(old_row()))):
+    for words in (["a.json"], ["a.json", "b.json"], files(report({}), report(old_row()))):
         assert main(["compare", *words]) == 2
         error = capsys.readouterr().err
         assert error.startswith("fastdepth-bench compare: ")
         assert error.count("\n") == 1
+
+
+def test_an_old_file_in_other_words_is_compared():
+    old, new = (
+        old_row(protocol_description=f"mean of {word} and mirror; of each {word} by scale")
+        for word in ("picture", "image")
+    )
+    assert words(old, new) == ([], [])
+
+
+def test_a_metric_that_an_old_file_lacks_is_not_compared():
+    old = old_row()
+    del old["metrics"]["silog"]
+    assert words(old, old_row(metrics={"silog": 99.0})) == ([], [])
 
 
 def test_help_shows_how(capsys):
