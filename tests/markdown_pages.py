@@ -32,6 +32,15 @@ def inline(page: Path) -> list[Token]:
     return [child for token in tokens(page) for child in token.children or ()]
 
 
+def written_text(page: Path) -> str:
+    """Text without code, and without what ``fastdepth-bench report`` writes between marks."""
+    text = re.sub(
+        r"<!-- (\S+): begin -->.*?<!-- \1: end -->", "", page.read_text(), flags=re.DOTALL
+    )
+    found = [child for token in _PARSER.parse(text) for child in token.children or ()]
+    return " ".join(child.content for child in found if child.type == "text")
+
+
 def links(page: Path) -> list[str]:
     """Targets of links and images, in their order."""
     targets = [token.attrGet("href") or token.attrGet("src") for token in inline(page)]

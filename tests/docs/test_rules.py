@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
+import re
 
 import pytest
-from markdown_pages import PAGES, ROOT, SITE, documented, languages, name, table_widths
+from markdown_pages import (
+    PAGES,
+    ROOT,
+    SITE,
+    documented,
+    languages,
+    name,
+    table_widths,
+    written_text,
+)
 
 README = ROOT / "README.md"
 API = {
@@ -38,6 +48,15 @@ def test_the_api_is_what_a_package_lists(package):
     assert all(name.startswith(f"{package}.") for name in names)
     last = [name.rpartition(".")[2] for name in names]
     assert sorted(last) == sorted(importlib.import_module(package).__all__)
+
+
+OTHER_WORDS = r"(?i)\b(pictures?|foreign|rivals?|contestants?|(the )?seeds'?|sub-commands?)\b"
+"""What the glossary of CONTRIBUTING has another word for."""
+
+
+@pytest.mark.parametrize("page", [README, *SITE], ids=name)
+def test_one_word_for_one_thing(page):
+    assert [found[0] for found in re.finditer(OTHER_WORDS, written_text(page))] == []
 
 
 def test_the_site_shows_every_page():
