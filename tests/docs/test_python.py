@@ -16,6 +16,7 @@ TINY = {
     "max_minutes=30": 'max_minutes=1e-9, encoder_weights="random", batch=2, workers=0, '
     'crop="96x64", validation_size="96x64"',
     "rooms:1000": "rooms:2",
+    "run(options)": "run(options, isolated=False)",
 }
 """What stands in the documents, and what makes it tiny."""
 
