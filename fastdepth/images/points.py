@@ -35,7 +35,7 @@ def to_points(depth: NDArray[np.floating], intrinsics: Intrinsics) -> NDArray[np
         intrinsics: the camera, in pixels of ``depth``.
 
     Returns:
-        (H, W, 3) float32 [m]: x right, y down, z forward; NaN where the depth is invalid.
+        (H, W, 3) float32 [m], x right, y down, z forward; NaN where the depth is invalid.
 
     Raises:
         UsageError: ``depth`` is not (H, W).

@@ -112,7 +112,7 @@ class DepthModel:
             out: (H, W) float32 array to write into, for example the one of the last call.
 
         Returns:
-            (H, W) float32 depth along the optical axis [m]: ``out``, or else a new array.
+            (H, W) float32 depth along the optical axis [m], in ``out`` or else in a new array.
 
         Raises:
             ImageError: ``image`` is something else.
@@ -215,7 +215,7 @@ class DepthModel:
             out: (H, W) float32 array to write into.
 
         Returns:
-            (H, W) float32 [m]: ``out``, or else a new array.
+            (H, W) float32 [m], in ``out`` or else in a new array.
 
         Raises:
             UsageError: ``out`` cannot be written into.

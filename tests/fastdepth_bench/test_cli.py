@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from fastdepth_bench import cli, command
 from fastdepth_bench.cli import main
 from fastdepth_bench.options import Options
-from fastdepth_bench.results.result import Report, Result
+from fastdepth_bench.results.file import Report
 from fastdepth_export.targets import TARGETS
 
 
@@ -91,14 +92,14 @@ def test_markdown_and_csv_go_to_files_of_their_own(
     assert main(["--markdown", str(files[0]), "--csv", str(files[1])]) == 0
     markdown, table = (path.read_text() for path in files)
     for row in report.rows:
-        assert f"| {row.case.variant} | {row.case.runtime} |" in markdown
+        assert f"| {row.variant} | {row.runtime} |" in markdown
     assert len(list(csv.DictReader(table.splitlines()))) == len(report.rows)
 
 
 def test_a_failed_row_gives_status_1(
     report: Report, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failed = Result(report.rows[0].case, report.rows[0].yardstick, error="no memory")
+    failed = replace(report.rows[0], fps=None, latency_ms=None, metrics=None, error="no memory")
     partly = Report(report.environment, (failed, report.rows[1]))
     monkeypatch.setattr(command, "run", lambda *_: partly)
     assert main([]) == 1

@@ -14,7 +14,8 @@ import fastdepth
 from fastdepth.data.rooms.dataset import render_room
 from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.size import Size
-from fastdepth_bench.measure.interleaved import interleave
+from fastdepth_bench.measure.bootstrap import ratio_interval
+from fastdepth_bench.measure.interleaved import TurnTaker, take_turns
 from fastdepth_export import ExportRecipe, export, verify
 from fastdepth_export.compress.accuracy_loss import LossMeter
 from fastdepth_export.compress.fold import fold
@@ -122,13 +123,15 @@ def test_in_8_bits_the_losses_of_both_steps_add_up(reduced, tiny, tmp_path, monk
 def test_in_8_bits_it_is_faster_than_in_fp32(tmp_path, monkeypatch):
     """Of one graph, timed in turns on one thread."""
     monkeypatch.setattr("fastdepth_export.compress.fold.can_merge", lambda sizes: False)
-    models = {}
+    takers = []
     for precision in ("fp32", "int8"):
         path = tmp_path / f"{precision}.xml"
         export(ExportRecipe("unet128-dws", format="openvino", precision=precision), path)
-        models[precision] = OpenVinoModel(path, threads=1)
+        takers.append(TurnTaker(OpenVinoModel(path, threads=1), Size(480, 640)))
     images = [render_room(number, Size(480, 640)).image[None] for number in range(4)]
-    ratio = interleave(models, images, seconds=10).ratio("fp32", "int8")
+    rounds = take_turns(*takers, images, seconds=20)
+    slow, fast = ([turn.inference for turn in turns] for turns in zip(*rounds, strict=True))
+    ratio = ratio_interval([slow], [fast])
     print(f"int8 {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times as fast as fp32")
     assert ratio.low > 1.2
 
