@@ -214,7 +214,10 @@ RESULTS: Columns = (
 THIRD_PARTY: Columns = (NETWORK, BEGUN, INPUT, FPS, TIMES, WHOLE_TIMES, MB, D1)
 FOLDING: Columns = (NETWORK, GMAC, MB, FPS, TIMES, ROOFLINE, TO_OTHER, TO_FLOAT64)
 CARD: Columns = (DATA, INPUT, PRECISION, FLIP, D1, ABS_REL, RMSE, MB)
-SHIPPED: Columns = (NETWORK, INPUT, replace(FPS, interval=lambda _: None), MB, D1, WEIGHTS)
+SHIPPED: Columns = (
+    NETWORK, INPUT, replace(FPS, interval=lambda _: None), MB, D1,
+    replace(WEIGHTS, show="`{}`".format),
+)  # fmt: skip
 
 # a row beside another
 

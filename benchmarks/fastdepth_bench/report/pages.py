@@ -23,6 +23,7 @@ from fastdepth.weights import shipped_weights
 from fastdepth_bench.options import Options
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
+    D1,
     FOLDING,
     FORMATS,
     RESULTS,
@@ -35,8 +36,8 @@ from fastdepth_bench.report.compression import LEVERS, lever_section, summary
 from fastdepth_bench.report.compression_plot import plot_study
 from fastdepth_bench.report.models import card, image_name
 from fastdepth_bench.report.published import published_to_markdown, tables_to_markdown
-from fastdepth_bench.report.render import between, caption, markdown_table, marks, sections
-from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together
+from fastdepth_bench.report.render import between, markdown_table, marks, sections
+from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together, threads_of
 from fastdepth_bench.results.file import FOLDER, Report, committed_results, read_reports
 from fastdepth_bench.results.schema import SCHEMA_FILE, schema
 from fastdepth_bench.runners.cache import exported
@@ -90,8 +91,13 @@ def networks(reports: Reports) -> str:
     found = shipped_together(meant_for(reports, "results"), variants)
     if not found:
         return "Not measured yet."
-    rows, machine = [each.row for each in found], found[0].environment.describe()
-    return f"{markdown_table(SHIPPED, rows)}\n\n{caption(rows)} {machine}."
+    rows, environment = [each.row for each in found], found[0].environment
+    first = rows[0]
+    return (
+        f"{markdown_table(SHIPPED, rows)}\n\n{first.target} on {environment.machine}, "
+        f"{threads_of(first)}; {D1.title} on {first.samples} images of {first.data}, protocol "
+        f"{first.protocol}."
+    )
 
 
 def pages() -> dict[str, dict[str, Renderer]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import tyro
 from made_up_results import failed_row, new_row, results
 
 from fastdepth.errors import UsageError
-from fastdepth.train.options import TrainingRun
 from fastdepth.variants import VARIANTS
 from fastdepth_bench.command import Command
 from fastdepth_bench.options import Options
@@ -25,7 +23,6 @@ from fastdepth_bench.report.compression import (
 )
 from fastdepth_bench.report.compression_plot import plot_study
 
-PAGE = Path(__file__).parents[3] / "docs" / "compression.md"
 BINS = Path("machine.bins.compression.json")
 BASE, FEWER, FEWEST = LEVERS["bins"].networks[0][:3]
 
@@ -43,18 +40,6 @@ def lines(text):
     cells = [line[2:-1].split(" | ") for line in text.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line] for line in cells]
     return [line for line in cells if line[0] not in ("network", "lever", "---")]
-
-
-def test_the_commands_that_train_have_these_options():
-    text = PAGE.read_text().replace("\\\n", " ")
-    names = re.search(r"for name in (.*)", text)[1].split()
-    levers = [LEVERS[name].networks[0] for name in ("separable", "bins", "scale")]
-    assert set(names) == {name for networks in levers for name in networks}
-    commands = re.findall(r"fastdepth-train (.*)", text)
-    assert len(commands) == 3
-    for line in commands:
-        words = shlex.split(line.replace("$name", names[0]))
-        tyro.cli(TrainingRun, args=words, config=(tyro.conf.UseAppendAction,))
 
 
 def test_rows_stand_from_the_base_on_with_what_they_gain():
@@ -166,8 +151,14 @@ def test_the_command_of_a_lever_measures_it(lever, tmp_path, monkeypatch):
     assert Path(asked.json).name == f"MACHINE{lever.ends[0]}"
     cases = Options.cases(asked)
     rows = [
-        new_row(c.variant, fold=c.fold, precision=c.precision, runtime=c.runtime, weights=c.weights)
-        for c in cases
+        new_row(
+            case.variant,
+            form=case.name.partition(":")[2] or "folded",
+            precision=case.precision,
+            runtime=case.runtime,
+            weights=case.weights,
+        )
+        for case in cases
     ]
     series = [[step.row for step in steps] for steps in lever.series(results(*rows))]
     assert lever.subject in {row.variant for row in series[0]}
