@@ -21,7 +21,7 @@ MOST_MODULES = 18
 
 MOST_LINES = 400
 
-COMMITTED_RESULTS = r"benchmarks\W{1,6}results"
+COMMITTED_RESULTS = r"benchmarks\W{1,6}results|committed_results\(ROOT"
 MAY_READ_RESULTS = {
     "fastdepth_bench/results/test_schema.py",
     "fastdepth_bench/report/test_pages.py",

@@ -66,7 +66,7 @@ def test_weights_are_off_by_half_a_step_at_most(quantiser, folded):
         assert len(scale) == values.shape[node.attribute[0].i]
         assert (np.abs(values * step - exact[node.output[0]]) <= 0.501 * step).all()
     floats = sum(v.size for v in found.values() if v.dtype == np.float32)
-    assert floats < 0.05 * sum(v.size for v in exact.values() if v.dtype == np.float32)
+    assert floats < 0.06 * sum(v.size for v in exact.values() if v.dtype == np.float32)
 
 
 def test_features_are_off_by_half_a_step_inside_the_calibrated_range(quantiser, folded, images):
