@@ -70,7 +70,7 @@ def test_the_runtime_answers_as_pytorch_does(exported):
 
 
 def test_trained_weights_go_into_the_file(network, weights, tmp_path):
-    recipe = ExportRecipe("tiny", weights=str(weights), fold=False)
+    recipe = ExportRecipe("tiny", weights=str(weights), form="plain")
     metadata = export(recipe, tmp_path / "mine.onnx")
     assert (metadata.weights, metadata.licence) == ("mine.safetensors", "MIT")
     model = fastdepth.load(tmp_path / "mine.onnx", threads=1)
@@ -188,7 +188,7 @@ def test_an_unwritable_output_is_found_before_the_work(tmp_path):
 def test_export_is_silent_about_the_exporters_own_deprecations(tmp_path, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        export(ExportRecipe("tiny", opset=18, fold=False), tmp_path / "m.onnx")
+        export(ExportRecipe("tiny", opset=18, form="plain"), tmp_path / "m.onnx")
     captured = capfd.readouterr()
     assert captured.out == ""
     assert onnx.load(tmp_path / "m.onnx").opset_import[0].version == 18

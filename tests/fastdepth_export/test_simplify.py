@@ -47,7 +47,7 @@ def test_a_graph_that_would_compute_something_else_is_not_taken(weights, tmp_pat
         return other
 
     monkeypatch.setattr(onnx_graph, "_simplify", halve)
-    recipe = ExportRecipe("tiny", str(weights), fold=False)
+    recipe = ExportRecipe("tiny", str(weights), form="plain")
     metadata = export(recipe, tmp_path / "m.onnx")
     assert 0 < metadata.parity < 1e-4
     assert main(["--verify", str(tmp_path / "m.onnx"), "--weights", str(weights)]) == 0
