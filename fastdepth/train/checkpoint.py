@@ -7,8 +7,9 @@ checkpoint is a weights file too; with averaged weights the trained ones stand b
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,14 +17,44 @@ from torch import Tensor
 from fastdepth.errors import WeightsError
 from fastdepth.extras import require
 from fastdepth.files import replacing
-from fastdepth.models.loading import TRAINING_STATE, load_weights, read_tensors
+from fastdepth.models.loading import TRAINING_STATE, load_fitting, load_weights, read_tensors
 from fastdepth.models.network import DepthNetwork
-from fastdepth.weights import WeightsCard
+from fastdepth.models.pretrained import RANDOM, load_encoder
+from fastdepth.weights import WeightsCard, find_weights, read_card
+
+if TYPE_CHECKING:
+    from fastdepth.train.options import TrainingRun
 
 _OPTIMISER = f"{TRAINING_STATE}optimiser/"
 _TRAINED = f"{TRAINING_STATE}trained/"
 _RANDOM = f"{TRAINING_STATE}random"
 _PROGRESS = f"{TRAINING_STATE}progress"
+
+
+def initialise(network: DepthNetwork, run: TrainingRun, say: Callable[[str], object] | None) -> str:
+    """Give a network its first weights; what its card says of them.
+
+    Args:
+        network: its tensors are filled in.
+        run: says with what.
+        say: told where an encoder's weights were looked for and not found.
+
+    Raises:
+        WeightsError: there are no such weights, or they do not fit.
+    """
+    if run.resume:
+        return read_card(run.checkpoint).initialisation
+    if run.weights:
+        load_weights(network, find_weights(run.weights), run.variant)
+        return run.weights
+    if run.initial:
+        taken = [len(load_fitting(network, find_weights(name))) for name in run.initial]
+        parts = zip(taken, run.initial, strict=True)
+        return ", then ".join(f"{count} tensors of {name}" for count, name in parts)
+    said = load_encoder(network, run.encoder_weights)
+    if say is not None and said != RANDOM and said.startswith(RANDOM):
+        say(said)
+    return said
 
 
 def save_weights(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import torch
@@ -12,10 +12,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fastdepth.console import Stopwatch
-from fastdepth.data import Source, open_source
+from fastdepth.data import Source, has_depth, open_source
 from fastdepth.errors import InputError, UsageError
 from fastdepth.train.augment import augment
-from fastdepth.train.recipes import Augmentation
+from fastdepth.train.recipes import Augmentation, TrainingRecipe
+
+if TYPE_CHECKING:
+    from fastdepth.train.options import TrainingRun
 
 Key = tuple[int, int, int]
 """Epoch, source, and index plus number of the pass times the source's length: all that decides what
@@ -173,6 +176,39 @@ class AugmentedSamples(Dataset[Batch]):
             return Batch(image[None], depth[None], [name], unreadable, watch.seconds)
         crop = self.augmentation.crop
         return Batch(torch.empty(0, 3, *crop), torch.empty(0, 1, *crop), [], unreadable)
+
+
+def make_sampler(
+    run: TrainingRun, recipe: TrainingRecipe, processes: int = 1, rank: int = 0
+) -> EpochSampler:
+    """The batches of a run.
+
+    Args:
+        run: says which data.
+        recipe: says how many samples, for how long.
+        processes: they share every batch.
+        rank: of these, the one that asks.
+    """
+    return EpochSampler(
+        parse_sources(run.data, "all-train" if run.all_scenes else "train", run.overfit),
+        recipe.batch,
+        recipe.epochs,
+        run.seed,
+        accumulation=recipe.accumulation,
+        processes=processes,
+        rank=rank,
+    )
+
+
+def open_validation(run: TrainingRun) -> Source:
+    """What a run is validated on: held-out scenes of its first data that have depth.
+
+    Who learns images by heart is asked for those.
+    """
+    first, _ = split_weight(next(filter(has_depth, run.data)))
+    if run.overfit is not None:
+        return open_source(first, "train", limit=run.overfit, look=False)
+    return open_source(first, "validation", limit=run.validation_limit, look=False)
 
 
 def sample_name(source: Source, index: int) -> str:

@@ -121,6 +121,19 @@ class Pace:
         self._worked += worked
         self._prepared += prepared
 
+    def bottleneck(self, waiting: float, workers: int) -> str:
+        """What to tell who waits for the loader.
+
+        Args:
+            waiting: share of the time that went into it.
+            workers: what ``--workers`` was.
+        """
+        return (
+            f"the loader is the bottleneck: {waiting:.0%} of the time is spent waiting for "
+            f"images; the step could take {self.step_images_per_second:.1f} images/s, the loader "
+            f"prepares {self.loader_images_per_second:.1f} with --workers {workers}: raise that"
+        )
+
     @property
     def images_per_second(self) -> float:
         """Images per second so far, waiting included; 0 before the first step."""

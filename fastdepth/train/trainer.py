@@ -12,26 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.console import Advance, Stopwatch, progress, tell
-from fastdepth.data import has_depth, open_source
 from fastdepth.errors import DataError, DivergenceError, ImageError
 from fastdepth.files import make_folder, remove_leftovers
 from fastdepth.models import DepthNetwork, create_model
 from fastdepth.models.device import open_device
-from fastdepth.models.loading import load_fitting, load_weights
-from fastdepth.models.pretrained import RANDOM, load_encoder
 from fastdepth.size import Size
-from fastdepth.train.checkpoint import Checkpoint, save_checkpoint, save_weights
+from fastdepth.train.checkpoint import Checkpoint, initialise, save_checkpoint, save_weights
 from fastdepth.train.compress.distill import describe, make_objective, open_teacher
-from fastdepth.train.compress.distill_features import FeatureTeacher
+from fastdepth.train.compress.distill_features import open_feature_teacher
 from fastdepth.train.distributed import Processes
 from fastdepth.train.ema import AveragedNetwork
 from fastdepth.train.loader import (
     Batch,
-    EpochSampler,
     error_list,
     make_loader,
-    parse_sources,
-    split_weight,
+    make_sampler,
+    open_validation,
 )
 from fastdepth.train.log import WAITING_LIMIT, Pace, TensorBoard, TrainingLog
 from fastdepth.train.losses import LOSSES
@@ -42,7 +38,7 @@ from fastdepth.train.plot import plot_losses, write_sheets
 from fastdepth.train.stopping import Improvement, StopRequest
 from fastdepth.train.validation import validate
 from fastdepth.variants import get_variant
-from fastdepth.weights import WeightsCard, find_weights, read_card
+from fastdepth.weights import WeightsCard
 
 LOG_INTERVAL = 20  # steps
 PLOT_INTERVAL = 60.0  # least time between two drawings of the curves [s]
@@ -81,24 +77,9 @@ class Trainer:
         if run.threads:
             torch.set_num_threads(run.threads)
         torch.manual_seed(run.seed)
-        first, _ = split_weight(next(filter(has_depth, run.data)))
-        by_heart = run.overfit is not None
-        self.validation = open_source(
-            first,
-            "train" if by_heart else "validation",
-            limit=run.overfit if by_heart else run.validation_limit,
-            look=False,
-        )
+        self.validation = open_validation(run)
         self.processes.check_batch(self.recipe.batch)
-        self.sampler = EpochSampler(
-            parse_sources(run.data, "all-train" if run.all_scenes else "train", run.overfit),
-            self.recipe.batch,
-            self.recipe.epochs,
-            run.seed,
-            accumulation=self.recipe.accumulation,
-            processes=self.processes.count,
-            rank=self.processes.rank,
-        )
+        self.sampler = make_sampler(run, self.recipe, self.processes.count, self.processes.rank)
         network = create_model(self.variant)
         self.teacher = open_teacher(
             run.teachers(),
@@ -107,13 +88,16 @@ class Trainer:
             self.device.type,
             run.threads,
         )
-        initialisation = self._initialise(network)
+        initialisation = initialise(network, run, tell if self.processes.first else None)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if run.precision in MIXED:
             keep_float32(network, self.device)
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
-        self.features = self._open_feature_teacher()
+        scale = self.recipe.augmentation.scale
+        self.features = open_feature_teacher(
+            self.network, run.feature_teacher, run.feature_weight, scale, self.device
+        )
         self.card = WeightsCard(
             run.variant,
             data=", ".join(run.data),
@@ -128,31 +112,6 @@ class Trainer:
         if self.processes.rank:  # dropout of its own; the weights come from the first process
             torch.manual_seed(run.seed * 1_000_003 + self.processes.rank)
         self.random = torch.get_rng_state()
-
-    def _initialise(self, network: DepthNetwork) -> str:
-        """Give the network its first weights; what the card says of them."""
-        run = self.run
-        if run.resume:
-            return read_card(run.checkpoint).initialisation
-        if run.weights:
-            load_weights(network, find_weights(run.weights), run.variant)
-            return run.weights
-        if run.initial:
-            taken = [len(load_fitting(network, find_weights(name))) for name in run.initial]
-            parts = zip(taken, run.initial, strict=True)
-            return ", then ".join(f"{count} tensors of {name}" for count, name in parts)
-        said = load_encoder(network, run.encoder_weights)
-        if self.processes.first and said != RANDOM and said.startswith(RANDOM):
-            tell(said)
-        return said
-
-    def _open_feature_teacher(self) -> tuple[float, FeatureTeacher] | None:
-        """The teacher of features and its weight in the loss, where one is asked for."""
-        if self.run.feature_teacher is None:
-            return None
-        scale = self.recipe.augmentation.scale
-        teacher = FeatureTeacher(self.network, self.run.feature_teacher, scale, self.device)
-        return self.run.feature_weight, teacher
 
     def _enter(self, stage: int) -> None:
         """Begin a stage: what is trained, and by which optimiser, schedule and loss."""
@@ -340,11 +299,7 @@ class Trainer:
         advance(0, f"loss {loss:.3f}  {rate:.1f} images/s  {best}")
         if waiting > WAITING_LIMIT and self.processes.first and not self.loader_named:
             self.loader_named = True
-            tell(
-                f"the loader is the bottleneck: {waiting:.0%} of the time is spent waiting for "
-                f"images; the step could take {step:.1f} images/s, the loader prepares "
-                f"{loader:.1f} with --workers {self.run.workers}: raise that"
-            )
+            tell(pace.bottleneck(waiting, self.run.workers))
 
     def _validate(self) -> None:
         """Score held-out scenes; keep the network where it is the best so far."""

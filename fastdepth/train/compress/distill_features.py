@@ -133,3 +133,10 @@ def _watch(modules: Mapping[int, nn.Module]) -> dict[int, Tensor]:
 
         module.register_forward_hook(keep)
     return seen
+
+
+def open_feature_teacher(
+    network: DepthNetwork, name: str | None, weight: float, scale: float, device: torch.device
+) -> tuple[float, FeatureTeacher] | None:
+    """The teacher of features and its weight in the loss; None where no name is given."""
+    return None if name is None else (weight, FeatureTeacher(network, name, scale, device))
