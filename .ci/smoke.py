@@ -32,7 +32,6 @@ def prepare() -> None:
 
     write_model(Path("model.onnx"))
     write_model(Path("other.onnx"), metres=0.03)
-    write_model(Path("rival.onnx"), metadata=None)
     random = np.random.default_rng(0)
     for name in ("a", "b"):
         write_png(Path(f"{name}.png"), random.integers(0, 256, (48, 64, 3), np.uint8))
@@ -67,11 +66,6 @@ def main(tests: str) -> None:
     run("fastdepth-bench --doctor", "onnxruntime")
     run("fastdepth-bench compare old.json new.json", "unet128-dws")
     run("fastdepth-bench report old.json --plot plots", "plots")
-    run(
-        "fastdepth-bench --model rival.onnx --normalise raw --output metres --data rooms:2"
-        " --seconds 0.1 --restarts 1 --threads 1",
-        "rival",
-    )
 
 
 if __name__ == "__main__":
