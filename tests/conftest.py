@@ -1,12 +1,15 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and how they share a machine."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
+import os
+
+# Before anything imports numpy or torch: workers of pytest-xdist have a core each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +18,30 @@ from tiny_onnx import write_model
 
 from fastdepth.images.io import write_png
 from fastdepth.runtime.model import DepthModel, load
+
+LONG = (
+    "measure/test_run",
+    "docs/test_commands",
+    "test_readme",
+    "fastdepth_export/test_sizes",
+    "fastdepth_export/test_std",
+    "test_contributing",
+    "fastdepth_export/test_export",
+    "fastdepth_export/compress",
+    "train/test_trainer",
+)
+"""Files that take longest, by parts of their paths: they begin first, so that workers end together.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort long files to the front; the order is the same in every worker."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((i for i, name in enumerate(LONG) if name in path), len(LONG))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture
@@ -64,32 +91,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_graphs() -> Iterator[None]:
-    """Exports one network to one graph but once: PyTorch's exporter takes seconds for each."""
-    from fastdepth.models import adabins
-    from fastdepth_export.formats import onnx_graph
+def common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
 
-    known: dict[str, Any] = {}
-    to_onnx, parts = onnx_graph.to_onnx, (onnx_graph._export, onnx_graph._simplify)
 
-    def remember(network: Any, sizes: Any, opset: int, **options: Any) -> Any:
-        if (
-            onnx_graph._export,
-            onnx_graph._simplify,
-        ) != parts:  # a test has put others in their place
-            return to_onnx(network, sizes, opset, **options)
-        head = getattr(network, "bins", None)
-        usual = {"batch": None, "simplify": True}
-        asked = [network, sizes, opset, usual | options, getattr(head, "with_std", False)]
-        asked = f"{asked} {adabins.mix_bins.__name__}"
-        digest = hashlib.sha256(asked.encode())
-        for tensor in (*network.parameters(), *network.buffers()):
-            digest.update(tensor.detach().numpy().tobytes())
-        key = digest.hexdigest()
-        if key not in known:
-            known[key] = to_onnx(network, sizes, opset, **options)
-        return type(known[key]).FromString(known[key].SerializeToString())
+@pytest.fixture(scope="session")
+def shared_graphs(common_folder: Path) -> Iterator[None]:
+    """Exports one network to one graph but once: see :mod:`shared_graphs`."""
+    from shared_graphs import shared
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_graph, "to_onnx", remember)
+    with shared(common_folder):
         yield

@@ -2,30 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_network import tiny_variant
 
 from fastdepth import variants
 from fastdepth.data.rooms.dataset import render_room
-from fastdepth.size import Size, SizeRule
-from fastdepth.variants import Variant
+from fastdepth.size import Size
+from fastdepth.weights import WeightsCard
 from fastdepth_export.recipe import ExportRecipe
-
-TINY = Variant(
-    "tiny",
-    "unet:AdaBinsUNet",
-    1_234_567,
-    "for tests",
-    Size(96, 128),
-    SizeRule(stride=8),
-    {"bins": 8, "separable": True, "patch": 4},
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def tiny(shared_graphs):
     """A network small enough for tests, under the name ``tiny``."""
+    variant = tiny_variant()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variants, "VARIANTS", {**variants.VARIANTS, "tiny": TINY})
-        yield TINY
+        patch.setattr(variants, "VARIANTS", {**variants.VARIANTS, "tiny": variant})
+        yield variant
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +29,16 @@ def network(tiny):
     for layer in (vit.patch_embedding, vit.pixel_conv, vit.widths[-1]):
         layer.weight.data *= 30
     return built
+
+
+@pytest.fixture(scope="session")
+def weights(network, tmp_path_factory):
+    """The same network's weights as a file."""
+    from fastdepth.train.checkpoint import save_weights
+
+    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
+    save_weights(path, network, WeightsCard("tiny", "tiny.mine", licence="MIT"))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +78,14 @@ def folded(network, tiny):
 
 
 @pytest.fixture(scope="session")
-def reduced(tiny, tmp_path_factory):
-    """Files of the tiny network in reduced precision, and their metadata."""
+def reduced(weights, tmp_path_factory):
+    """Files of the network that ``folded`` is, in reduced precision, and their metadata."""
     from fastdepth_export import export
 
     folder = tmp_path_factory.mktemp("reduced")
 
     def write(precision):
-        recipe = ExportRecipe("tiny", precision=precision, calibration="rooms:1")
+        recipe = ExportRecipe("tiny", str(weights), precision=precision, calibration="rooms:1")
         path = folder / f"{precision}.onnx"
         return path, export(recipe, path, data="rooms:1")
 

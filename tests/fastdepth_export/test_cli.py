@@ -15,14 +15,14 @@ from fastdepth_export.targets import FORMATS
 
 def test_a_file_and_the_line_about_it(tmp_path, capsys):
     path = tmp_path / "tiny.onnx"
-    assert main(["--variant", "tiny", "--size", "160x128", "--output", str(path)]) == 0
+    assert main(["--variant", "tiny", "--size", "160x128", "--no-fold", "--output", str(path)]) == 0
     assert fastdepth.load(path).size == (128, 160)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "weights untrained, input 160x128, opset 20" in captured.err
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_several_sizes_are_one_file(tmp_path, capsys):
     path = tmp_path / "tiny.onnx"
     words = f"--variant tiny --size 128x96 --size 160x96 --output {path}"
@@ -31,19 +31,19 @@ def test_several_sizes_are_one_file(tmp_path, capsys):
     assert "input 128x96, 160x96, opset 20" in capsys.readouterr().err
 
 
-def test_reduced_precision_says_what_it_lost(tmp_path, capsys):
+def test_reduced_precision_says_what_it_lost(weights, tmp_path, capsys):
     path = tmp_path / "half.onnx"
-    words = f"--variant tiny --precision fp16 --data rooms:1 --output {path}"
+    words = f"--variant tiny --weights {weights} --precision fp16 --data rooms:1 --output {path}"
     assert main(words.split()) == 0
     error = capsys.readouterr().err
     assert "opset 20, fp16, " in error
     assert re.search(r"at most \S+ m from fp32, d1 [+-]0\.\d{4}$", error.strip())
 
 
-def test_sensitivity_is_a_table_and_writes_nothing(tmp_path, monkeypatch, capsys):
+def test_sensitivity_is_a_table_and_writes_nothing(weights, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = "--variant tiny --sensitivity --data rooms:1 --calibration rooms:1"
-    assert main(words.split()) == 0
+    assert main([*words.split(), "--weights", str(weights)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("bins.logits.conv ") for line in lines)
     assert all("of the multiply-adds, d1 " in line for line in lines)

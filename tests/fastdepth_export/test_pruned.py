@@ -11,7 +11,7 @@ from fastdepth_export.cost import graph_cost
 
 
 @pytest.mark.parametrize(
-    "base", ["unet-dws", pytest.param(small_pruned.MOBILE, marks=pytest.mark.slow)]
+    "base", ["unet-dws", pytest.param(small_pruned.MOBILE, marks=pytest.mark.thorough)]
 )
 def test_a_pruned_network_exports_within_the_bound(base, folder, tmp_path, monkeypatch):
     left = small_pruned.enter_pruned(monkeypatch, tmp_path, f"nyu:{folder}", 0.6, base)

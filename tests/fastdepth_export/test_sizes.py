@@ -36,7 +36,7 @@ def test_the_metadata_lists_what_was_compared(several):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 1, "height", "width"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     export(ExportRecipe("tiny", sizes=(Size(96, 128), Size(96, 160))), path)
@@ -44,7 +44,7 @@ def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 96, "width", 3]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_size_may_be_a_multiple_of_another(tiny, tmp_path, order):
     sizes = (Size(96, 96), Size(96, 192))[::order]
@@ -62,7 +62,7 @@ def test_it_costs_what_a_file_of_its_first_size_costs(several, exported):
     assert graph_cost(several[0]).macs == graph_cost(exported[0]).macs
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_reduced_precision_is_measured_at_all_sizes(tiny, tmp_path, precision):
     path = tmp_path / "m.onnx"
@@ -102,7 +102,7 @@ def test_openvino_takes_a_fixed_batch(tiny, tmp_path):
     assert export(recipe, tmp_path / "m.xml").batch == 1
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_widths_that_the_merged_form_cannot_take_are_not_merged(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     recipe = ExportRecipe("tiny", sizes=(Size(96, 132),))

@@ -22,14 +22,6 @@ from fastdepth_export.formats.onnx_graph import set_metadata
 
 
 @pytest.fixture(scope="module")
-def weights(tiny, network, tmp_path_factory):
-    """The lively tiny network's weights."""
-    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
-    save_weights(path, network, WeightsCard("tiny", "tiny.mine"))
-    return path
-
-
-@pytest.fixture(scope="module")
 def files(weights, model, folded, tiny, tmp_path_factory):
     """Plain and folded files of all precisions."""
     folder = tmp_path_factory.mktemp("files")

@@ -31,7 +31,10 @@ def with_std(network):
 
 @pytest.fixture(
     scope="module",
-    params=["merged", *(pytest.param(n, marks=pytest.mark.slow) for n in ("plain", "unmerged"))],
+    params=[
+        "merged",
+        *(pytest.param(n, marks=pytest.mark.thorough) for n in ("plain", "unmerged")),
+    ],
 )
 def graph(request, with_std, tiny):
     """It as a graph in each of its forms."""
@@ -41,12 +44,12 @@ def graph(request, with_std, tiny):
 
 
 @pytest.fixture(scope="module")
-def expected(network, drawn):
+def expected(network, images):
     """sqrt(E[c^2] - E[c]^2) of the plain network's softmax in float64, at the images' size."""
     exact = copy.deepcopy(network).double()
-    images = torch.from_numpy(drawn).permute(0, 3, 1, 2).double() / 255
-    std = std_by_hand(exact, images)
-    return F.interpolate(std, drawn.shape[1:3], mode="bilinear", align_corners=True).numpy()
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).double() / 255
+    std = std_by_hand(exact, pixels)
+    return F.interpolate(std, images.shape[1:3], mode="bilinear", align_corners=True).numpy()
 
 
 def test_every_form_and_precision_border_included(graph, expected, images, tiny):
@@ -56,25 +59,26 @@ def test_every_form_and_precision_border_included(graph, expected, images, tiny)
     assert expected.std() > 1e-3  # a constant would prove nothing
     np.testing.assert_allclose(got["std"], expected, atol=1e-4)
     eighth = Quantiser(graph, tiny.size, "rooms:2", "u8s8").quantise([])
-    for reduced, bound in ((to_half(graph), 0.02), (eighth, 0.1)):
+    for reduced, bound in ((to_half(graph), 0.02), (eighth, 0.2)):
         std = run_model(reduced, images, ["std"])["std"]
         assert std.dtype == np.float32
         assert 0 < np.abs(std - expected).mean() < bound  # of up to 5 m
 
 
-def test_a_file_through_the_runtime(tmp_path, capsys):
-    path = tmp_path / "std.onnx"
-    assert main(["--variant", "tiny", "--outputs", "depth,std", "--output", str(path)]) == 0
+def test_a_file_through_the_runtime(weights, tmp_path, capsys):
+    path, given = tmp_path / "std.onnx", ["--weights", str(weights)]
+    words = ["--variant", "tiny", "--outputs", "depth,std", "--output", str(path)]
+    assert main([*words, *given]) == 0
     model = fastdepth.load(path, threads=1)
     depth, std = model.depth_and_std(render_room(3, Size(120, 200)).image)
     assert depth.shape == std.shape == (120, 200)
     assert (std >= 0).all()
     assert std.max() < 5
-    assert main(["--verify", str(path)]) == 0
+    assert main(["--verify", str(path), *given]) == 0
     assert "std at the image's size" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.thorough)])
 def test_bins_of_log_depth(precision, tmp_path, capsys):
     path = tmp_path / "std.onnx"
     asked = "--variant mnv2-64-dws-70 --size 64x64 --outputs depth,std --data rooms:4"

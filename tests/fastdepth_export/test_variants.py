@@ -16,12 +16,18 @@ from fastdepth_export.network import build_network
 from fastdepth_export.stages import compare_stages
 
 PLAIN = [name for name, variant in VARIANTS.items() if not variant.recipe.startswith("adabins")]
-LIGHT = {"fastdepth-mnv1", "mnv2-64-dws"}
+HEAVY = {"fcrn-fc"}  # a gigabyte
+LIGHT = {"fastdepth-mnv1"}
+"""At every run; what mnv2-64-dws is made of is exported by test_std.py too."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n in LIGHT else pytest.mark.slow) for n in PLAIN]
-)
+def mark(name):
+    if name in LIGHT:
+        return ()
+    return pytest.mark.slow if name in HEAVY else pytest.mark.thorough
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=mark(name)) for name in PLAIN])
 def test_networks_without_bins_export_and_compute_the_same(name, tmp_path, shared_graphs):
     variant, path = VARIANTS[name], tmp_path / "model.onnx"
     size = variant.sizes.nearest(Size(64, 64))[0]

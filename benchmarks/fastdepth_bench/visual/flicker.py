@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -164,7 +164,7 @@ class FlickerReport:
         """JSON with a line at its end."""
         content = {
             "schema": SCHEMA,
-            "environment": self.environment.as_dict(),
+            "environment": asdict(self.environment),
             "video": self.name,
             "video_hash": self.sha256,
             "frames": self.frames,

@@ -61,7 +61,10 @@ def test_the_merged_form_is_the_same_function_border_included(height, width, bat
 
 @pytest.mark.parametrize(
     ("name", "height", "width"),
-    [("unet128-dws-75", 264, 288), pytest.param("unet128-dws", 320, 416, marks=pytest.mark.slow)],
+    [
+        ("unet128-dws-75", 264, 288),
+        pytest.param("unet128-dws", 320, 416, marks=pytest.mark.thorough),
+    ],
 )
 def test_a_whole_network_trains_in_the_form_in_which_it_predicts(name, height, width):
     torch.manual_seed(0)

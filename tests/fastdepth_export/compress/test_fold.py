@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fastdepth.data.rooms.dataset import render_room
 from fastdepth.models import create_model
+from fastdepth.models.adabins import BinsHead
 from fastdepth.models.efficientnet import AdaBinsEfficientNet
 from fastdepth.models.unet import AdaBinsUNet
 from fastdepth.size import Size
@@ -33,6 +34,13 @@ def lively(network, factor=1.0):
         network.double().unet(torch.rand(2, 3, 128, 128, dtype=torch.float64))  # statistics
         network.bins.mini_vit.pixel_conv.weight *= factor
     return network.eval()
+
+
+def efficientnet():
+    """An AdaBins with the smallest encoder, and patches for small images, in float64."""
+    network = AdaBinsEfficientNet("tf_efficientnet_b0.ap_in1k", bins=8)
+    network.bins = BinsHead(bins=8, patch=4)
+    return network.double().eval()
 
 
 def both(network, image, **options):
@@ -61,10 +69,10 @@ def test_any_size_and_batch(height, eighth, batch, separable, merge):
 
 
 def test_the_efficientnets_fold_too():
-    network = AdaBinsEfficientNet("tf_efficientnet_b0.ap_in1k", bins=8).double().eval()
+    network = efficientnet()
     folded = fold(network)
     assert isinstance(folded, FoldedEfficientNet)
-    image = torch.rand(1, 3, 320, 416, dtype=torch.float64)
+    image = torch.rand(1, 3, 96, 128, dtype=torch.float64)
     plain, folded = both(network, image)
     assert plain.depth.std() > 1e-4
     torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
@@ -73,8 +81,8 @@ def test_the_efficientnets_fold_too():
 @pytest.mark.parametrize("form", ["plain", "merged", "unmerged", "efficientnet"])
 def test_std_is_that_of_the_plain_networks_softmax(form):
     if form == "efficientnet":
-        network = AdaBinsEfficientNet("tf_efficientnet_b0.ap_in1k", bins=8).double().eval()
-        image = torch.rand(1, 3, 352, 416, dtype=torch.float64)
+        network = efficientnet()
+        image = torch.rand(1, 3, 128, 128, dtype=torch.float64)
     else:
         network = lively(AdaBinsUNet(bins=8, separable=True, patch=4))
         image = torch.rand(2, 3, 96, 128, dtype=torch.float64)
@@ -128,7 +136,7 @@ def test_what_does_not_fold_comes_back_as_it_is():
     assert fold(network) is network
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_exported_file_is_the_folded_network_unless_asked_otherwise(tmp_path):
     recipe = ExportRecipe("unet128-dws", sizes=(Size(320, 416),))
     export(recipe, tmp_path / "folded.onnx")

@@ -33,7 +33,7 @@ def element_types(model):
 
 @pytest.mark.parametrize(
     "name",
-    ["folded", *(pytest.param(n, marks=pytest.mark.slow) for n in ("plain", "regression"))],
+    ["folded", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("plain", "regression"))],
 )
 def test_bytes_in_and_metres_out_as_before(name, request, images):
     whole = request.getfixturevalue(name)

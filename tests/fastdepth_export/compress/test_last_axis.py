@@ -26,6 +26,8 @@ class Bins(DepthNetwork):
         super().__init__()
         self.conv = torch.nn.Conv2d(3, 128, 3, stride=2, padding=1)
         self.bins = BinsHead(bins=8, patch=4)
+        encoder = self.bins.mini_vit.encoder
+        encoder.layers = encoder.layers[:1]
 
     def predict(self, normalised):
         depth, centres, _ = self.bins(self.conv(normalised))

@@ -18,10 +18,7 @@ from fastdepth_bench.measure.bootstrap import ratio_interval
 from fastdepth_bench.measure.interleaved import TurnTaker, take_turns
 from fastdepth_export import ExportRecipe, export, verify
 from fastdepth_export.compress.accuracy_loss import LossMeter
-from fastdepth_export.compress.fold import fold
-from fastdepth_export.formats import onnx_graph
 from fastdepth_export.formats.openvino_ir import OpenVinoModel, core
-from fastdepth_export.network import build_network
 
 RECIPE = ExportRecipe("tiny", format="openvino")
 
@@ -100,16 +97,17 @@ def test_what_differs_is_not_written(exported, tmp_path, monkeypatch):
     }
 
 
-def test_in_8_bits_the_losses_of_both_steps_add_up(reduced, tiny, tmp_path, monkeypatch):
+def test_in_8_bits_the_losses_of_both_steps_add_up(
+    reduced, folded, weights, tiny, tmp_path, monkeypatch
+):
     """What the metadata says is against fp32, not against the file that these are built from."""
     source, before = reduced["int8"]
-    recipe = replace(RECIPE, precision="int8", calibration="rooms:1")
+    recipe = replace(RECIPE, weights=str(weights), precision="int8", calibration="rooms:1")
     built = export(recipe, tmp_path / "m.xml", onnx_file=source, data="rooms:1")
-    network = fold(build_network(RECIPE), merge=False)
-    meter = LossMeter(onnx_graph.to_onnx(network, (tiny.size,), 20), tiny.size, "rooms:1")
+    meter = LossMeter(folded, tiny.size, "rooms:1")
     loss = meter.measure_with(OpenVinoModel(tmp_path / "m.xml").infer)
     assert built.d1_change == pytest.approx(loss.d1, abs=1e-9)
-    assert max(before.parity, loss.largest) <= built.parity < 0.1
+    assert max(before.parity, loss.largest) <= built.parity < 0.5  # of depths up to 10 m
     assert (built.quantisation, built.calibration) == (before.quantisation, before.calibration)
     spent = replace(before, d1_change=0.02)
     monkeypatch.setattr("fastdepth_export.formats.onnx_graph.read_metadata", lambda path: spent)

@@ -186,7 +186,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(run, monkeypatch):
     assert tensors_differ(whole.checkpoint, parted.checkpoint) == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_processes_are_taught_what_one_is(run):
     alone, together = run("alone", epochs=1), run("together", epochs=1)
     train(alone)
