@@ -195,6 +195,14 @@ def test_what_is_needed_to_repeat_it_stands_below() -> None:
     assert "frames/s: at the median latency, network input in host memory" in text
 
 
+def test_data_are_told_once_for_tables_that_share_them() -> None:
+    rows = [new_row(), new_row(threads=8), new_row(data="rooms")]
+    text = to_markdown(results(*rows))
+    assert text.count("nyu (in-painted), 498 samples") == 1
+    assert "Data and protocol as above. onnxruntime, cpu, 8 threads" in text
+    assert text.count("rooms (in-painted), 498 samples") == 1
+
+
 def test_a_cell_with_a_bar_or_a_new_line_does_not_break_the_table() -> None:
     (row,) = results(new_row(initialisation="a | b\nc")).rows
     assert "| a \\| b c |" in markdown_table(THIRD_PARTY, [row])
