@@ -207,9 +207,10 @@ WIDEST = 8
 """Columns of a table in Markdown at most."""
 
 RESULTS: Columns = (
-    NETWORK, RUNTIME, INPUT, SCENARIO, FPS, TIMES, WHOLE_FPS, MB, D1, ABS_REL,
+    NETWORK, RUNTIME, INPUT, SCENARIO, FPS, TIMES, WHOLE_FPS, MB, D1, ABS_REL, TO_OTHER,
+    TO_FLOAT64,
 )  # fmt: skip
-SPARE: Columns = (WHOLE_FPS, ABS_REL)
+SPARE: Columns = (TO_FLOAT64, TO_OTHER, WHOLE_FPS, ABS_REL)
 """What makes room first where a table in Markdown would be too wide; the JSON has it all."""
 
 THIRD_PARTY: Columns = (NETWORK, BEGUN, INPUT, FPS, TIMES, WHOLE_TIMES, MB, D1)

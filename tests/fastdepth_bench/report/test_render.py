@@ -181,10 +181,16 @@ def test_a_row_is_a_line_of_what_a_reader_decides_by() -> None:
 
 def test_what_matters_less_makes_room() -> None:
     other = {"name": "unet128", "ratio": 2.0, "low": 1.9, "high": 2.1}
-    (row,) = cells(results(new_row(against=other, batch=2)))
+    (row,) = cells(results(new_row(against=other, batch=2, max_difference_to_against=1e-6)))
     assert len(row) == WIDEST
     assert list(row)[-1] == "d1"
     assert (row["scenario"], row["times as fast"]) == ("batch 2", "2.00 [1.90, 2.10]")
+
+
+def test_differences_of_depth_are_shown_where_there_is_room() -> None:
+    far = {"max_difference_to_against": 4.3e-6, "max_difference_to_float64": 0.0}
+    (row,) = cells(results(old_row(metrics=None, **far)))
+    assert (row["to the other m"], row["to float64 m"]) == ("4.3e-06", "0")
 
 
 def test_what_is_needed_to_repeat_it_stands_below() -> None:
