@@ -116,13 +116,13 @@ class Flicker:
     def cells(self) -> tuple[str, ...]:
         """The row of a table below ``HEADINGS``."""
         case, figures = self.case, (self.video, self.noise, self.shift)
-        return (case.variant, case.weights_name, str(case.size), *(f"{v:.2f}" for v in figures))
+        return (case.name, case.weights_name, str(case.size), *(f"{v:.2f}" for v in figures))
 
     def to_row(self) -> dict[str, Any]:
         """The row as it stands in the JSON."""
         case = self.case
         return {
-            "variant": case.variant,
+            "variant": case.name,
             "weights": case.weights_name,
             "weights_hash": case.weights_hash,
             "size": list(case.size),
