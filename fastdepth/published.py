@@ -1,4 +1,4 @@
-"""What others reported of the systems that fastdepth reproduces: figures as they were published.
+"""What others reported of the networks that fastdepth reproduces: figures as they were published.
 
 They were measured under other protocols and on other machines: to be shown beside measured figures
 with the remarks here, never in one column with them.
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class PublishedSystem:
-    """What the authors of a system reported of it; None or empty where they reported nothing.
+    """What the authors of a network reported of it; None or empty where they reported nothing.
 
     Attributes:
         variant: fastdepth's name of the network.

@@ -48,7 +48,7 @@ class Variant:
     def checkpoint_bytes(self) -> int:
         """Bytes of a training checkpoint: float32 weights and AdamW's two moments, 12 each.
 
-        The size in "Mb" that the seeds print of their networks is that of such a checkpoint.
+        The size in "Mb" that Horazny et al. (2021) print is that of such a checkpoint.
         """
         return 12 * self.params
 

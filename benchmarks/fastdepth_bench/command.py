@@ -28,7 +28,7 @@ Examples:
 
   fastdepth-bench --variant unet128-dws --variant unet128 --against unet128-dws:plain
 
-  fastdepth-bench --model rival.onnx --normalise imagenet --output metres --data nyu:PATH
+  fastdepth-bench --model theirs.onnx --normalise imagenet --output metres --data nyu:PATH
 
   fastdepth-bench --runtime onnxruntime --threads 1 --size 416x320 --seconds 30
 

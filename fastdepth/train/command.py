@@ -92,7 +92,7 @@ def listing() -> tuple[list[tuple[str, ...]], list[str]]:
     lines: list[tuple[str, ...]] = []
     notes: dict[str, str] = {}
     for variant in VARIANTS.values():
-        system, card = PUBLISHED.get(variant.name), shipped_card(variant.name)
+        published, card = PUBLISHED.get(variant.name), shipped_card(variant.name)
         d1 = "-"
         if card is not None:
             on = f"protocol {card.protocol}, {card.evaluated_on}"
@@ -102,8 +102,8 @@ def listing() -> tuple[list[tuple[str, ...]], list[str]]:
                 variant.name,
                 f"{variant.params / 1e6:.2f} M",
                 variant.recipe,
-                system.authors if system else "-",
-                f"{system.d1:.3f}" if system and system.d1 is not None else "-",
+                published.authors if published else "-",
+                f"{published.d1:.3f}" if published and published.d1 is not None else "-",
                 d1,
             )
         )

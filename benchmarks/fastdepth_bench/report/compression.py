@@ -217,7 +217,7 @@ def scored(series: Sequence[Sequence[Step]]) -> list[list[Step]]:
 
 def lever_section(lever: Lever, reports: Reports) -> str:
     """The generated part of a lever's section."""
-    parts, meant, measured = [lever.what], dict[str, None](), False
+    parts, meant, measured, above = [lever.what], dict[str, None](), False, None
     for path, series in comparisons(lever, reports):
         steps = [step for each in series for step in each]
         rows = [step.row for step in steps]
@@ -225,9 +225,10 @@ def lever_section(lever: Lever, reports: Reports) -> str:
             measured = measured or any(row.variant == lever.subject for row in rows)
         parts += [
             markdown_table(LEVER, steps),
-            f"{caption(rows, LEVER)} {measured_on(reports[path])}",
+            f"{caption(rows, LEVER, above)} {measured_on(reports[path])}",
         ]
         meant |= dict.fromkeys(legend(LEVER, steps))
+        above = rows[0]
         if scored(series):
             image = f"{PLOTS.name}/{lever.stem(path)}.png"
             parts.append(f"![Speed and bytes against {D1.title}, {lever.name}]({image})")

@@ -19,6 +19,7 @@ from fastdepth_bench.report.columns import (
     NETWORK,
     RESULTS,
     ROOFLINE,
+    SPARE,
     TERMINAL,
     WIDEST,
     Columns,
@@ -41,6 +42,13 @@ NOTHING = "-"
 def telling(columns: Sequence[Column[T]], entries: Sequence[T]) -> list[Column[T]]:
     """The columns that say something of any of these rows."""
     return [column for column in columns if any(map(column.text, entries))]
+
+
+def fitting(columns: Columns, rows: Sequence[Row]) -> list[Column[Row]]:
+    """The columns that say something of these rows, no more than a screen is wide."""
+    shown = telling(columns, rows)
+    spare = [column for column in SPARE if column in shown][: max(0, len(shown) - WIDEST)]
+    return [column for column in shown if column not in spare]
 
 
 def legend(columns: Iterable[Column[T]], entries: Sequence[T]) -> list[str]:
@@ -192,7 +200,7 @@ def to_markdown(report: Report, columns: Columns = RESULTS) -> str:
 
     Args:
         report: whose rows are shown.
-        columns: in the order of their importance; the first eight that say something are shown.
+        columns: of which those that say something are shown, eight at most.
 
     Returns:
         Markdown that ends in what the columns mean.
@@ -202,30 +210,36 @@ def to_markdown(report: Report, columns: Columns = RESULTS) -> str:
 
 def sections(reports: Sequence[Report], columns: Columns) -> list[str]:
     """Paragraphs of :func:`to_markdown` for several reports, with one legend at the end."""
-    parts, used = [], dict[str, Column[Row]]()
+    parts, used, above = [], dict[str, Column[Row]](), None
     for report in reports:
         for rows in groups(report.rows):
-            shown = telling(columns, rows)[:WIDEST]
-            parts += [markdown_table(shown, rows), caption(rows, shown)]
+            shown = fitting(columns, rows)
+            parts += [markdown_table(shown, rows), caption(rows, shown, above)]
+            above = rows[0]
             used |= {column.title: column for column in shown}
         parts.append(measured_on(report))
     meant = legend(used.values(), [row for report in reports for row in report.rows])
     return [*parts, *([". ".join(meant) + "."] if meant else [])]
 
 
-def caption(rows: Sequence[Row], columns: Sequence[Column[Any]] = ()) -> str:
+def caption(
+    rows: Sequence[Row], columns: Sequence[Column[Any]] = (), above: Row | None = None
+) -> str:
     """What rows of one table have in common, and which of them are to be doubted.
 
     Args:
         rows: of one yardstick, device and number of threads.
         columns: that the table has, and so need not be told.
+        above: a row of the table before, whose data need not be told again.
     """
+    same = above is not None and above.yardstick == rows[0].yardstick
+    data = "Data and protocol as above." if same else data_line(rows[0])
     sizes = {f"Input {row.size}." for row in rows}
     size = [*sizes] if len(sizes) == 1 and INPUT not in columns else []
     extra = _roofline if ROOFLINE in columns else lambda _: ()
     said = zip(names(rows), ([*extra(row), *doubts(row)] for row in rows), strict=True)
     notes = (f"{note}." for note in _notes(said, ", "))
-    return " ".join([data_line(rows[0]), circumstances(rows), *size, *notes])
+    return " ".join([data, circumstances(rows), *size, *notes])
 
 
 def measured_on(report: Report) -> str:
@@ -295,11 +309,14 @@ def _scalars(path: str, value: Any, unit: str = "") -> Iterator[tuple[str, Any]]
         units, parts = {}, list(zip(getattr(value, "_fields", ("low", "high")), value, strict=True))
     elif value is not None:
         scalar = "; ".join(map(str, value)) if isinstance(value, tuple) else value
-        # a carriage return, which csv leaves without quotes, would begin a line
-        scalar = scalar.replace("\r", " ") if isinstance(scalar, str) else scalar
-        yield (f"{path} [{unit}]" if unit else path), scalar
+        yield _line(f"{path} [{unit}]" if unit else path), _line(scalar)
         return
     else:
         return
     for name, part in parts:
         yield from _scalars(f"{path}.{name}".lstrip("."), part, units.get(name) or unit)
+
+
+def _line(value: Any) -> Any:
+    """Text without a carriage return, which csv leaves without quotes, and readers break at."""
+    return value.replace("\r", " ") if isinstance(value, str) else value

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,6 @@ class Environment:
         used = "" if load is None else f": other processes used {load:.1f} cores"
         line = f"BUSY MACHINE{used}; times may be too long; repeat when it is idle"
         return line if self.busy else ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """All fields by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, entries: Mapping[str, Any]) -> Environment:
-        """What :meth:`as_dict` gave."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in entries.items() if key in known})
 
     def describe(self) -> str:
         """One line to print below a table."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,13 +116,13 @@ class Flicker:
     def cells(self) -> tuple[str, ...]:
         """The row of a table below ``HEADINGS``."""
         case, figures = self.case, (self.video, self.noise, self.shift)
-        return (case.variant, case.weights_name, str(case.size), *(f"{v:.2f}" for v in figures))
+        return (case.name, case.weights_name, str(case.size), *(f"{v:.2f}" for v in figures))
 
     def to_row(self) -> dict[str, Any]:
         """The row as it stands in the JSON."""
         case = self.case
         return {
-            "variant": case.variant,
+            "variant": case.name,
             "weights": case.weights_name,
             "weights_hash": case.weights_hash,
             "size": list(case.size),
@@ -164,7 +164,7 @@ class FlickerReport:
         """JSON with a line at its end."""
         content = {
             "schema": SCHEMA,
-            "environment": self.environment.as_dict(),
+            "environment": asdict(self.environment),
             "video": self.name,
             "video_hash": self.sha256,
             "frames": self.frames,

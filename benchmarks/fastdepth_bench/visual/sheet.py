@@ -112,8 +112,8 @@ def steps(options: Options) -> int:
 
 def _title(case: Case, cases: Sequence[Case]) -> str:
     """What a network is called on the sheet: with its weights where the name alone is several."""
-    several = sum(other.variant == case.variant for other in cases) > 1
-    return f"{case.variant} {case.weights}" if several else case.variant
+    several = sum(other.name == case.name for other in cases) > 1
+    return f"{case.name} {case.weights}" if several else case.name
 
 
 def _scores(depth: Depth, truth: Depth, protocol: str) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ linux = pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs Linux"
 
 def test_environment_is_plain_data() -> None:
     found = EnvironmentRecorder().finish()
-    content = json.loads(json.dumps(found.as_dict()))
+    content = json.loads(json.dumps(asdict(found)))
     assert content["python"] == platform.python_version()
     assert content["fastdepth"] == fastdepth.__version__
     assert content["packages"]["numpy"]
@@ -181,4 +182,4 @@ def test_the_recorder_records_all_of_it(
     assert found.gpus == ("NVIDIA T4, driver 550.1",)
     clocks = {"sm_mhz": 585, "max_sm_mhz": 1590, "memory_mhz": 5000, "power_limit_watts": None}
     assert found.gpu_clocks == (clocks,)
-    assert json.loads(json.dumps(found.as_dict()))["affinity"] == [2, 5]
+    assert json.loads(json.dumps(asdict(found)))["affinity"] == [2, 5]

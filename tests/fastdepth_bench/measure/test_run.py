@@ -241,11 +241,11 @@ def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]
 def test_a_third_party_file_is_measured_beside_ours(
     fake_runner: Callable[..., Any], tmp_path: Path
 ) -> None:
-    path = write_model(tmp_path / "rival.onnx", Size(48, 64), metadata=None)
+    path = write_model(tmp_path / "theirs.onnx", Size(48, 64), metadata=None)
     for output in ("metres", "disparity"):
         options = quick(model=(path,), variant=(), normalise="raw", output=output, restarts=1)
         (row,) = run(options, isolated=False).rows
-        assert (row.error, row.variant) == (None, "rival")
+        assert (row.error, row.variant) == (None, "theirs")
         assert row.params is row.checkpoint_bytes is None
         assert row.metrics is not None
         assert row.model is not None and row.model.output == output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from made_up_results import new_row, old_row, report
 
 from fastdepth_bench.cli import main
 from fastdepth_bench.report.columns import WIDEST
-from fastdepth_bench.report.pages import CARDS, pages, room_image
+from fastdepth_bench.report.pages import CARDS, differing, pages, room_image
 from fastdepth_bench.report.render import marks
 from fastdepth_bench.results.schema import schema
 
+ROOT = Path(__file__).parents[3]
 SCHEMA = "benchmarks/fastdepth_bench/results/result.schema.json"
 TURNS = {"name": "unet128", "ratio": 2.0, "low": 1.9, "high": 2.1}
 
@@ -109,3 +111,7 @@ def test_the_image_shows_a_room_its_depth_and_the_prediction(tiny_model):
     assert image.dtype == np.uint8
     assert image.shape[0] > 480
     assert image.shape[1] > 3 * 640
+
+
+def test_what_is_committed_is_what_the_committed_results_make():
+    assert differing(ROOT) == [], "fastdepth-bench report renews it"

@@ -181,10 +181,16 @@ def test_a_row_is_a_line_of_what_a_reader_decides_by() -> None:
 
 def test_what_matters_less_makes_room() -> None:
     other = {"name": "unet128", "ratio": 2.0, "low": 1.9, "high": 2.1}
-    (row,) = cells(results(new_row(against=other, batch=2)))
+    (row,) = cells(results(new_row(against=other, batch=2, max_difference_to_against=1e-6)))
     assert len(row) == WIDEST
     assert list(row)[-1] == "d1"
     assert (row["scenario"], row["times as fast"]) == ("batch 2", "2.00 [1.90, 2.10]")
+
+
+def test_differences_of_depth_are_shown_where_there_is_room() -> None:
+    far = {"max_difference_to_against": 4.3e-6, "max_difference_to_float64": 0.0}
+    (row,) = cells(results(old_row(metrics=None, **far)))
+    assert (row["to the other m"], row["to float64 m"]) == ("4.3e-06", "0")
 
 
 def test_what_is_needed_to_repeat_it_stands_below() -> None:
@@ -193,6 +199,14 @@ def test_what_is_needed_to_repeat_it_stands_below() -> None:
     assert "hash 903e649ece66; protocol eigen; crop of Eigen. onnxruntime, cpu, 2 threads" in text
     assert "Measured on Model of the CPU" in text and "BUSY MACHINE" in text
     assert "frames/s: at the median latency, network input in host memory" in text
+
+
+def test_data_are_told_once_for_tables_that_share_them() -> None:
+    rows = [new_row(), new_row(threads=8), new_row(data="rooms")]
+    text = to_markdown(results(*rows))
+    assert text.count("nyu (in-painted), 498 samples") == 1
+    assert "Data and protocol as above. onnxruntime, cpu, 8 threads" in text
+    assert text.count("rooms (in-painted), 498 samples") == 1
 
 
 def test_a_cell_with_a_bar_or_a_new_line_does_not_break_the_table() -> None:

@@ -62,15 +62,15 @@ def test_bound_memory_answers_as_a_call_does(tmp_path: Path, batch: np.ndarray) 
 
 def test_what_is_said_of_it(tmp_path: Path) -> None:
     path = write_foreign(tmp_path / "midas.onnx")
-    rival = ThirdPartyNetwork(path, SIZE, "imagenet", "disparity")
-    assert (rival.name, rival.aligned) == ("midas", True)
-    assert rival.figures() == ThirdPartyModel(
+    theirs = ThirdPartyNetwork(path, SIZE, "imagenet", "disparity")
+    assert (theirs.name, theirs.aligned) == ("midas", True)
+    assert theirs.figures() == ThirdPartyModel(
         "midas.onnx", "imagenet", "disparity", file_hash(path)
     )
-    assert rival.describe() == (
+    assert theirs.describe() == (
         "midas.onnx: pixels ImageNet's mean and standard deviation; answers with " + FITTED
     )
-    assert "does not compare with that of metres" in rival.describe()
+    assert "does not compare with that of metres" in theirs.describe()
     assert not ThirdPartyNetwork(path, SIZE, "imagenet", "metres").aligned
     assert (
         "pixels 0..1; answers with depth [m]"
