@@ -77,8 +77,8 @@ def test_it_trains_exports_and_is_benchmarked(plain, folder, tmp_path, monkeypat
         threads=1,
     )
     report = run(asked, isolated=False)  # other processes do not know the example
-    assert [(row.case.variant, row.error) for row in report.rows] == [("plain", "")] * 2
-    assert all(row.scores is not None and row.timing is not None for row in report.rows)
+    assert [(row.variant, row.error) for row in report.rows] == [("plain", None)] * 2
+    assert all(row.metrics is not None and row.latency_ms is not None for row in report.rows)
     assert abs(report.rows[1].d1_minus_torch) < 1e-3
 
 

@@ -102,7 +102,10 @@ def test_scripts_are_there():
     assert all((ROOT / script).exists() for script in scripts)
 
 
-@pytest.mark.parametrize("line", RUN)
+@pytest.mark.parametrize(
+    "line",
+    [pytest.param(line, marks=pytest.mark.thorough if QUICK in RUN[line] else ()) for line in RUN],
+)
 def test_command_runs(line, here, capsys, request):
     command, *words = shlex.split(line)
     if "--variant" in words:

@@ -185,6 +185,7 @@ def test_an_unwritable_output_is_found_before_the_work(tmp_path):
         export(ExportRecipe("tiny"), tmp_path / "file" / "m.onnx")
 
 
+@pytest.mark.thorough
 def test_export_is_silent_about_the_exporters_own_deprecations(tmp_path, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -76,6 +76,7 @@ def test_reduced_precision_is_measured_at_all_sizes(tiny, tmp_path, precision):
         assert np.isfinite(depth).all()
 
 
+@pytest.mark.thorough
 def test_openvino_takes_all_sizes(several, tmp_path):
     path = tmp_path / "m.xml"
     export(replace(RECIPE, format="openvino"), path, onnx_file=several[0])
@@ -84,6 +85,7 @@ def test_openvino_takes_all_sizes(several, tmp_path):
         assert compare(model.infer, network, size, batches=BATCHES) < 1e-4
 
 
+@pytest.mark.thorough
 def test_a_batch_of_one_can_be_fixed(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     recipe = ExportRecipe("tiny", batch=1)

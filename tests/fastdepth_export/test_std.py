@@ -78,7 +78,8 @@ def test_a_file_through_the_runtime(weights, tmp_path, capsys):
     assert "std at the image's size" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_bins_of_log_depth(precision, tmp_path, capsys):
     path = tmp_path / "std.onnx"
     asked = "--variant mnv2-64-dws-70 --size 64x64 --outputs depth,std --data rooms:4"

@@ -17,13 +17,9 @@ from fastdepth_export.stages import compare_stages
 
 PLAIN = [name for name, variant in VARIANTS.items() if not variant.recipe.startswith("adabins")]
 HEAVY = {"fcrn-fc"}  # a gigabyte
-LIGHT = {"fastdepth-mnv1"}
-"""At every run; what mnv2-64-dws is made of is exported by test_std.py too."""
 
 
 def mark(name):
-    if name in LIGHT:
-        return ()
     return pytest.mark.slow if name in HEAVY else pytest.mark.thorough
 
 

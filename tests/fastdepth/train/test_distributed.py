@@ -45,6 +45,7 @@ def test_two_processes_learn_what_one_does(run):
         torch.testing.assert_close(one[name], two[name], atol=1e-3, rtol=0)
 
 
+@pytest.mark.thorough
 def test_two_processes_stop_at_the_same_step_and_go_on_together(run):
     whole, parted = run("whole"), run("parted")
     changes = {"ema": 0.9, "accumulation": 2}

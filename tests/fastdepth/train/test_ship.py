@@ -16,6 +16,9 @@ MOST_BYTES = 40_000_000
 """What all shipped weights may weigh together."""
 
 
+LARGER = [tag for tag in shipped_weights() if tag != "mnv2-64-dws-70.nyu"]
+
+
 @pytest.fixture
 def one_room(monkeypatch):
     """Drawing rooms is what takes the time."""
@@ -103,7 +106,9 @@ def test_a_card_that_cannot_be_is_one_line(tiny, tmp_path, words, message, capsy
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("tag", shipped_weights())
+@pytest.mark.parametrize(
+    "tag", ["mnv2-64-dws-70.nyu", *(pytest.param(t, marks=pytest.mark.thorough) for t in LARGER)]
+)
 def test_shipped_weights_score_what_is_stored_with_them(tag):
     path = shipped_weights()[tag]
     stored = read_card(path).rooms

@@ -15,6 +15,7 @@ def test_what_slows_a_whole_round_cancels():
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((3, 3, 3))
 
 
+@pytest.mark.thorough
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(1)
     held = 0

@@ -124,9 +124,9 @@ def test_depth_is_compared_with_the_other_and_with_float64(case, samples, opened
 
 def test_what_cannot_be_compared_is_none(case, samples, opened, tmp_path):
     small = replace(case, variant="unet-dws", size=SIZE)
-    path = write_model(tmp_path / "theirs.onnx", SIZE, metadata=None)
+    path = write_model(tmp_path / "their.onnx", SIZE, metadata=None)
     metric, relative = (
-        replace(small, variant="theirs", model=ThirdPartyNetwork(path, SIZE, "raw", output))
+        replace(small, variant="their", model=ThirdPartyNetwork(path, SIZE, "raw", output))
         for output in ("metres", "disparity")
     )
     larger = compare_depths([].append, small, replace(small, size=Size(64, 64)), samples)

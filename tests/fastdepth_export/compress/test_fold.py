@@ -21,6 +21,8 @@ from fastdepth_export import ExportRecipe, export
 from fastdepth_export.compress.fold import FoldedEfficientNet, FoldedUNet, fold
 from fastdepth_export.cost import graph_cost
 
+OTHERS = ("unet256", "unet128", "unet128-dws-75")
+
 
 def lively(network, factor=1.0):
     """Biases that are not zero and features that follow the image, in float64."""
@@ -49,7 +51,10 @@ def both(network, image, **options):
 
 
 @pytest.mark.parametrize("merge", [True, False])
-@pytest.mark.parametrize("name", ["unet256", "unet128", "unet128-dws", "unet128-dws-75"])
+@pytest.mark.parametrize(
+    "name",
+    ["unet128-dws", *(pytest.param(n, marks=pytest.mark.thorough) for n in OTHERS)],
+)
 def test_networks_of_the_table_on_a_room(name, merge):
     image = render_room(5, Size(320, 416)).image
     pixels = torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
