@@ -104,7 +104,7 @@ def test_scripts_are_there():
 
 @pytest.mark.parametrize(
     "line",
-    [pytest.param(line, marks=pytest.mark.thorough if QUICK in RUN[line] else ()) for line in RUN],
+    [pytest.param(line, marks=pytest.mark.thorough if "--variant" in line else ()) for line in RUN],
 )
 def test_command_runs(line, here, capsys, request):
     command, *words = shlex.split(line)

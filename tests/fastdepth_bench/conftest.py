@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ from fastdepth_bench.measure.timing import Timing
 from fastdepth_bench.measure.trial import Examined
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.environment import Environment
-from fastdepth_bench.results.file import Report
+from fastdepth_bench.results.file import Report, read_report
 from fastdepth_bench.results.row import Latency, QueryFigures, Stages, WarmUp
 
 VARIANT, SMALL = "unet128-dws-75", "312x240"
@@ -236,10 +237,10 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of exports that lasts as long as the tests."""
+def cache_folder(common_folder: Path) -> Iterator[Path]:
+    """A cache of exports that lasts as long as the tests, the same for all workers."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
+        folder = common_folder / "cache"
         patch.setenv("FASTDEPTH_CACHE", str(folder))
         yield folder
 
@@ -253,6 +254,14 @@ def options(weights_file: Path) -> Options:
 
 
 @pytest.fixture(scope="session")
-def report(options: Options, cache_folder: Path, shared_graphs: None) -> Report:
-    """A real measurement: exported, timed and scored in PyTorch and ONNX Runtime."""
-    return run(options, isolated=False)
+def report(
+    options: Options, cache_folder: Path, common_folder: Path, shared_graphs: None
+) -> Report:
+    """A real measurement, exported, timed and scored, which one worker makes for all."""
+    file = common_folder / "report.json"
+    with (common_folder / "report.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            text = run(options, isolated=False).to_json()
+            file.write_text(text)
+    return read_report(file)

@@ -40,6 +40,7 @@ def test_reduced_precision_says_what_it_lost(weights, tmp_path, capsys):
     assert re.search(r"at most \S+ m from fp32, d1 [+-]0\.\d{4}$", error.strip())
 
 
+@pytest.mark.thorough
 def test_sensitivity_is_a_table_and_writes_nothing(weights, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = "--variant tiny --sensitivity --data rooms:1 --calibration rooms:1"

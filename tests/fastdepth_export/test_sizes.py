@@ -17,6 +17,8 @@ from fastdepth_export.network import build_network
 from fastdepth_export.stages import check_stages, compare_stages
 from fastdepth_export.verify import compare
 
+pytestmark = pytest.mark.thorough
+
 SIZES = Size(96, 128), Size(128, 96), Size(88, 160)
 RECIPE = ExportRecipe("tiny", sizes=SIZES)
 BATCHES = 1, 2, 5
@@ -36,7 +38,6 @@ def test_the_metadata_lists_what_was_compared(several):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 1, "height", "width"]
 
 
-@pytest.mark.thorough
 def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     export(ExportRecipe("tiny", sizes=(Size(96, 128), Size(96, 160))), path)
@@ -44,7 +45,6 @@ def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 96, "width", 3]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_size_may_be_a_multiple_of_another(tiny, tmp_path, order):
     sizes = (Size(96, 96), Size(96, 192))[::order]
@@ -62,7 +62,6 @@ def test_it_costs_what_a_file_of_its_first_size_costs(several, exported):
     assert graph_cost(several[0]).macs == graph_cost(exported[0]).macs
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_reduced_precision_is_measured_at_all_sizes(tiny, tmp_path, precision):
     path = tmp_path / "m.onnx"
@@ -76,7 +75,6 @@ def test_reduced_precision_is_measured_at_all_sizes(tiny, tmp_path, precision):
         assert np.isfinite(depth).all()
 
 
-@pytest.mark.thorough
 def test_openvino_takes_all_sizes(several, tmp_path):
     path = tmp_path / "m.xml"
     export(replace(RECIPE, format="openvino"), path, onnx_file=several[0])
@@ -85,7 +83,6 @@ def test_openvino_takes_all_sizes(several, tmp_path):
         assert compare(model.infer, network, size, batches=BATCHES) < 1e-4
 
 
-@pytest.mark.thorough
 def test_a_batch_of_one_can_be_fixed(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     recipe = ExportRecipe("tiny", batch=1)
@@ -104,7 +101,6 @@ def test_openvino_takes_a_fixed_batch(tiny, tmp_path):
     assert export(recipe, tmp_path / "m.xml").batch == 1
 
 
-@pytest.mark.thorough
 def test_widths_that_the_merged_form_cannot_take_are_not_merged(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     recipe = ExportRecipe("tiny", sizes=(Size(96, 132),))

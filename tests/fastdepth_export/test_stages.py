@@ -100,6 +100,7 @@ def test_the_stage_at_fault_is_named(stage, factor, files, weights, tmp_path, ca
     assert error.count("\n") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "stage", "factor"),
     [("fp16", "features", 30), ("fp16", "centres", 0.5), ("int8", "depth", 0.5)],

@@ -20,6 +20,8 @@ from fastdepth_export.compress.int8 import Quantiser
 from fastdepth_export.formats.onnx_graph import to_onnx
 from fastdepth_export.verify import run_model
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def with_std(network):
@@ -33,7 +35,8 @@ def with_std(network):
     scope="module",
     params=[
         "merged",
-        *(pytest.param(n, marks=pytest.mark.thorough) for n in ("plain", "unmerged")),
+        "plain",
+        "unmerged",
     ],
 )
 def graph(request, with_std, tiny):
@@ -78,7 +81,6 @@ def test_a_file_through_the_runtime(weights, tmp_path, capsys):
     assert "std at the image's size" in capsys.readouterr().out
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_bins_of_log_depth(precision, tmp_path, capsys):
     path = tmp_path / "std.onnx"

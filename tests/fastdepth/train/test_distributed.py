@@ -33,6 +33,7 @@ def losses(run):
     return [line["loss"] for line in read_log(run.log) if "loss" in line]
 
 
+@pytest.mark.thorough
 def test_two_processes_learn_what_one_does(run):
     alone, together = run("alone"), run("together")
     train(alone)

@@ -59,6 +59,7 @@ def test_the_batches_after_a_restart_are_those_that_were_to_come(folder):
         assert len(sampler) == len(whole) - start
 
 
+@pytest.mark.thorough
 def test_workers_give_the_same_batches_as_none(folder):
     sampler = EpochSampler(parse_sources([f"nyu:{folder}"], "train"), 4, 1, 0)
     alone = list(make_loader(sampler, SMALL, 0, workers=0))

@@ -123,6 +123,7 @@ def test_stages_train_one_after_the_other(run, monkeypatch):
     assert len(peaks) == 2  # each stage has a cycle of its own
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("beside", [-1, 0, 1])
 def test_a_run_stopped_beside_the_end_of_a_stage_comes_to_the_same(run, monkeypatch, beside):
     changes = {"stages": STAGES, "optimiser": "sgd"}
@@ -143,6 +144,7 @@ def test_a_run_stopped_beside_the_end_of_a_stage_comes_to_the_same(run, monkeypa
     assert tensors_differ(whole.checkpoint, parted.checkpoint) == []
 
 
+@pytest.mark.thorough
 def test_averaged_weights_are_validated_and_shipped(run):
     asked = run(changes={"ema": 0.9})
     train(asked)

@@ -125,6 +125,7 @@ def test_untrained_rows_are_timed_and_not_scored(
     assert row.untrained
 
 
+@pytest.mark.thorough
 def test_restarts_open_the_runner_anew_and_take_turns_with_the_other_rows(
     opening: Open, fake_runner: Callable[..., Any]
 ) -> None:
@@ -142,6 +143,7 @@ def test_restarts_open_the_runner_anew_and_take_turns_with_the_other_rows(
         assert row.n is not None and row.n >= 20
 
 
+@pytest.mark.thorough
 def test_parts_are_timed_apart_on_a_device(opening: Open, fake_runner: Callable[..., Any]) -> None:
     def make(case: Case) -> Any:
         runner = fake_runner()
@@ -171,6 +173,7 @@ def bright_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_row_takes_turns_with_the_one_it_is_compared_with(
     opening: Open, fake_runner: Callable[..., Any], clock: Any, bright_in_float64: None
 ) -> None:
@@ -280,6 +283,7 @@ def test_every_scenario_has_its_row(
     jsonschema.validate(json.loads(report.to_json()), SCHEMA)
 
 
+@pytest.mark.thorough
 def test_rows_are_measured_in_processes_of_their_own(options: Options, report: Report) -> None:
     """Which see neither the memory of this one nor PyTorch, where they have no need of it.
 
@@ -322,6 +326,7 @@ def test_all_runtimes_compute_the_same(report: Report) -> None:
         assert 0 < (row.max_difference_to_torch or 0) < 1e-3
 
 
+@pytest.mark.thorough
 def test_two_ways_of_counting_agree(report: Report, options: Options) -> None:
     """PyTorch's operations are counted as they run, the file's from its graph."""
     counted, folded = report.rows[:2]

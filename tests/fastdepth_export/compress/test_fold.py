@@ -64,6 +64,7 @@ def test_networks_of_the_table_on_a_room(name, merge):
     torch.testing.assert_close(folded.centres, plain.centres, rtol=0, atol=1e-9)
 
 
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=8)
 @given(st.integers(96, 120), st.integers(14, 16), st.integers(1, 3), st.booleans(), st.booleans())
 def test_any_size_and_batch(height, eighth, batch, separable, merge):
@@ -73,6 +74,7 @@ def test_any_size_and_batch(height, eighth, batch, separable, merge):
     torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_the_efficientnets_fold_too():
     network = efficientnet()
     folded = fold(network)

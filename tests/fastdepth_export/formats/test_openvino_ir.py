@@ -97,6 +97,7 @@ def test_what_differs_is_not_written(exported, tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.thorough
 def test_in_8_bits_the_losses_of_both_steps_add_up(
     reduced, folded, weights, tiny, tmp_path, monkeypatch
 ):

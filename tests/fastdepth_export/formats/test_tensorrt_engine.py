@@ -103,6 +103,7 @@ def test_an_inference_is_one_replay_and_copies_run_nothing(engine, trt, tiny):
     np.testing.assert_array_equal(model.infer(image), first)
 
 
+@pytest.mark.thorough
 def test_every_size_has_a_profile_and_a_graph_of_its_own(several, trt, tmp_path):
     path, (onnx_file, metadata) = tmp_path / "m.engine", several
     export(replace(RECIPE, sizes=metadata.sizes), path, onnx_file=onnx_file)

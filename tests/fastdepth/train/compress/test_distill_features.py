@@ -150,6 +150,7 @@ def test_features_join_the_loss_and_the_card(run):
         train(run(resume=True, feature_weight=2.0))
 
 
+@pytest.mark.thorough
 def test_averaged_weights_and_validation_do_not_disturb_what_is_watched(run):
     trainer = Trainer(run(ema=0.9))
     trainer.begin()

@@ -21,6 +21,7 @@ SIZE = Size(64, 64)
 ANSWERS = {"bins.logits", "bins.widths.2", "head", "unet.head"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["mnv2-64-dws-70", "fastdepth-mnv1", "unet-dws"])
 def test_the_narrowed_network_computes_what_the_pruned_one_does(name):
     torch.manual_seed(0)
