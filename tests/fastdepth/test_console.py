@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import pytest
 from fastdepth.console import (
     Stopwatch,
     Verb,
+    _nowhere,
     list_verbs,
     print_table,
     progress,
@@ -97,6 +100,37 @@ def test_progress_is_silent_where_it_is_piped(capfd):
         advance()
         advance(2, "done")
     assert capfd.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_on_a_terminal_counts_and_says_what_is_done(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress("drawing", 3) as advance:
+        advance()
+        advance(2, "room 3")
+    drawn = terminal.getvalue()
+    assert "drawing" in drawn
+    assert "3/3" in drawn
+    assert "room 3" in drawn
+
+
+def test_a_closed_descriptor_is_filled_so_that_no_file_takes_its_number():
+    number = os.dup(1)
+    os.close(number)
+    with _nowhere(number) as stream:
+        stream.write("unseen")
+        assert os.fstat(number)
+        assert os.get_inheritable(number)
+    os.close(number)
 
 
 def test_a_stopwatch_begins_again_at_each_lap():

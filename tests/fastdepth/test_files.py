@@ -70,6 +70,18 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "home" / ".cache" / "fastdepth"
 
 
+def test_a_temporary_cache_stays_the_same_for_the_process(tmp_path, monkeypatch, capsys):
+    (tmp_path / "home").write_text("a file, so that no folder can be made below it")
+    monkeypatch.setenv("FASTDEPTH_CACHE", "")  # as if unset; put back at the end
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = cache_folder()
+    assert folder.is_dir()
+    assert cache_folder() == folder
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"fastdepth: cannot write {tmp_path / 'home'}")
+
+
 @pytest.mark.parametrize("home", ["/proc/nohome", None])
 def test_a_cache_that_cannot_be_written_is_temporary_and_says_so_once(home):
     """Also where the system knows no home of the user, whose number may be any in a container."""

@@ -149,3 +149,9 @@ def test_a_failure_leaves_the_old_json(
     assert main(["--json", str(path), "--limit", "0"]) == 2
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("words", ["--doctor", "doctor"])
+def test_the_doctor_comes_by_either_name(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 0
+    assert "onnxruntime" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_up_results import new_row, old_row, report
 
+from fastdepth.weights import shipped_weights
 from fastdepth_bench.cli import main
 from fastdepth_bench.report.columns import WIDEST
 from fastdepth_bench.report.pages import CARDS, differing, pages, room_image
@@ -115,3 +116,13 @@ def test_the_image_shows_a_room_its_depth_and_the_prediction(tiny_model):
 
 def test_what_is_committed_is_what_the_committed_results_make():
     assert differing(ROOT) == [], "fastdepth-bench report renews it"
+
+
+def test_pictures_are_drawn_for_every_file_that_ships(checkout, monkeypatch, tiny_file):
+    (checkout / "docs" / "compression").mkdir()
+    monkeypatch.setattr("fastdepth_bench.report.pages.exported", lambda recipe: tiny_file)
+    sheet = np.zeros((8, 8, 3), np.uint8)
+    monkeypatch.setattr("fastdepth_bench.report.pages.contact_sheet", lambda *_: sheet)
+    assert main(["report", "--picture"]) == 0
+    drawn = {path.name for path in (checkout / "docs").glob("*.png")}
+    assert drawn == {"room.png", *(f"{tag}.png" for tag in shipped_weights())}
