@@ -20,9 +20,10 @@ from fastdepth.images.io import write_png
 from fastdepth.runtime.model import DepthModel, load
 
 LONG = (
+    "fastdepth_export/test_variants",
     "measure/test_run",
     "docs/test_commands",
-    "test_readme",
+    "docs/test_python",
     "fastdepth_export/test_sizes",
     "fastdepth_export/test_std",
     "test_contributing",

@@ -16,11 +16,12 @@ from fastdepth_export.network import build_network
 from fastdepth_export.stages import compare_stages
 
 PLAIN = [name for name, variant in VARIANTS.items() if not variant.recipe.startswith("adabins")]
-HEAVY = {"fcrn-fc"}  # a gigabyte
+LIGHT = {"fastdepth-mnv1", "unet-dws", "mnv2-64-dws-70"}
+"""One a kind of network; the others take minutes together, and one of them a gigabyte."""
 
 
 def mark(name):
-    return pytest.mark.slow if name in HEAVY else pytest.mark.thorough
+    return pytest.mark.thorough if name in LIGHT else pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=mark(name)) for name in PLAIN])
