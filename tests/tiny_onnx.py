@@ -79,7 +79,7 @@ def write_model(
     return path
 
 
-def write_foreign(
+def write_third_party(
     path: Path,
     shape: Shape = NCHW,
     kind: int = TensorProto.FLOAT,
@@ -116,7 +116,7 @@ def write_foreign(
         inputs.append(helper.make_tensor_value_info("focal", TensorProto.FLOAT, [1]))
     graph = helper.make_graph(
         nodes,
-        "foreign",
+        "third-party",
         inputs,
         [helper.make_tensor_value_info(name, answer_kind, answer) for name in outputs],
         [

@@ -141,7 +141,7 @@ def no_onnx(path: Path) -> None:
     path.write_text("<html>404: Not Found</html>")
 
 
-def foreign(path: Path) -> None:
+def third_party(path: Path) -> None:
     write_model(path, metadata=None)
 
 
@@ -161,7 +161,7 @@ def broken_metadata(path: Path) -> None:
         (missing, "does not exist"),
         (truncated, "truncated or not an ONNX model"),
         (no_onnx, "truncated or not an ONNX model"),
-        (foreign, "no fastdepth metadata"),
+        (third_party, "no fastdepth metadata"),
         (float_input, r"tensor\(float\).*but its metadata says uint8"),
         (broken_metadata, "broken metadata"),
     ],

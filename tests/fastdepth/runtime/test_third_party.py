@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny_onnx import METADATA, NCHW, NHWC, Shape, write_foreign, write_model
+from tiny_onnx import METADATA, NCHW, NHWC, Shape, write_model, write_third_party
 
 from fastdepth.errors import ModelFileError, UnknownNameError, UsageError
 from fastdepth.runtime.model import load
@@ -45,7 +45,7 @@ def depth_of(images: np.ndarray) -> np.ndarray:
 def test_images_are_normalised(
     tmp_path: Path, batch: np.ndarray, normalise: str, shape: Shape
 ) -> None:
-    path = write_foreign(tmp_path / "m.onnx", shape)
+    path = write_third_party(tmp_path / "m.onnx", shape)
     runner = ThirdPartyModel(ThirdPartyFile(path, SIZE, normalise, "metres"))
     expected = normalised(batch, normalise)
     given = runner.preprocess(batch)
@@ -62,7 +62,7 @@ def test_images_are_normalised(
 def test_uint8_goes_in_as_it_is(
     tmp_path: Path, batch: np.ndarray, shape: Shape, normalise: str
 ) -> None:
-    path = write_foreign(tmp_path / "m.onnx", shape, TensorProto.UINT8)
+    path = write_third_party(tmp_path / "m.onnx", shape, TensorProto.UINT8)
     runner = ThirdPartyModel(ThirdPartyFile(path, SIZE, normalise, "metres"))
     assert runner.preprocess(batch).dtype == np.uint8
     np.testing.assert_allclose(runner.infer(batch), depth_of(batch), rtol=1e-6)
@@ -70,7 +70,7 @@ def test_uint8_goes_in_as_it_is(
 
 def test_half_precision_in_and_out(tmp_path: Path, batch: np.ndarray) -> None:
     half = TensorProto.FLOAT16
-    path = write_foreign(tmp_path / "m.onnx", NCHW, half, answer_kind=half)
+    path = write_third_party(tmp_path / "m.onnx", NCHW, half, answer_kind=half)
     runner = ThirdPartyModel(ThirdPartyFile(path, SIZE, "unit", "disparity"))
     assert runner.preprocess(batch).dtype == np.float16
     depth = runner.infer(batch)
@@ -81,7 +81,7 @@ def test_half_precision_in_and_out(tmp_path: Path, batch: np.ndarray) -> None:
 @pytest.mark.parametrize("answer", [("B", 1, "h", "w"), ("B", "h", "w"), ("B", "h", "w", 1)])
 @pytest.mark.parametrize("stride", [1, 4])
 def test_answers_of_any_shape_and_size(tmp_path: Path, answer: Shape, stride: int) -> None:
-    path = write_foreign(tmp_path / "m.onnx", NCHW, answer=answer, stride=stride)
+    path = write_third_party(tmp_path / "m.onnx", NCHW, answer=answer, stride=stride)
     batch = np.full((2, *SIZE, 3), [[[[1, 2, 3]]], [[[4, 5, 6]]]], np.uint8)
     depth = ThirdPartyModel(ThirdPartyFile(path, SIZE, "raw", "metres")).infer(batch)
     assert depth.shape == (2, 1, *SIZE)
@@ -103,7 +103,7 @@ def test_answers_of_any_shape_and_size(tmp_path: Path, answer: Shape, stride: in
 def test_shapes_are_read_from_the_graph(
     tmp_path: Path, shape: Shape, size: tuple[int, int], first: bool
 ) -> None:
-    path = write_foreign(tmp_path / "m.onnx", shape)
+    path = write_third_party(tmp_path / "m.onnx", shape)
     given = None if all(isinstance(side, int) for side in shape) else Size(*size)
     graph = inspect(ThirdPartyFile(path, given, "unit", "metres"))
     assert (graph.input, graph.output) == ("x", "depth")
@@ -131,19 +131,19 @@ def test_shapes_are_read_from_the_graph(
 def test_what_cannot_be_run(
     tmp_path: Path, graph: dict[str, object], size: Size | None, said: str
 ) -> None:
-    path = write_foreign(tmp_path / "m.onnx", **graph)  # type: ignore[arg-type]
+    path = write_third_party(tmp_path / "m.onnx", **graph)  # type: ignore[arg-type]
     with pytest.raises((ModelFileError, UsageError), match=said) as error:
         ThirdPartyModel(ThirdPartyFile(path, size, "imagenet", "metres"))
     assert "\n" not in str(error.value)
 
 
 def test_the_depth_among_several_outputs_is_known_by_its_name(tmp_path: Path) -> None:
-    path = write_foreign(tmp_path / "m.onnx", outputs=("normals", "predicted_depth"))
+    path = write_third_party(tmp_path / "m.onnx", outputs=("normals", "predicted_depth"))
     assert inspect(ThirdPartyFile(path, SIZE, "unit", "metres")).output == "predicted_depth"
 
 
 def test_nothing_is_guessed(tmp_path: Path) -> None:
-    path = write_foreign(tmp_path / "m.onnx")
+    path = write_third_party(tmp_path / "m.onnx")
     with pytest.raises(UsageError, match="say --normalise imagenet, half, unit, raw"):
         inspect(ThirdPartyFile(path, SIZE, "", "metres"))
     with pytest.raises(UsageError, match="say --output metres or disparity"):
@@ -152,14 +152,14 @@ def test_nothing_is_guessed(tmp_path: Path) -> None:
         ThirdPartyFile(path, SIZE, "imagnet", "metres")
     with pytest.raises(UnknownNameError, match="unknown output 'depth'"):
         ThirdPartyFile(path, SIZE, "unit", "depth")
-    path = write_foreign(tmp_path / "bytes.onnx", kind=TensorProto.UINT8)
+    path = write_third_party(tmp_path / "bytes.onnx", kind=TensorProto.UINT8)
     with pytest.raises(UsageError, match="'x' of .* is uint8.*--normalise raw"):
         inspect(ThirdPartyFile(path, SIZE, "unit", "metres"))
 
 
 def test_messages_name_the_options_of_the_command_that_was_given(tmp_path: Path) -> None:
     options = OptionNames("--teacher-size", "--teacher-normalise", "--teacher-output")
-    path = write_foreign(tmp_path / "m.onnx")
+    path = write_third_party(tmp_path / "m.onnx")
     for said, given in zip(
         options, [(None, "unit", "metres"), (SIZE,), (SIZE, "unit")], strict=True
     ):
@@ -178,7 +178,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_fixed_batch_is_named(tmp_path: Path, batch: np.ndarray) -> None:
-    path = write_foreign(tmp_path / "m.onnx", (1, 3, *SIZE))
+    path = write_third_party(tmp_path / "m.onnx", (1, 3, *SIZE))
     runner = ThirdPartyModel(ThirdPartyFile(path, None, "unit", "metres"))
     with pytest.raises(UsageError, match=r"'x' of .* takes 1 image\(s\) at once, not 2"):
         runner.infer(batch)

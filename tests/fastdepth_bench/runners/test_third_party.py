@@ -1,4 +1,4 @@
-"""A foreign file as a contestant: timed, costed and named in rows."""
+"""A third-party file: timed, costed and named in rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_onnx import write_foreign
+from tiny_onnx import write_third_party
 
 from fastdepth.files import file_hash
 from fastdepth.size import Size
@@ -26,18 +26,18 @@ def batch() -> np.ndarray:
 
 
 def test_cost_is_for_one_image(tmp_path: Path) -> None:
-    path = write_foreign(tmp_path / "m.onnx")
+    path = write_third_party(tmp_path / "m.onnx")
     cost = ThirdPartyRunner(ThirdPartyNetwork(path, SIZE, "unit", "metres")).cost()
     assert (cost.params, cost.macs) == (3, 3 * SIZE.height * SIZE.width)
     assert cost.bytes == path.stat().st_size
-    path = write_foreign(tmp_path / "four.onnx", (4, 3, *SIZE))
+    path = write_third_party(tmp_path / "four.onnx", (4, 3, *SIZE))
     assert (
         ThirdPartyRunner(ThirdPartyNetwork(path, None, "unit", "metres")).cost().macs == cost.macs
     )
 
 
 def test_it_is_timed_as_any_runner(tmp_path: Path) -> None:
-    path = write_foreign(tmp_path / "m.onnx")
+    path = write_third_party(tmp_path / "m.onnx")
     images = np.random.default_rng(0).integers(0, 256, (3, 1, *SIZE, 3), np.uint8)
     with ThirdPartyRunner(ThirdPartyNetwork(path, SIZE, "imagenet", "metres"), threads=2) as runner:
         assert runner._session.get_session_options().intra_op_num_threads == 2
@@ -47,7 +47,7 @@ def test_it_is_timed_as_any_runner(tmp_path: Path) -> None:
 
 def test_bound_memory_answers_as_a_call_does(tmp_path: Path, batch: np.ndarray) -> None:
     """ONNX Runtime binds the CPU's memory as it binds a GPU's; sizes of batches may change."""
-    path = write_foreign(tmp_path / "m.onnx")
+    path = write_third_party(tmp_path / "m.onnx")
     runner = ThirdPartyRunner(ThirdPartyNetwork(path, SIZE, "imagenet", "metres"))
     turns = [batch, batch[::-1].copy(), batch[:1], batch]
     expected = [runner.infer(images) for images in turns]
@@ -61,7 +61,7 @@ def test_bound_memory_answers_as_a_call_does(tmp_path: Path, batch: np.ndarray) 
 
 
 def test_what_is_said_of_it(tmp_path: Path) -> None:
-    path = write_foreign(tmp_path / "midas.onnx")
+    path = write_third_party(tmp_path / "midas.onnx")
     theirs = ThirdPartyNetwork(path, SIZE, "imagenet", "disparity")
     assert (theirs.name, theirs.aligned) == ("midas", True)
     assert theirs.figures() == ThirdPartyModel(

@@ -317,7 +317,7 @@ def test_an_image_that_cannot_be_opened(tmp_path: Path) -> None:
         open_nyu(tmp_path)
 
 
-def test_foreign_mat(tmp_path: Path) -> None:
+def test_a_mat_of_something_else(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.mat", "w") as file:
         file["images"] = np.zeros((2, 3, 8, 8), np.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_onnx import write_foreign, write_model
+from tiny_onnx import write_model, write_third_party
 from tiny_training import per_image, register, tensors_differ, train_together
 
 from fastdepth.errors import FastDepthError, UsageError, WeightsError
@@ -103,7 +103,7 @@ def test_a_crop_is_magnified_not_nearer(tmp_path):
 
 
 def test_a_file_that_takes_one_image_at_once_is_given_one_at_once(tmp_path):
-    fixed = write_foreign(tmp_path / "m.onnx", (1, 3, 12, 16), answer=(1, 12, 16))
+    fixed = write_third_party(tmp_path / "m.onnx", (1, 3, 12, 16), answer=(1, 12, 16))
     teacher = Teacher([ThirdPartyFile(fixed, None, "unit", "disparity")], WHOLE, RANGE)
     answer = teacher(image(0.2, 0.6))
     assert answer.shape == (2, 1, 48, 64)
@@ -146,7 +146,7 @@ def test_a_student_learns_its_teachers_depth_from_images_alone(run):
 
 def test_a_student_learns_relative_depth_of_disparity(run, tmp_path):
     """The image is brighter to one side, which the teacher takes for nearer."""
-    disparity = write_foreign(tmp_path / "relative.onnx")
+    disparity = write_third_party(tmp_path / "relative.onnx")
     trainer = Trainer(run(teacher=(disparity,), teacher_weight=1.0, **GIVEN))
     ramp = torch.linspace(0, 1, 64).expand(4, 3, 48, 64).contiguous()
     truth, losses = torch.zeros(4, 1, 48, 64), []
@@ -210,12 +210,12 @@ def test_a_run_goes_on_with_its_own_teacher_alone(run):
     [
         ({"teacher": ("none.onnx",)}, "none.onnx does not exist"),
         ({"teacher": ("text.onnx",)}, "text.onnx is not an ONNX file"),
-        ({"teacher": ("foreign.onnx",)}, "say --teacher-size WIDTHxHEIGHT"),
-        ({"teacher": ("foreign.onnx",), "teacher_size": "16x12"}, "say --teacher-normalise"),
-        ({"teacher": ("foreign.onnx",), "teacher_size": "16"}, "16"),
+        ({"teacher": ("theirs.onnx",)}, "say --teacher-size WIDTHxHEIGHT"),
+        ({"teacher": ("theirs.onnx",), "teacher_size": "16x12"}, "say --teacher-normalise"),
+        ({"teacher": ("theirs.onnx",), "teacher_size": "16"}, "16"),
         ({"teacher_output": "metres"}, "leave --teacher-normalise and --teacher-output out"),
-        ({"teacher": ("foreign.onnx", "foreign.onnx"), **GIVEN}, "give one teacher"),
-        ({"teacher": ("foreign.onnx",), **GIVEN, "teacher_output": "depth"}, "'depth'"),
+        ({"teacher": ("theirs.onnx", "theirs.onnx"), **GIVEN}, "give one teacher"),
+        ({"teacher": ("theirs.onnx",), **GIVEN, "teacher_output": "depth"}, "'depth'"),
         ({"teacher_weight": 0.0}, "teacher-weight 0 must be above 0, at most 1"),
         ({"teacher_weight": 1.5}, "teacher-weight 1.5 must be above 0"),
         ({"teacher": ()}, "has no depth; add --teacher FILE.onnx"),
@@ -224,7 +224,7 @@ def test_a_run_goes_on_with_its_own_teacher_alone(run):
 )
 def test_what_cannot_teach_is_said_in_one_line(run, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
-    write_foreign(tmp_path / "foreign.onnx")
+    write_third_party(tmp_path / "theirs.onnx")
     (tmp_path / "text.onnx").write_text("not a model")
     if "teacher" in options:
         options = {**options, "teacher": tuple(map(Path, options["teacher"]))}
