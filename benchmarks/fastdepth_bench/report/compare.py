@@ -61,26 +61,6 @@ LEAST_GROWTH = 0.01
 
 
 @dataclass(frozen=True)
-class Command:
-    """Options of ``fastdepth-bench compare``."""
-
-    old: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OLD")]
-    """Results file to compare with."""
-
-    new: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="NEW")]
-    """Results file to judge."""
-
-    tolerance: float = 0.005
-    """d1, d2 or d3 may be lower by so much."""
-
-    error_tolerance: float = 0.02
-    """AbsRel, RMSE and the other errors may be larger by this share of themselves."""
-
-    other_machine: bool = False
-    """Compare files of different machines: accuracy and bytes alone, not speed."""
-
-
-@dataclass(frozen=True)
 class Limits:
     """From where on a change counts.
 
@@ -93,6 +73,26 @@ class Limits:
     tolerance: float = 0.005
     error_tolerance: float = 0.02
     speed: bool = True
+
+
+@dataclass(frozen=True)
+class Command:
+    """Options of ``fastdepth-bench compare``."""
+
+    old: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OLD")]
+    """Results file to compare with."""
+
+    new: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="NEW")]
+    """Results file to judge."""
+
+    tolerance: float = Limits.tolerance
+    """d1, d2 or d3 may be lower by so much."""
+
+    error_tolerance: float = Limits.error_tolerance
+    """AbsRel, RMSE and the other errors may be larger by this share of themselves."""
+
+    other_machine: bool = False
+    """Compare files of different machines: accuracy and bytes alone, not speed."""
 
 
 @dataclass(frozen=True)

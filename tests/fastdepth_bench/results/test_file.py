@@ -130,6 +130,21 @@ def test_files_of_the_folding_benchmark_are_read_as_rows(tmp_path: Path) -> None
     )
 
 
+def test_a_folding_file_without_the_row_that_was_compared_with_is_one_line(tmp_path: Path) -> None:
+    speedup = {"value": 2.0, "low": 1.9, "high": 2.1}
+    content = {
+        "schema": 1,
+        "environment": ENVIRONMENT,
+        "rates": {"macs_per_second": 200e9, "bytes_per_second": 10e9, "threads": 3},
+        "data": "nyu",
+        "samples": 10,
+        "sample_hash": "903e649ece66",
+        "rows": [folding_row("folded", 250.0, speedup=speedup)],
+    }
+    with pytest.raises(InputError, match=r"results.json: 'unet128'; measure it again"):
+        read_report(write(tmp_path, content))
+
+
 def test_a_driver_makes_no_other_machine() -> None:
     one, other, none = (
         Report.from_json(report(old_row(), gpus=gpus)).environment.machine
