@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import msgspec
+
+from fastdepth.documents import parse
 from fastdepth.errors import UnknownNameError, WeightsError
 
 FOLDER = Path(__file__).parent / "trained"
 SUFFIX = ".safetensors"
 CARD_KEY = "fastdepth"
 MAX_HEADER = 100_000_000  # safetensors' own limit [bytes]
+
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,36 @@ class WeightsCard:
         return {CARD_KEY: json.dumps(asdict(self), sort_keys=True)}
 
 
-def read_header(path: str | Path) -> dict[str, Any]:
-    """Header of a safetensors file: tensor entries and ``__metadata__``.
+@dataclass(frozen=True)
+class TensorEntry:
+    """Where a tensor lies in a safetensors file.
+
+    Attributes:
+        dtype: as the format has it, for example ``F32``.
+        shape: of the tensor.
+        data_offsets: its first byte and the one after its last, from the end of the header on.
+    """
+
+    dtype: str
+    shape: tuple[NotNegative, ...]
+    data_offsets: tuple[NotNegative, NotNegative]
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """Header of a safetensors file: its tensors by name, and its metadata."""
+
+    tensors: dict[str, TensorEntry]
+    metadata: dict[str, str]
+
+
+def read_header(path: str | Path) -> WeightsHeader:
+    """Header of a safetensors file.
 
     The format is eight bytes of little-endian length, then JSON, then the tensors' bytes.
 
     Raises:
-        WeightsError: the file is missing, truncated or no safetensors file.
+        WeightsError: the file is missing, truncated or no safetensors file; the message says which.
     """
     path = Path(path)
     try:
@@ -71,28 +99,27 @@ def read_header(path: str | Path) -> dict[str, Any]:
             length = int.from_bytes(stream.read(8), "little")
             if size < 8 or length > min(MAX_HEADER, size - 8):
                 raise WeightsError(f"{path} is not a whole safetensors file; copy it again")
-            header = json.loads(stream.read(length))
+            text = stream.read(length)
     except OSError as error:
         raise WeightsError(
             f"cannot read weights {path}: {error.strerror}; give a .safetensors file"
         ) from None
-    except ValueError as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(
-            f"{path} is not a safetensors file; give one by fastdepth-train"
-        ) from None
-    _check_length(path, header, size - 8 - length)
-    return dict(header)
-
-
-def _check_length(path: Path, header: Any, available: int) -> None:
-    """Find a truncated file before anything reads its tensors."""
-    if not isinstance(header, dict):
-        raise WeightsError(f"{path} is not a safetensors file; give one by fastdepth-train")
-    ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-    if max(ends, default=0) != available:
+    header = _parse_header(text, path)
+    ends = (entry.data_offsets[1] for entry in header.tensors.values())
+    if max(ends, default=0) != size - 8 - length:
         raise WeightsError(f"{path} is truncated; copy or train it again")
+    return header
+
+
+def _parse_header(text: bytes, path: Path) -> WeightsHeader:
+    """The header's JSON, in which the metadata stand among the tensors."""
+    what = (f"the header of {path}", "copy it again, or train", WeightsError)
+    entries = parse(text, dict[str, msgspec.Raw], *what)
+    metadata = entries.pop("__metadata__", b"{}")
+    return WeightsHeader(
+        {name: parse(entry, TensorEntry, *what) for name, entry in entries.items()},
+        parse(metadata, dict[str, str], *what),
+    )
 
 
 def read_card(path: str | Path) -> WeightsCard:
@@ -101,11 +128,11 @@ def read_card(path: str | Path) -> WeightsCard:
     Raises:
         WeightsError: the file is missing, truncated, or was not written by fastdepth.
     """
-    text = read_header(path).get("__metadata__", {}).get(CARD_KEY)
+    text = read_header(path).metadata.get(CARD_KEY)
     if text is None:
         raise WeightsError(f"{path} was not written by fastdepth; give a file by fastdepth-train")
-    known = {entry.name for entry in fields(WeightsCard)}
-    return WeightsCard(**{k: v for k, v in json.loads(text).items() if k in known})
+    mend = "copy it again, or ship it anew by fastdepth-train ship"
+    return parse(text, WeightsCard, f"the card of {path}", mend, WeightsError)
 
 
 def shipped_weights() -> dict[str, Path]:

@@ -31,7 +31,7 @@ MAY_READ_RESULTS = {
 RUN_AS_MODULES = {"pytest", "pip", "mkdocs", "venv"}
 """What is ours is a verb of a command."""
 
-NO_MIRROR = {"docs"}
+NO_MIRROR = {"docs", "fuzz"}
 """Folders of tests of what is in no package."""
 
 

@@ -24,9 +24,20 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], WeightsCard]:
         WeightsError: the file is missing, truncated or not by fastdepth.
     """
     card = read_card(path)
-    safetensors = require("safetensors.torch", "train")
-    tensors: dict[str, Tensor] = safetensors.load_file(str(path))
-    return tensors, card
+    return load_tensors(path), card
+
+
+def load_tensors(path: str | Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file whose header has been read.
+
+    Raises:
+        WeightsError: they overlap, leave gaps, or are of a kind that safetensors does not read.
+    """
+    try:
+        tensors: dict[str, Tensor] = require("safetensors.torch", "train").load_file(str(path))
+    except require("safetensors", "train").SafetensorError as error:
+        raise WeightsError(f"{path} is damaged ({error}); copy or train it again") from None
+    return tensors
 
 
 def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> WeightsCard:

@@ -12,9 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from fastdepth.errors import UsageError, WeightsError
-from fastdepth.extras import require
 from fastdepth.models._timm import import_timm
-from fastdepth.models.loading import check_tensors
+from fastdepth.models.loading import check_tensors, load_tensors
 from fastdepth.models.network import DepthNetwork
 from fastdepth.weights import SUFFIX, read_header
 
@@ -84,7 +83,7 @@ def _read(path: Path, encoder: nn.Module, name: str) -> dict[str, Tensor]:
             f"torch.load('{path}', weights_only=True), '{path.with_suffix(SUFFIX)}')\""
         )
     read_header(path)
-    tensors: dict[str, Tensor] = require("safetensors.torch", "train").load_file(str(path))
+    tensors = load_tensors(path)
     counters = {k: v for k, v in encoder.state_dict().items() if k.endswith(COUNTERS)}
     tensors = counters | _without_classifier(tensors, encoder)
     check_tensors(tensors, encoder, path, name)
