@@ -45,7 +45,7 @@ def test_a_file_of_another_kind(tmp_path):
 def test_a_header_that_is_no_json(tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes((4).to_bytes(8, "little") + b"oops")
-    with pytest.raises(WeightsError, match="not a safetensors file"):
+    with pytest.raises(WeightsError, match="is not JSON; copy it again"):
         read_card(path)
 
 

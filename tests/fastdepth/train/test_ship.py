@@ -120,7 +120,7 @@ def test_shipped_weights_score_what_is_stored_with_them(tag):
 @pytest.mark.parametrize("tag", shipped_weights())
 def test_shipped_weights_are_half_precision(tag):
     tensors = read_header(shipped_weights()[tag]).tensors
-    kinds = {entry["dtype"] for entry in tensors.values()}
+    kinds = {entry.dtype for entry in tensors.values()}
     assert "F16" in kinds
     assert kinds <= {"F16", "I64"}  # batch norm counts its batches
 
