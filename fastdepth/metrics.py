@@ -201,7 +201,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     }
 )
 """All that :class:`Scores` hold, in the order in which they are printed; formulas at the top of
-the module. One entry more is one metric more, in files and tables too."""
+the module. One entry more is one metric more in JSON, its schema, CSV and ``compare``."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from fastdepth.metrics import METRICS
 from fastdepth.size import Size
 from fastdepth_export.recipe import Form
 
@@ -23,6 +24,17 @@ Natural = Annotated[int, Meta(ge=1)]
 Amount = Annotated[float, Meta(ge=0)]
 Digits = Annotated[str, Meta(pattern="^[0-9a-f]{12}$")]
 Span = tuple[Positive, Positive]
+ByMetric = Annotated[
+    dict[str, float],
+    Meta(
+        extra_json_schema={
+            "properties": {
+                name: {"type": "number", "description": f"{metric.heading} {metric.unit}".strip()}
+                for name, metric in METRICS.items()
+            }
+        }
+    ),
+]
 
 SINGLE_STREAM: Scenario = "single-stream"
 OFFLINE: Scenario = "offline"
@@ -289,7 +301,7 @@ class Row:
     protocol: str
     protocol_description: str
     flip: bool
-    metrics: dict[str, float] | None
+    metrics: ByMetric | None
     d1_minus_torch: Annotated[float, Meta(ge=-1, le=1)] | None
     error: Annotated[str, Meta(min_length=1)] | None
     form: Form = "folded"
@@ -317,7 +329,7 @@ class Row:
     frame_size: Size | None = None
     ceiling: RooflineFigures | None = None
     against: Against | None = None
-    metrics_minus_torch: dict[str, float] | None = None
+    metrics_minus_torch: ByMetric | None = None
     max_difference_to_torch: Amount | None = None
     max_difference_to_against: Amount | None = None
     max_difference_to_float64: Amount | None = None
