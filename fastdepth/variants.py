@@ -14,6 +14,9 @@ from typing import Any
 from fastdepth.errors import look_up
 from fastdepth.size import Size, SizeRule
 
+CHECKPOINT_BYTES = 12
+"""Bytes a parameter of a training checkpoint: float32 weights and AdamW's two moments."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -46,11 +49,11 @@ class Variant:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Bytes of a training checkpoint: float32 weights and AdamW's two moments, 12 each.
+        """Bytes of a training checkpoint: float32 weights and AdamW's two moments.
 
         The size in "Mb" that Horazny et al. (2021) print is that of such a checkpoint.
         """
-        return 12 * self.params
+        return CHECKPOINT_BYTES * self.params
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))

@@ -12,7 +12,7 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.runtime.third_party import NORMALISE, OUTPUTS, ThirdPartyFile, inspect
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, read_card, weights_hash
-from fastdepth_bench.results.row import SINGLE_STREAM, Scenario, ThirdPartyModel
+from fastdepth_bench.results.row import SINGLE_STREAM, Scenario, ThirdPartyFigures
 from fastdepth_export.recipe import FOLDED, FORMS, ExportRecipe, Form
 from fastdepth_export.targets import TARGETS, get_target
 
@@ -43,9 +43,9 @@ class ThirdPartyNetwork(ThirdPartyFile):
         """Whether its depth is fitted to the truth, so that its scores stand apart."""
         return not self.in_metres
 
-    def figures(self) -> ThirdPartyModel:
+    def figures(self) -> ThirdPartyFigures:
         """A row's key ``model``."""
-        return ThirdPartyModel(
+        return ThirdPartyFigures(
             file=self.path.name,
             normalise=self.normalise or None,
             output=self.output or "metres",

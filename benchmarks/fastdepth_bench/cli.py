@@ -23,7 +23,7 @@ VERBS = (
     ),
     Verb(
         "report",
-        "tables, CSV and plots of results files; renews a README",
+        "tables, CSV and plots of results files; renews README and docs",
         "fastdepth_bench.report.command",
         "bench",
     ),
@@ -43,6 +43,12 @@ VERBS = (
         "flicker",
         "how much depth flickers on a video",
         "fastdepth_bench.visual.flicker",
+        "bench",
+    ),
+    Verb(
+        "gpu",
+        "all that wants a GPU, in one run and one results file",
+        "fastdepth_bench.measure.gpu",
         "bench",
     ),
     Verb(

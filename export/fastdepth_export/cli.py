@@ -9,12 +9,12 @@ from typing import Annotated
 
 import tyro
 
-from fastdepth.console import progress, run_command, tell, values_of
+from fastdepth.console import print_table, progress, run_command, tell, values_of
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
-from fastdepth.metadata import ModelMetadata
+from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.size import Size
-from fastdepth.variants import VARIANTS, Variant
+from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe
@@ -104,8 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> None:
     if options.list:
-        for variant in VARIANTS.values():
-            print(describe(variant))
+        lines, notes = listing()
+        print_table(HEADINGS, lines)
+        print("\n".join(notes))
         return
     if options.verify is not None:
         _verify(options.verify, options)
@@ -156,14 +157,19 @@ def _contents(output: Path, metadata: ModelMetadata, target: Target) -> str:
     )
 
 
-def describe(variant: Variant) -> str:
-    """One line: name, trained or untrained, size, parameters, what it is, weights and licence."""
-    card = shipped_card(variant.name)
-    line = (
-        f"{variant.name:<16} {'trained' if card else 'untrained':<10} {variant.size!s:<8} "
-        f"{variant.params / 1e6:6.2f} M  {variant.summary}"
-    )
-    if card is None:
-        return line
-    d1 = f", d1 {card.scores['d1']:.3f} on {card.evaluated_on}" if "d1" in card.scores else ""
-    return f"{line}; weights {card.tag} ({card.licence}{d1})"
+HEADINGS = ("network", "input", "params M", "weights", "d1", "what it is")
+
+
+def listing() -> tuple[list[tuple[str, ...]], list[str]]:
+    """Cells under :data:`HEADINGS`, a line a variant, and notes on the weights that ship."""
+    lines: list[tuple[str, ...]] = []
+    notes = []
+    for variant in VARIANTS.values():
+        card = shipped_card(variant.name)
+        d1 = f"{card.scores['d1']:.3f}" if card and "d1" in card.scores else "-"
+        weights = card.tag if card else UNTRAINED
+        figures = (str(variant.size), f"{variant.params / 1e6:.2f}", weights, d1)
+        lines.append((variant.name, *figures, variant.summary))
+        if card:
+            notes.append(f"{card.tag}: {card.licence}; d1 on {card.evaluated_on}")
+    return lines, notes

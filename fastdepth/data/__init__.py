@@ -1,9 +1,4 @@
-"""Depth data by name: ``nyu:PATH`` on the disk, or ``rooms`` drawn on the fly.
-
-``pictures:PATH`` has none, and is for training with a teacher.
-
-Every source is a sequence of :class:`~fastdepth.data.sample.Sample`.
-"""
+"""Images with depth: readers of what lies on a disk, drawn rooms, and sources by their names."""
 
 from __future__ import annotations
 

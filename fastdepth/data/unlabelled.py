@@ -1,4 +1,4 @@
-"""Images without depth, for a teacher to label: ``pictures:PATH``."""
+"""Images without depth, for a teacher to answer: ``pictures:PATH``."""
 
 from __future__ import annotations
 

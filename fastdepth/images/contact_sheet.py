@@ -25,7 +25,7 @@ _MARGIN = 8  # [px] between rows
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """An image on a sheet.
 
     Attributes:
@@ -43,7 +43,7 @@ class Row:
     caption: str = ""
 
 
-def make_sheet(rows: Sequence[Row], width: int = WIDTH) -> NDArray[np.uint8]:
+def make_sheet(rows: Sequence[SheetRow], width: int = WIDTH) -> NDArray[np.uint8]:
     """Image and truth, then of each network the prediction on the truth's scale, and its error.
 
     The scale of a row spans its truth, so it is the same for all networks. The error is the ratio
@@ -67,7 +67,7 @@ def make_sheet(rows: Sequence[Row], width: int = WIDTH) -> NDArray[np.uint8]:
     return np.vstack([_on_paper(row, widest) for row in drawn])
 
 
-def _draw(row: Row, width: int) -> NDArray[np.uint8]:
+def _draw(row: SheetRow, width: int) -> NDArray[np.uint8]:
     """One row, all columns at one size."""
     size = Size(max(1, round(width * row.image.shape[0] / row.image.shape[1])), width)
     truth = resize_nearest(row.truth, size)

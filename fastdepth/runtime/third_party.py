@@ -1,4 +1,4 @@
-"""Any ONNX depth model beside fastdepth's own: what it is, and whether it can be run.
+"""Any ONNX depth network beside fastdepth's own: what it is, and whether it can be run.
 
 A third-party file does not say how it wants its images and what its answer means; whoever gives it
 does. A fastdepth file says both itself and is taken as what it is. What runs them is
@@ -56,7 +56,7 @@ NORMALISE: Mapping[str, Normalisation] = MappingProxyType(
         "raw": Normalisation((0.0,) * 3, (1 / 255,) * 3, "0..255 as it is"),
     }
 )
-"""Ways in which depth models want their images, by name."""
+"""Ways in which depth networks want their images, by name."""
 
 OUTPUTS: Mapping[str, str] = MappingProxyType(
     {

@@ -23,7 +23,7 @@ VERBS = (
     ),
     Verb(
         "ship",
-        "turn a checkpoint into weights with a card, half the bytes",
+        "give weights their card and halve their bytes, to ship them",
         "fastdepth.train.ship",
         "train",
     ),

@@ -33,7 +33,7 @@ class TrainingRun:
             of several files, the last that has one gives it.
         encoder_weights: safetensors file with a pretrained encoder under timm's names, or random;
             timm's own, which it downloads, if absent.
-        teacher: ONNX file of any depth model, whose answers join the truth; of several, which all
+        teacher: ONNX file of any depth network, whose answers join the truth; of several, which all
             answer in metres, the mean of ln depth.
         teacher_weight: share of the teacher in the loss, the rest is the truth's.
         teacher_size: WIDTHxHEIGHT that the teacher sees images at; needed where the file leaves

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastdepth.data import Source, Subset
 from fastdepth.extras import require
 from fastdepth.files import replacing
-from fastdepth.images.contact_sheet import Row, make_sheet
+from fastdepth.images.contact_sheet import SheetRow, make_sheet
 from fastdepth.images.io import write_png
 from fastdepth.models.network import DepthNetwork
 from fastdepth.size import Size
@@ -100,7 +100,7 @@ def write_sheets(
     subset = Subset(source, ROWS)
     drawn = make_sheet(
         [
-            Row(s.image, s.depth, {"prediction": _predict(network, s.image, size)})
+            SheetRow(s.image, s.depth, {"prediction": _predict(network, s.image, size)})
             for s in (subset[index] for index in range(len(subset)))
         ]
     )

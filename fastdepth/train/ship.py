@@ -1,4 +1,4 @@
-"""Turn a trained checkpoint into weights that the package ships: ``fastdepth-train ship``."""
+"""Make weights ready to ship, with card, in fp16: ``fastdepth-train ship``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fastdepth.weights import SUFFIX, WeightsCard, read_card
 
 PROG = "fastdepth-train ship"
 
-DESCRIPTION = """Turn a checkpoint into weights with a card: fp16, named by their tag.
+DESCRIPTION = """Make weights ready to ship: with a card, in fp16, named by their tag.
 
 The card says what the options say, and of the rest what the card of the checkpoint does. Test rooms
 are drawn and scored, so that anybody can check a copy of the file.

@@ -76,9 +76,18 @@ def test_help_names_every_format(capsys):
 def test_list_has_a_line_per_variant(capsys):
     assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for line, name in zip(lines, VARIANTS, strict=True):
+    assert lines[0].split()[:2] == ["network", "input"]
+    for line, name in zip(lines[1:], VARIANTS, strict=False):
         words = line.split()
-        assert words[:2] == [name, "trained" if default_tag(name) else "untrained"]
+        assert (words[0], words[3]) == (name, default_tag(name) or "untrained")
+
+
+def test_list_ends_with_the_licences(capsys):
+    main(["--list"])
+    notes = capsys.readouterr().out.splitlines()[1 + len(VARIANTS) :]
+    assert [line.partition(":")[0] for line in notes] == list(
+        filter(None, map(default_tag, VARIANTS))
+    )
 
 
 def run_without(module, *words):

@@ -1,17 +1,12 @@
-"""Everything that wants a GPU, in one run and one JSON file; ``benchmarks/gpu.sh`` calls it.
-
-It takes Python's own parser of options and nothing else that a bare machine may lack.
-"""
+"""Everything that wants a GPU, in one run and one JSON file: ``fastdepth-bench gpu``."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fastdepth.console import Advance, progress, tell
+from fastdepth.console import Advance, progress, run_command, tell
 from fastdepth.errors import FastDepthError
 from fastdepth.files import write_text
 from fastdepth.variants import VARIANTS
@@ -24,6 +19,20 @@ from fastdepth_bench.results.file import Report
 from fastdepth_bench.results.row import Row
 from fastdepth_bench.runners.opening import refusal
 from fastdepth_export.targets import TARGETS, Target
+
+PROG = "fastdepth-bench gpu"
+
+DESCRIPTION = """Build, check and time all that wants a GPU, into one results file.
+
+PyTorch eager, as a CUDA graph and compiled and, where they are there, ONNX Runtime's CUDA provider
+and TensorRT: every variant in every precision. What cannot run gets a row that says why.
+
+Examples:
+
+  fastdepth-bench gpu --data nyu:PATH --output gpu.json
+
+  fastdepth-bench gpu --dry-run
+"""
 
 GPU_TARGETS = tuple(target for target in TARGETS.values() if target.runs_on("cuda"))
 
@@ -79,27 +88,36 @@ def measure_gpu(options: Options, advance: Advance) -> Report:
     return Report(report.environment, (*report.rows, *refused))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Options of ``fastdepth-bench gpu``.
 
-    Returns:
-        0; 1 where a row failed that should run here; 2 for what the user can mend.
+    Attributes:
+        data: images with depth: rooms, rooms:COUNT or nyu:PATH.
+        output: results file.
+        dry_run: the same, tiny, on the CPU, in a minute.
     """
-    parser = argparse.ArgumentParser(prog="gpu.sh", description=__doc__)
-    parser.add_argument("--dry-run", action="store_true", help="tiny, on the CPU, in a minute")
-    parser.add_argument("--data", help="images with depth: rooms or nyu:PATH")
-    parser.add_argument("--output", type=Path, default=Path("gpu.json"), help="results file")
-    words = parser.parse_args(arguments)
-    options = DRY if words.dry_run else FULL
-    if words.data:
-        options = replace(options, data=words.data)
-    try:
-        with progress("gpu.sh", steps(options)) as advance:
-            report = measure_gpu(options, advance)
-        write_text(words.output, report.to_json())
-    except FastDepthError as error:
-        tell(f"gpu.sh: {error}")
-        return error.exit_status
+
+    data: str | None = None
+    output: Path = Path("gpu.json")
+    dry_run: bool = False
+
+    def options(self) -> Options:
+        """What is measured."""
+        options = DRY if self.dry_run else FULL
+        return options if self.data is None else replace(options, data=self.data)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its status is 1 where a row failed that should run here."""
+    return run_command(Command, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _body(command: Command) -> int:
+    options = command.options()
+    with progress(PROG, steps(options)) as advance:
+        report = measure_gpu(options, advance)
+    write_text(command.output, report.to_json())
     _print_lines(report)
     return int(any(row.error for row in report.rows if not refusal(_target(row), options.device)))
 
@@ -120,7 +138,3 @@ def _figures(row: Row) -> str:
     figures = f"{row.fps:.1f} frames/s, p50 {row.latency_ms.p50:.3f} ms"
     figures += "" if copies is None else f", copies {copies:.3f} ms"
     return figures + ("" if difference is None else f", at most {difference:.1e} m from PyTorch")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,7 +17,7 @@ from fastdepth_bench.results.row import FromDisk, Latency, QueryFigures, Stages,
 
 
 @dataclass(frozen=True)
-class Versus:
+class InTurns:
     """How many times faster a row is than the one it took turns with.
 
     Attributes:
@@ -50,7 +50,7 @@ class Pooled:
         peak_resident: greatest resident set of a process [bytes]; None where unknown.
         peak_gpu: greatest memory on the GPU [bytes]; None without one.
         joules_per_picture: energy [J]; None where it cannot be read.
-        versus: comparison with another row; None where there is none.
+        in_turns: comparison with another row; None where there is none.
         queries: each an inference, or what came in by itself.
         from_disk: of what was read from disk; None where nothing was.
     """
@@ -66,7 +66,7 @@ class Pooled:
     peak_resident: int | None = None
     peak_gpu: int | None = None
     joules_per_picture: float | None = None
-    versus: Versus | None = None
+    in_turns: InTurns | None = None
     from_disk: FromDisk | None = None
 
 
@@ -103,7 +103,7 @@ def pool(trials: Sequence[Trial], batch: int) -> Pooled:
         peak_resident=_greatest([trial.peak_resident for trial in trials]),
         peak_gpu=_greatest([trial.peak_gpu for trial in trials]),
         joules_per_picture=sum(known) / images if len(known) == len(joules) else None,
-        versus=_versus(trials),
+        in_turns=_in_turns(trials),
         queries=_queries(timing, fps, queries),
         from_disk=_from_disk([trial.from_disk for trial in trials if trial.from_disk]),
     )
@@ -143,7 +143,7 @@ def _stages(trials: Sequence[Trial]) -> Stages:
     )
 
 
-def _versus(trials: Sequence[Trial]) -> Versus | None:
+def _in_turns(trials: Sequence[Trial]) -> InTurns | None:
     if not all(trial.rounds for trial in trials):
         return None
     own = [[first for first, _ in trial.rounds] for trial in trials]
@@ -153,7 +153,7 @@ def _versus(trials: Sequence[Trial]) -> Versus | None:
         return ratio_interval(_times(other, of), _times(own, of))
 
     times = [one.inference for restart in other for one in restart]
-    return Versus(
+    return InTurns(
         inference=ratio(lambda one: one.inference),
         end_to_end=ratio(lambda one: one.end_to_end),
         p50=1000 * float(np.median(times)),

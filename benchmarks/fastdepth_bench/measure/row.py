@@ -181,18 +181,18 @@ def _roofline(case: Case, figures: Figures) -> RooflineFigures | None:
 
 
 def _against(figures: Figures) -> Against | None:
-    other, versus = figures.against, figures.pooled.versus
-    if other is None or versus is None:
+    other, in_turns = figures.against, figures.pooled.in_turns
+    if other is None or in_turns is None:
         return None
     return Against(
         name=other.name,
         size=other.size,
-        ratio=versus.inference.value,
-        low=versus.inference.low,
-        high=versus.inference.high,
-        end_to_end_ratio=versus.end_to_end.value,
-        end_to_end_low=versus.end_to_end.low,
-        end_to_end_high=versus.end_to_end.high,
-        p50_ms=versus.p50,
-        rounds=versus.rounds,
+        ratio=in_turns.inference.value,
+        low=in_turns.inference.low,
+        high=in_turns.inference.high,
+        end_to_end_ratio=in_turns.end_to_end.value,
+        end_to_end_low=in_turns.end_to_end.low,
+        end_to_end_high=in_turns.end_to_end.high,
+        p50_ms=in_turns.p50,
+        rounds=in_turns.rounds,
     )

@@ -91,7 +91,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Timed:
     """What one process measured of a runner.
 
     Attributes:
@@ -113,7 +113,7 @@ def measure(
     seconds: float,
     minimum_n: int = MINIMUM_N,
     warm_up_limit: float | None = None,
-) -> Measured:
+) -> Timed:
     """Warm up, then time passes for at least so many seconds and at least so many of them.
 
     Args:
@@ -135,7 +135,7 @@ def measure(
     start = time.perf_counter()
     while len(passes) < minimum_n or time.perf_counter() < start + seconds:
         passes.append(timed_pass(runner, next(turns), size))
-    return Measured(tuple(passes), warm, time.perf_counter() - start)
+    return Timed(tuple(passes), warm, time.perf_counter() - start)
 
 
 def timed_pass(runner: Infers, frames: Batch, size: Size) -> Pass:

@@ -16,6 +16,7 @@ import tyro
 from fastdepth.console import print_table, run_command
 from fastdepth.files import write_text
 from fastdepth.published import PUBLISHED
+from fastdepth.variants import CHECKPOINT_BYTES
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
     COSTS,
@@ -33,7 +34,6 @@ from fastdepth_bench.report.select import (
     weights_of,
 )
 from fastdepth_bench.results.file import Report, committed_results, read_report
-from fastdepth_bench.results.row import CHECKPOINT_BYTES
 
 DESCRIPTION = """Two published tables, with what was measured here beside what they report.
 

@@ -12,7 +12,7 @@ from fastdepth.published import PublishedSystem
 from fastdepth.variants import VARIANTS, get_variant
 from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.file import Report
-from fastdepth_bench.results.row import CHECKPOINT_BYTES, OFFLINE, SINGLE_STREAM, Against, Row
+from fastdepth_bench.results.row import OFFLINE, SINGLE_STREAM, Against, Row
 
 DRAWN = "rooms"
 """Name of the data that is drawn: scores on it say nothing of accuracy on images."""
@@ -129,7 +129,7 @@ class Reproduction:
     @property
     def checkpoint(self) -> int:
         """Bytes of a training checkpoint of the network here."""
-        counted = VARIANTS[self.system.variant].params * CHECKPOINT_BYTES
+        counted = VARIANTS[self.system.variant].checkpoint_bytes
         return (self.row and self.row.checkpoint) or counted
 
     @property

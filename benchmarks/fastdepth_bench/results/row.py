@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from fastdepth.metrics import METRICS
 from fastdepth.size import Size
+from fastdepth.variants import CHECKPOINT_BYTES
 from fastdepth_export.recipe import Form
 
 Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
@@ -42,9 +43,6 @@ OFFLINE: Scenario = "offline"
 LEARNT = " train"
 """Ends the name of data of the training split: that a network knows them shows that its recipe
 learns, and says nothing of accuracy."""
-
-CHECKPOINT_BYTES = 12
-"""Bytes a parameter of a training checkpoint: float32 weights and AdamW's two moments."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +190,7 @@ class Against:
 
 
 @dataclass(frozen=True)
-class ThirdPartyModel:
+class ThirdPartyFigures:
     """An ONNX file that fastdepth did not write.
 
     Attributes:
@@ -249,7 +247,7 @@ class Row:
         model: a third-party file; None of fastdepth's own networks
         initialisation: what training began from
         weights_bytes: of the parameters alone, as stored in what was timed [B]
-        checkpoint_bytes: of a training checkpoint, 12 bytes a parameter [B]
+        checkpoint_bytes: of a training checkpoint, with AdamW's two moments [B]
         noisy: whether the coefficient of variation is above .15
         restarts: processes in which the row was timed anew
         fps_interval: 95 % bootstrap interval of fps over restarts [1/s]
@@ -307,7 +305,7 @@ class Row:
     form: Form = "folded"
     fold: bool = True
     scenario: Scenario = SINGLE_STREAM
-    model: ThirdPartyModel | None = None
+    model: ThirdPartyFigures | None = None
     initialisation: str | None = None
     weights_bytes: Count | None = None
     checkpoint_bytes: Count | None = None

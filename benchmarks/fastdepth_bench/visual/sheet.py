@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from fastdepth.console import Advance, progress, run_command, silent, tell, values_of
 from fastdepth.data.sample import Depth
-from fastdepth.images.contact_sheet import WIDTH, Row, make_sheet
+from fastdepth.images.contact_sheet import WIDTH, SheetRow, make_sheet
 from fastdepth.images.io import write_png
-from fastdepth.metrics import evaluate_image, get_protocol
+from fastdepth.metrics import METRICS, evaluate_image, get_protocol
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.accuracy import Yardstick, infer_image
 from fastdepth_bench.options import Data, Networks, Options
@@ -101,7 +101,7 @@ def contact_sheet(
                 title: _scores(depth, sample.depth, options.protocol)
                 for title, depth in depths.items()
             }
-            rows.append(Row(sample.image, sample.depth, depths, captions, sample.name))
+            rows.append(SheetRow(sample.image, sample.depth, depths, captions, sample.name))
     return make_sheet(rows, width)
 
 
@@ -119,7 +119,10 @@ def _title(case: Case, cases: Sequence[Case]) -> str:
 def _scores(depth: Depth, truth: Depth, protocol: str) -> str:
     """AbsRel and d1 of an image, in words."""
     scores = evaluate_image(depth, truth, get_protocol(protocol))
-    return f"AbsRel {scores.abs_rel:.3f}, d1 {scores.d1:.3f}" if scores else "no truth that counts"
+    if scores is None:
+        return "no truth that counts"
+    shown = (METRICS["abs_rel"], METRICS["d1"])
+    return ", ".join(f"{m.heading} {scores.values[m.name]:.{m.digits}f}" for m in shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

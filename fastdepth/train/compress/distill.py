@@ -1,4 +1,4 @@
-"""Distillation: ONNX depth models as teachers, and the weighted sum of losses that they join.
+"""Distillation: ONNX depth networks as teachers, and the weighted sum of losses that they join.
 
 The teacher's answer takes the place of the truth, weighted against it (Touvron et al., "Training
 data-efficient image transformers & distillation through attention", ICML 2021, eq. 3: half and
@@ -33,7 +33,7 @@ the truth (B, 1, H, W) [m]."""
 
 
 class Teacher:
-    """One ONNX depth model, or several in metres, which answer with the mean of their ln depth."""
+    """An ONNX depth network, or several in metres, which answer the mean of their ln depth."""
 
     def __init__(
         self,

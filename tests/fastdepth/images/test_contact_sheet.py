@@ -5,7 +5,7 @@ import pytest
 
 from fastdepth.errors import UsageError
 from fastdepth.images.colour import INVALID_COLOUR, colourise
-from fastdepth.images.contact_sheet import Row, make_sheet
+from fastdepth.images.contact_sheet import SheetRow, make_sheet
 
 IMAGE = np.full((240, 320, 3), (10, 20, 200), np.uint8)
 TRUTH = np.tile(np.linspace(1, 4, 320, dtype=np.float32), (240, 1))
@@ -18,7 +18,7 @@ def share(sheet, colour):
 
 
 def made(depth, truth=TRUTH):
-    return make_sheet([Row(IMAGE, truth, {"net": depth})])
+    return make_sheet([SheetRow(IMAGE, truth, {"net": depth})])
 
 
 def count(sheet, image):
@@ -74,15 +74,15 @@ def test_a_truth_of_holes_alone_is_drawn():
 
 
 def test_sizes_may_differ():
-    smaller = Row(IMAGE[:160], TRUTH[::2, ::2], {"net": np.ones((48, 64), np.float32)})
-    sheet = make_sheet([Row(IMAGE, TRUTH, {"net": TRUTH[::3, ::3]}), smaller])
+    smaller = SheetRow(IMAGE[:160], TRUTH[::2, ::2], {"net": np.ones((48, 64), np.float32)})
+    sheet = make_sheet([SheetRow(IMAGE, TRUTH, {"net": TRUTH[::3, ::3]}), smaller])
     assert sheet.dtype == np.uint8
     assert 4 * 320 < sheet.shape[1] < 5 * 320
     assert make_sheet([smaller], width=80).shape[1] < 5 * 100
 
 
 def test_networks_stand_side_by_side_on_one_scale():
-    sheet = make_sheet([Row(IMAGE, TRUTH, {"one": TRUTH, "other": TRUTH + 1})])
+    sheet = make_sheet([SheetRow(IMAGE, TRUTH, {"one": TRUTH, "other": TRUTH + 1})])
     assert count(sheet, colourise(TRUTH, 1, 4)) == 2
     assert count(sheet, colourise(TRUTH + 1, 1, 4)) == 1
     assert sheet.shape[1] > 6 * 320
@@ -90,7 +90,7 @@ def test_networks_stand_side_by_side_on_one_scale():
 
 def test_captions_stand_below():
     plain = made(TRUTH)
-    row = Row(IMAGE, TRUTH, {"net": TRUTH}, {"net": "d1 1.000"}, "room")
+    row = SheetRow(IMAGE, TRUTH, {"net": TRUTH}, {"net": "d1 1.000"}, "room")
     sheet = make_sheet([row])
     below = len(sheet) - len(plain)
     assert below > 10
@@ -98,7 +98,7 @@ def test_captions_stand_below():
     assert (sheet[-below - 8 :] < 128).any()
 
 
-@pytest.mark.parametrize(("rows", "width"), [([], 320), ([Row(IMAGE, TRUTH, {})], 8)])
+@pytest.mark.parametrize(("rows", "width"), [([], 320), ([SheetRow(IMAGE, TRUTH, {})], 8)])
 def test_nothing_to_see_is_refused(rows, width):
     with pytest.raises(UsageError, match="give 1 or more of 32 px"):
         make_sheet(rows, width)

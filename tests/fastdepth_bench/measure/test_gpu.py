@@ -64,7 +64,7 @@ def test_without_a_gpu_it_is_one_line(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["--output", str(tmp_path / "gpu.json")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("gpu.sh: no GPU that PyTorch")
+    assert error.startswith("fastdepth-bench gpu: no GPU that PyTorch")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 

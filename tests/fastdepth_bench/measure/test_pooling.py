@@ -62,11 +62,11 @@ def test_energy_is_known_only_where_every_restart_was_metered():
 
 def test_rounds_tell_how_many_times_faster():
     rounds = ((Pass(0.001, 0.1, 0.001), Pass(0.051, 0.3, 0.051)),) * 8
-    versus = pool([trial(0.1, rounds=rounds)] * 3, batch=1).versus
-    assert versus is not None
-    assert (versus.inference.value, versus.p50, versus.rounds) == (pytest.approx(3), 300, 24)
-    assert versus.end_to_end.value == pytest.approx(0.402 / 0.102)
-    assert pool([trial(0.1)], batch=1).versus is None
+    in_turns = pool([trial(0.1, rounds=rounds)] * 3, batch=1).in_turns
+    assert in_turns is not None
+    assert (in_turns.inference.value, in_turns.p50, in_turns.rounds) == (pytest.approx(3), 300, 24)
+    assert in_turns.end_to_end.value == pytest.approx(0.402 / 0.102)
+    assert pool([trial(0.1)], batch=1).in_turns is None
 
 
 def test_queries_that_came_in_by_themselves_count_from_their_arrival():

@@ -13,7 +13,7 @@ from fastdepth_bench.machine.roofline import Rates
 from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.bootstrap import Interval
 from fastdepth_bench.measure.exactness import Differences
-from fastdepth_bench.measure.pooling import Versus
+from fastdepth_bench.measure.pooling import InTurns
 from fastdepth_bench.measure.row import Answered, Figures, compare_with_torch, empty_row, row_of
 from fastdepth_bench.results.row import Against, RooflineFigures, Row, Stages
 
@@ -68,10 +68,10 @@ def test_host_copies_are_both(case: Case, yardstick: Yardstick, figures: Figures
 
 
 def test_the_other_one_is_named(case: Case, yardstick: Yardstick, figures: Figures) -> None:
-    versus = Versus(Interval(3, 2.9, 3.1), Interval(2, 1.9, 2.1), p50=1200, rounds=24)
+    in_turns = InTurns(Interval(3, 2.9, 3.1), Interval(2, 1.9, 2.1), p50=1200, rounds=24)
     found = replace(
         figures,
-        pooled=replace(figures.pooled, versus=versus),
+        pooled=replace(figures.pooled, in_turns=in_turns),
         against=replace(case, form="last-axis"),
         differences=Differences(to_against=1e-6, to_float64=2e-6),
     )

@@ -43,10 +43,10 @@ def lines(text):
 
 
 def test_rows_stand_from_the_base_on_with_what_they_gain():
-    versus = {"name": BASE, "size": [480, 640], "ratio": 2.0, "low": 1.9, "high": 2.1}
+    against = {"name": BASE, "size": [480, 640], "ratio": 2.0, "low": 1.9, "high": 2.1}
     rows = (
         new_row(FEWEST, 40.0, bytes=5_000_000, metrics={"d1": 0.55, "abs_rel": 0.25}),
-        new_row(FEWER, 50.0, against=versus, bytes=9_000_000, metrics={"d1": 0.61}),
+        new_row(FEWER, 50.0, against=against, bytes=9_000_000, metrics={"d1": 0.61}),
         new_row(BASE, 100.0, bytes=10_000_000),
     )
     page = bins(*rows)
@@ -116,11 +116,11 @@ def test_distillation_compares_weights_in_the_order_of_the_run():
 
 
 def test_forms_of_a_network_are_those_of_any_file_about_folding():
-    versus = {"name": "unet128:plain", "size": [480, 640], "ratio": 3.0, "low": 2.9, "high": 3.1}
+    against = {"name": "unet128:plain", "size": [480, 640], "ratio": 3.0, "low": 2.9, "high": 3.1}
     rows = [
         new_row("unet128", 300.0, form="plain", metrics=None),
         new_row("unet128", 200.0, form="last-axis", metrics=None),
-        new_row("unet128", 100.0, against=versus, metrics=None),
+        new_row("unet128", 100.0, against=against, metrics=None),
     ]
     page = section("folding", "machine.folding.json", *rows)
     plain, folded = lines(page)

@@ -12,7 +12,7 @@ from fastdepth.files import file_hash
 from fastdepth.size import Size
 from fastdepth_bench.case import FITTED, ThirdPartyNetwork
 from fastdepth_bench.measure.timing import measure
-from fastdepth_bench.results.row import ThirdPartyModel
+from fastdepth_bench.results.row import ThirdPartyFigures
 from fastdepth_bench.runners.providers import CPU
 from fastdepth_bench.runners.third_party import BoundSession, ThirdPartyRunner
 
@@ -64,7 +64,7 @@ def test_what_is_said_of_it(tmp_path: Path) -> None:
     path = write_third_party(tmp_path / "midas.onnx")
     theirs = ThirdPartyNetwork(path, SIZE, "imagenet", "disparity")
     assert (theirs.name, theirs.aligned) == ("midas", True)
-    assert theirs.figures() == ThirdPartyModel(
+    assert theirs.figures() == ThirdPartyFigures(
         "midas.onnx", "imagenet", "disparity", file_hash(path)
     )
     assert theirs.describe() == (
