@@ -42,7 +42,11 @@ class Intrinsics:
 
     @classmethod
     def training_camera(cls, size: Size) -> Intrinsics:
-        """The training camera, its image resized to this size's width."""
+        """The training camera, its image resized to this size's width.
+
+        For depth that a model answered with take
+        :meth:`fastdepth.runtime.model.DepthModel.camera`, which knows how the image entered it.
+        """
         return cls.from_focal(TRAINING_FOCAL_LENGTH * size.width / TRAINING_WIDTH, size)
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import atexit
-import glob
+import contextlib
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fastdepth.console import tell
-from fastdepth.errors import OutputError
+from fastdepth.errors import InputError, OutputError
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows, which removes no file that is open
+    fcntl = None
 
 CACHE = "FASTDEPTH_CACHE"
 """Environment variable that names the folder of the cache."""
@@ -60,6 +69,70 @@ def _can_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
+MOST = 2**30
+"""Bytes of a file that is read whole, unless its reader knows better."""
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def check_regular(path: str | Path, error: type[InputError], mend: str = "") -> os.stat_result:
+    """See that a path leads to a regular file, before it is opened: a pipe would wait for ever.
+
+    Args:
+        path: what is to be read.
+        error: what is raised.
+        mend: what to do about a missing file, beside checking the path.
+
+    Returns:
+        What the disk says of the file: size, time, number.
+
+    Raises:
+        InputError: ``error``; there is nothing, something else, or nothing that can be called so.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 (quick, and a str may hold what no path does)
+    except (FileNotFoundError, NotADirectoryError):
+        raise error(f"{path} does not exist; check the path{mend}") from None
+    except OSError as fault:
+        raise error(f"{path} cannot be read: {fault.strerror}; check it") from None
+    except ValueError:  # NUL, or characters that the file system does not have
+        raise error(f"{str(path)!r} cannot be a path; check it") from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise error(f"{path} is {kind}, not a file; give a regular file")
+    return found
+
+
+def read_bytes(path: str | Path, error: type[InputError], most: int = MOST) -> bytes:
+    """All bytes of a regular file of bounded size.
+
+    Args:
+        path: what is read.
+        error: what is raised.
+        most: greatest size [bytes].
+
+    Raises:
+        InputError: ``error``; see :func:`check_regular`, or the file is larger than ``most``.
+    """
+    size = check_regular(path, error).st_size
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            content = stream.read(most + 1) if size <= most else b""
+    except OSError as fault:
+        raise error(f"{path} cannot be read: {fault.strerror}; check it") from None
+    except MemoryError:
+        raise error(f"{path} does not fit into memory; it has {size} bytes") from None
+    if max(size, len(content)) > most:  # files of /proc are longer than they say
+        raise error(f"{path} is larger than {most} bytes; is it the right file?")
+    return content
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -69,22 +142,26 @@ def file_hash(path: Path) -> str:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block ends well.
 
-    Where anything fails, the temporary file is removed and what stood at ``path`` stays whole.
+    Where anything fails, the temporary file is removed and what stood at ``path`` stays whole. Its
+    name has the same length for every path, and it is locked until then, so that what a killed
+    process left can be told from what another one is writing.
 
     Raises:
-        OutputError: the folder is missing, read-only or full.
+        OutputError: the folder is missing, read-only or full, or there can be no such file.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
-    temporary = None
+    _check_place(path)
     make_folder(path.parent)
+    temporary = handle = None
     try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-        )
-        os.close(handle)
+        suffix = path.suffix if len(path.suffix.encode()) <= _LONGEST_SUFFIX else ""
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=suffix)
         temporary = Path(name)
+        if fcntl is None:
+            os.close(handle)
+        else:
+            with contextlib.suppress(OSError):  # some network disks have no locks
+                fcntl.flock(handle, fcntl.LOCK_SH)
         yield temporary
         _keep(temporary, path)
     except OutputError:
@@ -94,6 +171,41 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        if handle is not None and fcntl is not None:
+            os.close(handle)
+
+
+def ends_all(error: OutputError) -> bool:
+    """Whether no other file can be written either: the disk is full, read-only or broken."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _OF_THE_DISK
+
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+_LONGEST_SUFFIX = 16
+"""Bytes; writers of arrays and weights look at the suffix."""
+
+
+def _prefix(path: Path) -> str:
+    """How the temporary files of a path begin."""
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    return f".fastdepth-{name}-"
+
+
+def _check_place(path: Path) -> None:
+    """Raise OutputError where a file of this name would replace what is none, or cannot be."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    except ValueError:  # NUL, or characters that the file system does not have
+        raise OutputError(f"cannot write {str(path)!r}: no file can be called so") from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise OutputError(f"cannot write {path}: it is {kind}; give a file name")
 
 
 @contextmanager
@@ -117,15 +229,34 @@ def output(name: str | None) -> Iterator[Callable[[str], object]]:
 
 def remove_leftovers(folder: str | Path) -> None:
     """Remove what killed processes left, in a folder and below it, of attempts to write files."""
-    for path in Path(folder).rglob(".*"):
-        if re.fullmatch(r"\..+(\.[^.]+)\.[a-z0-9_]{8}\1", path.name):  # as replacing() names them
-            path.unlink(missing_ok=True)
+    for place, _, names in os.walk(folder):
+        _remove_dead(Path(place), names, _TEMPORARY)
+
+
+def remove_leftovers_in(folder: Path) -> None:
+    """Remove what killed processes left in a folder, but not below it."""
+    with contextlib.suppress(OSError):
+        _remove_dead(folder, os.listdir(folder), _TEMPORARY)  # noqa: PTH208
 
 
 def remove_leftovers_of(path: Path) -> None:
     """Remove what killed processes left of attempts to write this one file."""
-    for left in path.parent.glob(glob.escape(f".{path.name}.") + "????????" + path.suffix):
-        left.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        own = re.compile(re.escape(_prefix(path)) + ".*")
+        _remove_dead(path.parent, os.listdir(path.parent), own)  # noqa: PTH208
+
+
+_TEMPORARY = re.compile(r"\.fastdepth-[0-9a-f]{8}-[a-z0-9_]{8}(\.[^.]*)?")
+
+
+def _remove_dead(folder: Path, names: Iterable[str], pattern: re.Pattern[str]) -> None:
+    """Remove temporary files of :func:`replacing` that no living process has locked."""
+    for name in filter(pattern.fullmatch, names):
+        with contextlib.suppress(OSError):
+            if fcntl is not None:
+                with (folder / name).open("rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / name).unlink()
 
 
 def make_folder(path: str | Path) -> Path:
@@ -137,7 +268,9 @@ def make_folder(path: str | Path) -> Path:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}") from None
+        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    except ValueError:
+        raise OutputError(f"cannot make the folder {str(path)!r}: none can be called so") from None
     return Path(path)
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
+import cv2
 import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from fastdepth.camera import Intrinsics, check_focal
+from fastdepth.camera import check_focal
 from fastdepth.console import Advance, progress, run_command, tell
-from fastdepth.errors import ImageError, UsageError, look_up
-from fastdepth.files import remove_leftovers_of, replacing
+from fastdepth.errors import ImageError, OutputError, UsageError, look_up
+from fastdepth.files import ends_all, remove_leftovers_in, remove_leftovers_of, replacing
 from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
 from fastdepth.images.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
-from fastdepth.images.io import to_millimetres, write_png
+from fastdepth.images.io import MAX_PIXELS, to_millimetres, write_png
+from fastdepth.images.overlap import Inputs
 from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.images.points import to_points, write_ply
 from fastdepth.runtime.model import DepthModel, load
@@ -30,6 +33,9 @@ PROG = "fastdepth-predict"
 
 MANY = 32
 """Images that are worth the start of a pool, which takes about as long as several of them."""
+
+ENDINGS = ("_depth.png", "_colour.png", "_depth.npy", "_points.ply", "_compare.png")
+"""How the names of written files end."""
 
 DESCRIPTION = """Predict the depth of images in metres.
 
@@ -98,6 +104,9 @@ class Options:
     size: str | None = None
     """Network input, WIDTHxHEIGHT, of models with several; without it each image's best."""
 
+    max_pixels: int = MAX_PIXELS
+    """Most pixels of an image; larger ones are refused before memory is spent on them."""
+
     vmin: float = DEFAULT_RANGE[0]
     """Distance of the brightest colour [m]."""
 
@@ -115,6 +124,8 @@ class Options:
             check_focal(self.focal)
         if not self.images:
             raise UsageError("no images given; name one or more after the model")
+        if self.max_pixels < 1:
+            raise UsageError(f"--max-pixels {self.max_pixels} lets no image pass; give more")
         if self.engine is not None:
             look_up("engine", self.engine, ENGINES)
         if self.workers is not None and (self.workers < 1 or self.engine == "here"):
@@ -165,7 +176,16 @@ class Options:
 
     def is_finished(self, image: ImageFile) -> bool:
         """Whether all files of an image are there and need not be written again."""
-        return self.resumes and all(path.exists() for path in self.files(image).values())
+        paths = self.files(image).values()
+        return self.resumes and all(map(os.path.exists, paths))
+
+    def overwritten(self, image: ImageFile, inputs: Inputs) -> str:
+        """Which image would be lost if this one's files were written; nothing if none."""
+        lost = filter(inputs.hold, self.files(image).values())
+        return "".join(
+            f"{image}: {path} is one of the images or in their folder; give another --output"
+            for path in itertools.islice(lost, 1)
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -183,12 +203,16 @@ def predict(options: Options) -> int:
         FastDepthError: a model, a provider, an option or the output folder does not work.
     """
     options.check()
+    _check_output(options.output)
     images = open_images(options.images, leave_out=options.output)
+    inputs = Inputs(images, options.output, ENDINGS)
+    if not options.resumes and any(lost := [options.overwritten(i, inputs) for i in images]):
+        raise UsageError(next(filter(None, lost)))
     open_models.cache_clear()  # the files may have changed since
     described = _describe(options, open_models(options)[0])
     tally = Tally()
     with progress("predicting", None if options.resumes else len(options.images)) as advance:
-        todo = tally.unfinished(options, images, advance)
+        todo = tally.unfinished(options, images, inputs, advance)
         few = list(itertools.islice(todo, MANY))
         engine, workers = options.engine_for(len(few) == MANY), options.split()
         if engine != "here":
@@ -197,8 +221,6 @@ def predict(options: Options) -> int:
         function = functools.partial(predict_image, options)
         for image, problem in ENGINES[engine](function, itertools.chain(few, todo), workers):
             tally.add(image, problem)
-            if problem:
-                tell(f"{PROG}: {' '.join(problem.split())}")
             advance(note=image.name)
     if tally.total == 0:
         raise UsageError(f"no images in {' '.join(map(str, options.images))}; check the paths")
@@ -209,6 +231,17 @@ def predict(options: Options) -> int:
     return 2 if tally.failed else 0
 
 
+def _check_output(folder: Path) -> None:
+    """Raise OutputError where nothing can be written, before each image is told so."""
+    place = os.path.realpath(folder)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)  # noqa: PTH120
+    if not os.path.isdir(place):  # noqa: PTH112
+        raise OutputError(f"cannot write to {folder}: {place} is not a folder; give another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {folder}: no permission in {place}; give another")
+
+
 @dataclass
 class Tally:
     """What became of the images."""
@@ -217,6 +250,7 @@ class Tally:
     skipped: int = 0
     failed: int = 0
     under_way: set[str] = field(default_factory=set)
+    tidied: set[Path] = field(default_factory=set)
 
     @property
     def total(self) -> int:
@@ -224,22 +258,42 @@ class Tally:
         return self.written + self.skipped + self.failed
 
     def unfinished(
-        self, options: Options, images: Iterable[ImageFile], advance: Advance
+        self, options: Options, images: Iterable[ImageFile], inputs: Inputs, advance: Advance
     ) -> Iterator[ImageFile]:
-        """Images that are still to be predicted; finished and repeated ones are skipped."""
+        """Images that are still to be predicted; finished and repeated ones are skipped.
+
+        Of those that would be written over others nothing is written.
+        """
         for image in images:
             if image.name in self.under_way or options.is_finished(image):
                 self.skipped += 1
                 advance()
+            elif lost := options.overwritten(image, inputs):
+                self.fail(lost)
+                advance()
             else:
                 self.under_way.add(image.name)
+                self.tidy(options.files(image).values())
                 yield image
 
     def add(self, image: ImageFile, problem: str) -> None:
-        """Count an image that an engine is done with."""
+        """Count an image that an engine is done with, and tell its problem."""
         self.under_way.remove(image.name)
-        self.failed += bool(problem)
-        self.written += not problem
+        if problem:
+            self.fail(problem)
+        else:
+            self.written += 1
+
+    def fail(self, problem: str) -> None:
+        """Count an image of which nothing is written, and tell why."""
+        self.failed += 1
+        tell(f"{PROG}: {' '.join(problem.split())}")
+
+    def tidy(self, paths: Iterable[Path]) -> None:
+        """Remove what killed runs left in the folders of these files, once a folder."""
+        for folder in {path.parent for path in paths} - self.tidied:
+            remove_leftovers_in(folder)
+            self.tidied.add(folder)
 
 
 @functools.lru_cache(maxsize=1)
@@ -256,18 +310,25 @@ def predict_image(options: Options, file: ImageFile) -> str:
     """Predict one image and write all its files, unless they are there.
 
     Returns:
-        What is wrong with the image; nothing where its files are written.
+        What is wrong with the image or its files; nothing where they are written.
 
     Raises:
-        OutputError: a file could not be written; what stood there before is whole.
+        OutputError: no file can be written, such as on a full disk; what stood there is whole.
     """
     if options.is_finished(file):  # by a process that died before it could say so
         return ""
     try:
-        image = file.read()
+        image = file.read(options.max_pixels)
         write_files(options, file, image)
     except ImageError as error:
         return str(error)
+    except OutputError as error:
+        if ends_all(error):
+            raise
+        return str(error)
+    except (MemoryError, cv2.error) as error:  # OpenCV has its own error for memory
+        reason = getattr(error, "err", "") or "it does not fit into memory beside its depth"
+        return f"{file}: {reason}; make it smaller"
     return ""
 
 
@@ -275,11 +336,13 @@ def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> 
     """Predict an image (H, W, 3) uint8 RGB and write all files of the image.
 
     Raises:
-        ImageError: the image cannot be used.
+        ImageError: the image cannot be used, or has no depth.
         OutputError: a file could not be written; what stood there before is whole.
     """
     models, files = open_models(options), options.files(file)
     depth = models[0](image, focal=options.focal)
+    if not (depth > 0).any():
+        raise ImageError(f"{file}: {options.model} answers with no depth above 0 m; is it trained?")
     colours = colourise(depth, options.vmin, options.vmax)
     write_png(files["depth"], to_millimetres(depth))
     write_png(files["colour"], scale_bar(colours, options.vmin, options.vmax))
@@ -287,8 +350,7 @@ def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> 
         with replacing(files["npy"]) as temporary:
             np.save(temporary, depth)
     if options.ply:
-        focal = options.focal or models[0].training_focal(Size(*depth.shape))
-        camera = Intrinsics.from_focal(focal, Size(*depth.shape))
+        camera = models[0].camera(Size(*depth.shape), options.focal)
         write_ply(files["points"], to_points(depth, camera), image)
     if len(models) > 1:
         others = (model(image, focal=options.focal) for model in models[1:])

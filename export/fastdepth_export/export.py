@@ -15,7 +15,7 @@ from fastdepth.console import progress
 from fastdepth.data import open_source, sample_list_hash
 from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
-from fastdepth.files import replacing
+from fastdepth.files import remove_leftovers_of, replacing
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe
 from fastdepth_export.targets import Target
@@ -74,6 +74,8 @@ def export(
     files = files_of(output, resolved.target)
     _require_extras(resolved.target)
     _check_images(resolved, data)
+    for path in files:
+        remove_leftovers_of(path)  # of an export that was killed
     if not resolved.target.builder:
         return _export_onnx(resolved, files[0], data, force)
     return _build(resolved, files, onnx_file, data, force)

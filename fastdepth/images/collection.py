@@ -13,10 +13,10 @@ small and can be sent to another process, which reads it from where it lies.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import posixpath
-import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.errors import ImageError, UsageError
-from fastdepth.images.io import image_from, read_image
+from fastdepth.files import check_regular
+from fastdepth.images.io import MAX_PIXELS, image_from, most_bytes, read_image
+from fastdepth.images.listing import lines
+from fastdepth.images.shard import members
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """What is taken for an image in folders and shards; a file that is named itself may be any."""
@@ -63,8 +66,11 @@ class ImageFile:
     def __str__(self) -> str:
         return f"{self.path}/{self.member}" if self.member else str(self.path)
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """Read it, as :func:`fastdepth.images.io.read_image` does.
+
+        Args:
+            max_pixels: it is refused where it has more.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -75,14 +81,17 @@ class ImageFile:
         if self.problem:
             raise ImageError(self.problem)
         if not self.member:
-            return read_image(self.path)
+            return read_image(self.path, max_pixels=max_pixels)
+        check_regular(self.path, ImageError)
+        if self.span[1] > most_bytes(max_pixels):
+            raise ImageError(f"{self} has {self.span[1]} bytes, too large; is it an image?")
         try:
             with self.path.open("rb") as stream:
                 stream.seek(self.span[0])
                 content = stream.read(self.span[1])
         except OSError as error:
             raise ImageError(f"{self} cannot be read: {error.strerror}; check it") from None
-        return image_from(content, str(self))
+        return image_from(content, str(self), max_pixels=max_pixels)
 
 
 @dataclass(frozen=True)
@@ -99,10 +108,10 @@ class ImageList:
                 yield ImageFile(name + path.suffix, name, path)
             elif is_shard(path):
                 yield from _shard(path, path.name if alone else name + path.suffix)
-            elif path.is_dir():
-                yield from self._walk(path, "" if alone else name)
-            else:
+            elif is_listed(path):
                 yield from self._listed(path, "" if alone else name)
+            else:
+                yield from self._walk(path, "" if alone else name)
 
     def _open(self, path: Path, name: str) -> Iterator[ImageFile]:
         """Images of whatever lies at the path, their names below ``name``."""
@@ -110,36 +119,42 @@ class ImageList:
             yield _named(name, path)
         elif is_shard(path):
             yield from _shard(path, name)
-        elif path.is_dir():
+        elif _is_folder(path):
             yield from self._walk(path, name)
         else:
             yield _named(name, path)
 
-    def _walk(self, folder: Path, name: str) -> Iterator[ImageFile]:
+    def _walk(self, top: Path, name: str) -> Iterator[ImageFile]:
         """Images and shards of a folder in the order of their names, then of those below."""
-        try:
-            files, folders = _names(folder)
-        except OSError as error:
-            problem = f"{folder} cannot be read: {error.strerror}; check it"
-            yield ImageFile(f"{name}/", f"{name}/", folder, problem=problem)
-            return
-        for file in files:
-            yield from self._open(folder / file, posixpath.join(name, file))
-        files.clear()
-        for below in folders:
-            if self.leave_out is None or (folder / below).resolve() != self.leave_out:
-                yield from self._walk(folder / below, posixpath.join(name, below))
+        waiting = [(top, name)]  # no recursion, for folders may be deeper than a stack
+        while waiting:
+            folder, name = waiting.pop()
+            try:
+                files, folders = _names(folder)
+            except OSError as error:
+                problem = f"{folder} cannot be read: {error.strerror}; check it"
+                yield ImageFile(f"{name}/", f"{name}/", folder, problem=problem)
+                continue
+            for file in files:
+                yield from self._open(folder / file, posixpath.join(name, file))
+            for below in reversed(folders):
+                if self.leave_out is None or (folder / below).resolve() != self.leave_out:
+                    waiting.append((folder / below, posixpath.join(name, below)))
+
+    def listed(self, path: Path) -> Iterator[Path]:
+        """What the lines of a list lead to; none where it cannot be read."""
+        with contextlib.suppress(ImageError):
+            for line in lines(path):
+                yield path.parent / line
 
     def _listed(self, path: Path, name: str) -> Iterator[ImageFile]:
         """What a list names: a path a line, relative to the list."""
         try:
-            with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-                for line in filter(None, map(str.strip, lines)):
-                    below = posixpath.join(name, _below(line, path.parent))
-                    yield from self._open(path.parent / line, below)
-        except OSError as error:
-            problem = f"{path} cannot be read: {error.strerror}; check it"
-            yield ImageFile(name, name, path, problem=problem)
+            for line in lines(path):
+                below = posixpath.join(name, _below(line, path.parent))
+                yield from self._open(path.parent / line, below)
+        except ImageError as error:
+            yield ImageFile(name or path.name, name or path.name, path, problem=str(error))
 
 
 def open_images(
@@ -164,21 +179,32 @@ def open_images(
     if not found:
         raise UsageError("no images given; name files, folders, .tar shards or .txt lists")
     for path in found:
-        if is_set(path) and not path.exists():
+        if is_set(path) and not os.path.exists(path):  # noqa: PTH110
             raise UsageError(f"{path} does not exist; check the path")
-        if leave_out is not None and path.is_dir() and path.resolve() == leave_out.resolve():
+        same = leave_out is not None and os.path.realpath(path) == os.path.realpath(leave_out)
+        if same and _is_folder(path):
             raise UsageError(f"{path} holds the images; write to another folder")
     return ImageList(found, None if leave_out is None else leave_out.resolve())
 
 
 def is_set(path: Path) -> bool:
     """Whether a path stands for any number of images: a folder, a tar shard or a list."""
-    return path.suffix.lower() in (SHARD, LIST) or path.is_dir()
+    return path.suffix.lower() in (SHARD, LIST) or _is_folder(path)
 
 
 def is_shard(path: Path) -> bool:
     """Whether a path is a tar shard, by its name."""
-    return path.suffix.lower() == SHARD and not path.is_dir()
+    return path.suffix.lower() == SHARD and not _is_folder(path)
+
+
+def is_listed(path: Path) -> bool:
+    """Whether a path is a list, by its name."""
+    return path.suffix.lower() == LIST and not _is_folder(path)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether there is a folder; Path.is_dir would raise for names that none can have."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
@@ -231,31 +257,12 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _shard(path: Path, name: str) -> Iterator[ImageFile]:
-    """Images of a tar file in their order; only headers are read, and none is kept."""
+    """Images of a tar file in their order."""
     try:
-        with tarfile.open(path, "r:") as shard:
-            while (member := shard.next()) is not None:
-                shard.members.clear()  # type: ignore[attr-defined] # it would remember them all
-                hidden = posixpath.basename(member.name).startswith(".")
-                image = member.name.lower().endswith(SUFFIXES) and not hidden
-                if image and member.isreg() and not member.issparse():
-                    # As below /, so that .. and / do not lead out of the shard.
-                    below = posixpath.normpath(f"/{member.name}").lstrip("/")
-                    span = (member.offset_data, member.size)
-                    yield _named(f"{name}/{below}", path, member.name, span)
-            _check_end(shard)
-    except (tarfile.TarError, OSError) as error:
-        problem = f"{path} is not a whole tar file ({error}); copy it again, uncompressed"
-        yield ImageFile(f"{name}/", f"{name}/", path, problem=problem)
-
-
-def _check_end(shard: tarfile.TarFile) -> None:
-    """Raise ReadError unless the file ends here, for tarfile takes a broken header for the end."""
-    stream = shard.fileobj
-    assert stream is not None
-    stream.seek(shard.offset)
-    if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError(f"broken at byte {shard.offset}")
+        for below, member, span in members(path, SUFFIXES):
+            yield _named(f"{name}/{below}", path, member, span)
+    except ImageError as error:
+        yield ImageFile(f"{name}/", f"{name}/", path, problem=str(error))
 
 
 def _below(line: str, folder: Path) -> str:

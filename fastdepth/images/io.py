@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from cv2.utils import logging
 from numpy.typing import NDArray
 
 from fastdepth.errors import ImageError
-from fastdepth.files import write_bytes
+from fastdepth.files import read_bytes, write_bytes
+from fastdepth.images import jpeg
+from fastdepth.images.whole import PNG, as_damaged, check_other, parse_png
+from fastdepth.size import Size
 
 SMALLEST_SIDE = 16
 """Shortest side [px] of an image that can be meant as one."""
@@ -18,67 +26,138 @@ SMALLEST_SIDE = 16
 LARGEST_SIDE = 65_535
 """Longest side [px]; JPEG stores no more."""
 
-_JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
+MAX_PIXELS = 64 * 2**20
+"""Most pixels of an image, unless the reader is told otherwise: what telephones make, just."""
+
+_ROWS = 64
+
+_BYTES_A_PIXEL, _FEW = 16, 2**20
+"""More bytes than any file has; and pixels beside which metadata may be the larger part."""
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+def read_image(
+    path: str | Path, *, upright: bool = True, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
     """Read an image, turned upright as its EXIF orientation says.
 
     Grey is repeated to three channels, alpha is dropped (not blended), 16 bits are scaled to 8.
+
+    Args:
+        path: the file.
+        upright: False leaves the pixels as they are stored.
+        max_pixels: images of more are refused by their header, before memory is spent.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ImageError: the file is missing, no image, truncated, too small or too large.
+        ImageError: the file is missing, no image, damaged, too small or too large.
     """
-    return image_from(_read(Path(path)), path)
+    content = _read(path, max_pixels)
+    return image_from(content, path, upright=upright, max_pixels=max_pixels)
 
 
-def image_from(content: bytes, name: str | Path) -> NDArray[np.uint8]:
+def image_from(
+    content: bytes, name: str | Path, *, upright: bool = True, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
     """Read an image as :func:`read_image` does, from a file's bytes.
 
     Args:
         content: what the file holds.
         name: what errors call it.
+        upright: False leaves the pixels as they are stored.
+        max_pixels: images of more are refused.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ImageError: the bytes are no image, truncated, too small or too large.
+        ImageError: the bytes are no image, damaged, too small or too large.
     """
-    pixels = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, name)
-    _check_size(name, pixels.shape[1], pixels.shape[0])
-    return cv2.cvtColor(_as_uint8(name, pixels), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    check_size = partial(_check_size, name, max_pixels)
+    try:
+        if _is_jpeg(content):
+            parsed = jpeg.parse(content, name)
+            check_size(parsed.size)
+            return parsed.pixels(name, upright=upright)
+        turn = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turn
+        pixels = _as_uint8(name, _decode(content, flags, name, check_size))
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    except MemoryError:
+        raise ImageError(f"{name} does not fit into memory; make it smaller") from None
 
 
-def decode(path: str | Path, flags: int) -> NDArray[Any]:
-    """Decode an image file with OpenCV's flags, but accept no file that stops early.
+def decode(path: str | Path, flags: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Decode an image file with OpenCV's flags, but accept none that is damaged.
 
     Returns:
         Pixels as OpenCV gives them: (H, W) or (H, W, 3) BGR, in the file's dtype.
 
     Raises:
-        ImageError: the file is missing, no image or truncated.
+        ImageError: the file is missing, no image, damaged or too large.
     """
-    return _decode(_read(Path(path)), flags, path)
-
-
-def _decode(content: bytes, flags: int, path: str | Path) -> NDArray[Any]:
-    """Decode an image file's bytes; ``path`` is what errors call it."""
-    if not content:
-        raise ImageError(f"{path} is empty; copy it again")
-    if _is_truncated(content):
-        raise ImageError(f"{path} is truncated: the end of the image is missing; copy it again")
+    content = _read(path, max_pixels)
+    check_size = partial(_check_pixels, path, max_pixels)
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        if _is_jpeg(content):
+            parsed = jpeg.parse(content, path)
+            check_size(parsed.size)
+            parsed.pixels(path, upright=False)  # raises where it is damaged
+        return _decode(content, flags, path, check_size)
+    except MemoryError:
+        raise ImageError(f"{path} does not fit into memory; make it smaller") from None
+
+
+def _is_jpeg(content: bytes) -> bool:
+    return content.startswith(jpeg.START)
+
+
+def _decode(content: bytes, flags: int, name: str | Path, check_size: Any) -> NDArray[Any]:
+    """Decode by OpenCV what is whole and of a size that ``check_size`` lets pass."""
+    if not content:
+        raise ImageError(f"{name} is empty; copy it again")
+    if content.startswith(PNG[:4]):
+        size, content = parse_png(content, name)
+        check_size(size)
+    elif not _is_jpeg(content):
+        check_other(content, name, check_size)
+    try:
+        with _QUIET():
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
-        raise ImageError(f"{path} cannot be decoded, at most 2^30 px: {error.err}") from None
+        if error.code == cv2.Error.STS_NO_MEM:
+            raise MemoryError from None
+        raise as_damaged(name, "it cannot be decoded") from None
     if pixels is None:
-        raise ImageError(f"{path} is not an image that OpenCV reads; give a JPEG or PNG file")
+        raise as_damaged(name, "it cannot be decoded")
     return pixels
+
+
+class _Quiet:
+    """A context in which OpenCV logs nothing, in whatever thread; the level is put back after."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._level = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._inside:
+                self._level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    logging.setLogLevel(self._level)
+
+
+_QUIET = _Quiet()
 
 
 def write_png(path: str | Path, array: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -108,48 +187,33 @@ def write_png(path: str | Path, array: NDArray[np.uint8] | NDArray[np.uint16]) -
     write_bytes(path, encoded.tobytes())
 
 
-def _read(path: Path) -> bytes:
-    """The file's bytes; ImageError where it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist; check the path") from None
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}; check it") from None
+def _read(path: str | Path, max_pixels: int) -> bytes:
+    """The file's bytes, of no more than such an image can have."""
+    return read_bytes(path, ImageError, most_bytes(max_pixels))
 
 
-def _is_truncated(content: bytes) -> bool:
-    """Whether a JPEG or PNG stops early; OpenCV would fill the rest of a JPEG with grey."""
-    if content.startswith(_PNG_START):
-        return b"IEND" not in content
-    if content.startswith(_JPEG_START):
-        # Stored bytes 0xFF are escaped in the scan, so a marker there is a marker.
-        return _END_OF_IMAGE not in content[_scan_start(content) :]
-    return False
+def most_bytes(max_pixels: int) -> int:
+    """No image file of so many pixels has more bytes."""
+    return _BYTES_A_PIXEL * max(max_pixels, _FEW)
 
 
-def _scan_start(content: bytes) -> int:
-    """Offset of a JPEG's first scan: past the metadata, whose thumbnail has an end of its own."""
-    offset = 2
-    while offset + 4 <= len(content) and content[offset] == 0xFF:
-        if content[offset + 1] == _START_OF_SCAN:
-            return offset
-        if content[offset + 1] == 0xFF:  # a fill byte may stand before a marker
-            offset += 1
-            continue
-        offset += 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
-    return min(offset, len(content))
-
-
-def _check_size(path: str | Path, width: int, height: int) -> None:
+def _check_size(name: str | Path, max_pixels: int, size: Size) -> None:
     """Raise ImageError for an image too small or too large to work on."""
-    if min(width, height) < SMALLEST_SIDE:
+    if min(size) < SMALLEST_SIDE:
         raise ImageError(
-            f"{path} is {width}x{height} px, too small; both sides must be {SMALLEST_SIDE} or more"
+            f"{name} is {size} px, too small; both sides must be {SMALLEST_SIDE} or more"
         )
-    if max(width, height) > LARGEST_SIDE:
+    if max(size) > LARGEST_SIDE:
+        raise ImageError(f"{name} is {size} px, too large; make both sides {LARGEST_SIDE} or less")
+    _check_pixels(name, max_pixels, size)
+
+
+def _check_pixels(name: str | Path, max_pixels: int, size: Size) -> None:
+    """Raise ImageError for an image that would take too much memory."""
+    if size.height * size.width > max_pixels:
         raise ImageError(
-            f"{path} is {width}x{height} px, too large; make both sides {LARGEST_SIDE} or less"
+            f"{name} is {size} px, too large; make it smaller than {max_pixels} pixels, "
+            "or give --max-pixels"
         )
 
 
@@ -158,7 +222,11 @@ def _as_uint8(path: str | Path, pixels: NDArray[np.generic]) -> NDArray[np.uint8
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        scaled = np.empty(pixels.shape, np.uint8)
+        for row in range(0, len(pixels), _ROWS):  # not all at once in four bytes each
+            rows = slice(row, row + _ROWS)
+            scaled[rows] = (pixels[rows].astype(np.uint32) + 128) // 257
+        return scaled
     raise ImageError(f"{path} holds {pixels.dtype} pixels; save it with 8 or 16 bits a channel")
 
 

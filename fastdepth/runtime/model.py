@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.camera import check_focal
+from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, ModelFileError, UsageError
 from fastdepth.images.io import SMALLEST_SIDE
 from fastdepth.metadata import ModelMetadata
@@ -239,6 +239,19 @@ class DepthModel:
         camera = self.metadata.training_focal_length / self.metadata.training_width
         outer = self.size_for(size)
         return camera * outer.width / _scale(size, outer)
+
+    def camera(self, size: Size, focal: float | None = None) -> Intrinsics:
+        """The camera with which depth of an image becomes points, as ``--ply`` of the command does.
+
+        Args:
+            size: of the image; also the shape of its depth.
+            focal: focal length [px in the image], as it was given for the depth; None is the
+                training camera's.
+
+        Raises:
+            UsageError: ``focal`` is not positive.
+        """
+        return Intrinsics.from_focal(self.training_focal(size) if focal is None else focal, size)
 
 
 def load(

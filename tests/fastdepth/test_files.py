@@ -2,14 +2,26 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fastdepth.errors import OutputError
-from fastdepth.files import cache_folder, remove_leftovers, replacing, write_bytes, write_text
+from fastdepth.errors import DataError, ImageError, OutputError
+from fastdepth.files import (
+    cache_folder,
+    check_regular,
+    ends_all,
+    read_bytes,
+    remove_leftovers,
+    remove_leftovers_in,
+    remove_leftovers_of,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path):
@@ -108,11 +120,118 @@ subprocess.run([sys.executable, "-c", child], check=True)
 
 
 def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
-    kept = {".gitignore", ".a.b.txt", "a.bin", "a.bin.abcdefgh.bin"}
+    kept = {
+        ".gitignore",
+        ".a.b.txt",
+        "a.bin",
+        ".fastdepth-notes",
+        ".fastdepth-0123abcd-abcdefgh.b.c",
+    }
     for name in kept:
         (tmp_path / name).touch()
-    for name in ("a.bin", "loss.png"):  # two writers that are killed half way
-        with replacing(tmp_path / "new" / name) as temporary:
-            (tmp_path / temporary.name).write_bytes(b"half")
-    remove_leftovers(tmp_path)
+    left = killed_writer(tmp_path / "a.bin"), killed_writer(tmp_path / "below" / "loss.png")
+    assert all(path.exists() for path in left)
+    with replacing(tmp_path / "a.bin") as temporary:  # of a living one
+        temporary.write_bytes(b"new")
+        remove_leftovers(tmp_path)
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+    assert not any(path.exists() for path in left)
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == kept
+
+
+def killed_writer(path):
+    """A process is killed while it writes the file; what it leaves of it."""
+    code = f"""
+import os, signal
+from fastdepth.files import replacing
+with replacing({str(path)!r}) as temporary:
+    temporary.write_bytes(b"half")
+    print(temporary, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return Path(done.stdout.strip())
+
+
+def test_only_what_was_left_of_one_file_is_removed(tmp_path):
+    first, second = killed_writer(tmp_path / "a.onnx"), killed_writer(tmp_path / "b.onnx")
+    remove_leftovers_of(tmp_path / "a.onnx")
+    assert not first.exists() and second.exists()
+    remove_leftovers_in(tmp_path)
+    assert not second.exists()
+    remove_leftovers_in(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".png", "\u00e9" * 120 + ".onnx", "a." + "b" * 200])
+def test_a_long_name_is_written_with_a_short_temporary_one(tmp_path, name):
+    with replacing(tmp_path / name) as temporary:
+        assert len(temporary.name) <= 50
+        temporary.write_bytes(b"new")
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "a\0b", "\ud800", "a" * 300 + "/b"])
+def test_names_that_no_file_has_are_one_line_and_at_once(tmp_path, name):
+    with pytest.raises(OutputError, match="cannot"), replacing(f"{tmp_path}/{name}"):
+        pytest.fail("the work was begun")
+
+
+def test_pipes_and_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a named pipe"), ("/dev/null", "a device")):
+        with pytest.raises(OutputError, match=f"it is {kind}"):
+            write_bytes(path, b"new")
+
+
+def test_a_full_disk_ends_all_and_a_long_name_does_not(tmp_path):
+    for number, all_of_them in ((errno.ENOSPC, True), (errno.EROFS, True), (errno.EACCES, False)):
+        with pytest.raises(OutputError) as caught, replacing(tmp_path / "a"):
+            raise OSError(number, os.strerror(number))
+        assert ends_all(caught.value) == all_of_them
+    with pytest.raises(OutputError) as caught:
+        write_bytes(tmp_path / ("a" * 300), b"")
+    assert not ends_all(caught.value)
+
+
+def test_a_regular_file_is_read_whole_also_through_a_link(tmp_path):
+    (tmp_path / "a").write_bytes(b"metres")
+    (tmp_path / "link").symlink_to("a")
+    assert read_bytes(tmp_path / "a", DataError, most=6) == b"metres"
+    assert read_bytes(str(tmp_path / "link"), DataError) == b"metres"
+    assert check_regular(tmp_path / "link", DataError).st_size == 6
+
+
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+    kinds = {"pipe": "a named pipe", "socket": "a socket", ".": "a folder", "/dev/zero": "a device"}
+    for name, kind in kinds.items():
+        with pytest.raises(ImageError, match=f"is {kind}, not a file"):
+            read_bytes(tmp_path / name, ImageError)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", "does not exist"),
+        ("file/below", "does not exist"),
+        ("n" * 300, "cannot be read: File name too long"),
+        ("a\0b", "cannot be a path"),
+        ("a\ud800b", "cannot be a path"),
+        ("loop", "cannot be read: Too many levels"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_named(tmp_path, name, message):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match=message):
+        read_bytes(f"{tmp_path}/{name}", DataError)
+
+
+def test_no_more_is_read_than_is_wanted(tmp_path):
+    (tmp_path / "a").write_bytes(b"metres!")
+    with pytest.raises(DataError, match="larger than 6 bytes"):
+        read_bytes(tmp_path / "a", DataError, most=6)
+    with pytest.raises(DataError, match="larger than 6 bytes"):  # says that it has no bytes
+        read_bytes("/proc/self/status", DataError, most=6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -12,8 +13,10 @@ import cv2
 import fakes_of_engines
 import numpy as np
 import pytest
+from tiny_onnx import write_model
 
 from fastdepth import predict
+from fastdepth.errors import FastDepthError
 from fastdepth.images.collection import ImageFile
 from fastdepth.images.parallel import ENGINES, Done, Function, Workers, map_here, usable_cores
 from fastdepth.predict import Options, main
@@ -26,8 +29,8 @@ def run(capsys: pytest.CaptureFixture[str], tiny_file: Path, tmp_path: Path) -> 
     """Run the command with the tiny model into out, must give the status: what it says."""
 
     def command(*words: object, status: int = 0) -> str:
-        words = (tiny_file, *words, "--output", tmp_path / "out")
-        assert main([*map(str, words)]) == status
+        output = () if "--output" in words else ("--output", tmp_path / "out")
+        assert main([*map(str, (tiny_file, *words, *output))]) == status
         return capsys.readouterr().err
 
     return command
@@ -66,7 +69,9 @@ def test_a_folder_is_mirrored_and_finished_images_are_skipped(
     assert depth.mean() == pytest.approx(130 * 40, rel=0.02)
 
     (tmp_path / "out" / "b_colour.png").unlink()
-    (tmp_path / "out" / ".b_colour.png.abcdefgh.png").write_bytes(b"half, by one that was killed")
+    (tmp_path / "out" / ".fastdepth-0123abcd-abcdefgh.png").write_bytes(
+        b"half, by one that was killed"
+    )
     (tmp_path / "out" / "c_depth.png").write_bytes(b"there")
     assert "1 of 5 images written" in (said := run(photos))
     assert "4 skipped, 0 failed" in said
@@ -213,3 +218,102 @@ def test_killed_processes_of_ray_lose_and_repeat_nothing(
     monkeypatch.setattr(predict, "predict_image", fakes_of_engines.predict_or_die)
     monkeypatch.setattr("fastdepth.images.parallel.RAY_CHUNK", 3)
     check_deaths(run, photos, tmp_path, "--engine", "ray")
+
+
+def test_what_is_wrong_with_one_image_never_ends_the_run(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(photos / "pipe.jpg")
+    (photos / "loop.jpg").symlink_to("loop.jpg")
+    put(photos / ("n" * 245 + ".jpg"))
+    put(tmp_path / "out" / "photos" / "b_depth.png" / "in-the-way.png")
+    cv2.imwrite(str(photos / "large.jpg"), np.zeros((101, 100, 3), np.uint8))
+    (photos / "list.txt").write_bytes(
+        b"a.jpg\nnul\0.jpg\n" + b"y" * 300 + b".jpg\n../photos/c.jpg\n"
+    )
+    said = run(photos, photos / "list.txt", "--max-pixels", "10000", status=2).splitlines()
+    *errors, summary = said
+    assert summary.startswith("6 of 13 images written")
+    assert "0 skipped, 7 failed" in summary
+    reasons = "\n".join(errors)
+    for reason in ("a named pipe", "Too many levels", "too large", "cannot be a path", "a folder"):
+        assert reason in reasons
+    assert reasons.count("File name too long") == 2
+    assert len(errors) == 7
+
+
+def test_an_output_that_cannot_be_written_is_said_once(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (line,) = run(photos, "--output", tmp_path / "file" / "out", status=2).splitlines()
+    assert line.endswith("is not a folder; give another")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (line,) = run(photos, status=2).splitlines()
+    assert "no permission" in line
+
+
+def test_a_full_disk_ends_the_run(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    (line,) = run(photos, status=2).splitlines()
+    assert "No space left on device" in line
+
+
+def test_memory_that_does_not_suffice_for_one_image_is_named(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(predict, "colourise", too_much)
+    lines = run(photos, status=2).splitlines()
+    assert len(lines) == 5
+    assert all("does not fit into memory" in line for line in lines)
+
+
+@pytest.mark.parametrize("metres", [0.0, -0.01, float("nan")])
+def test_a_model_that_answers_with_no_depth_is_named(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], metres: float
+) -> None:
+    try:
+        model = write_model(tmp_path / "none.onnx", metres=metres)
+    except FastDepthError:
+        return
+    assert main([str(model), str(photos / "a.jpg"), "--output", str(tmp_path / "out")]) == 2
+    assert not list((tmp_path / "out").glob("*"))
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        (["x_depth.png", "x.jpg", "--output", "."], "x.jpg: x_depth.png"),
+        (["link.png", "x.jpg", "--output", "."], "x.jpg: x_depth.png"),
+        (["list.txt", "--output", "."], "x.jpg: x_depth.png"),
+        (["deep", "y.jpg", "--output", "."], "deep/deep/y/y.jpg: deep/deep/y/y_depth.png"),
+    ],
+)
+def test_no_image_is_written_over(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], lost: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.jpg", "x_depth.png", "deep/y/y_depth.png", "deep/deep/y/y.jpg", "y.jpg"):
+        put(tmp_path / name)
+    (tmp_path / "link.png").symlink_to("x_depth.png")
+    (tmp_path / "list.txt").write_text("x.jpg\nx_depth.png\n")
+    before = (tmp_path / "x_depth.png").read_bytes(), files(tmp_path / "deep")
+    said = run(*words, status=2)
+    assert f"{lost} is one of the images or in their folder; give another --output" in said
+    assert (tmp_path / "x_depth.png").read_bytes() == before[0]
+    assert set(before[1]) <= set(files(tmp_path / "deep"))
+
+
+def test_an_image_called_like_an_output_is_predicted_beside_others(
+    run: Run, tmp_path: Path
+) -> None:
+    put(tmp_path / "out" / "x_depth.png")
+    assert "1 of 1 images written" in run(tmp_path / "out" / "x_depth.png")
+    assert files(tmp_path / "out") == sorted([*both("x_depth"), "x_depth.png"])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from cv2.utils import logging
+from PIL import Image
 
 from fastdepth.errors import ImageError, OutputError
-from fastdepth.images.io import read_image, write_png
+from fastdepth.images.io import image_from, read_image, write_png
+from fastdepth.images.whole import PNG
 
 RED = (0, 0, 200)
 """Red in OpenCV's order: blue, green, red."""
@@ -89,14 +94,25 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(ImageError, match="is a folder, not a file"):
         read_image(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"# notes\n", b"GIF89a", b"\xff\xd8\xff\xd9"])
-def test_not_a_image(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"# notes\n", r"a\.jpg is not an image"),
+        (b"%PDF-1.7", "not an image"),
+        (b"GIF89a", "damaged"),
+        (b"\xff\xd8\xff\xd9", "damaged"),
+        (b"\0\0\0\x18ftypisom" + bytes(99), r"is a video; make images of its frames.*ffmpeg"),
+        (b"RIFF\0\0\0\0AVI LIST", "is a video"),
+        (b"\0\0\0\x18ftypheic" + bytes(99), "HEIF"),
+    ],
+)
+def test_what_is_no_image(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(ImageError, match=r"a\.jpg is not an image"):
+    with pytest.raises(ImageError, match=message):
         read_image(tmp_path / "a.jpg")
 
 
@@ -129,6 +145,176 @@ def test_a_whole_thumbnail_does_not_hide_a_truncated_jpeg(tmp_path: Path) -> Non
 def test_bytes_after_the_image_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(encoded(".jpg", image()) + b"appended by a telephone")
     assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)
+
+
+def noise(height: int = 120, width: int = 160) -> np.ndarray:
+    """A BGR image of smooth noise, whose blocks take many bytes."""
+    drawn = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return cv2.GaussianBlur(drawn, (5, 5), 0)
+
+
+def lossless(kind: str) -> bytes:
+    """The noise as a file by Pillow."""
+    stream = io.BytesIO()
+    tiff = kind.startswith("tiff_")
+    image = Image.fromarray(noise()[..., ::-1])
+    image.save(stream, "TIFF" if tiff else kind, **({"compression": kind} if tiff else {}))
+    return stream.getvalue()
+
+
+BASELINE = encoded(".jpg", noise())
+PROGRESSIVE = cv2.imencode(".jpg", noise(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+RESTARTS = cv2.imencode(".jpg", noise(), [cv2.IMWRITE_JPEG_RST_INTERVAL, 8])[1].tobytes()
+
+
+@pytest.mark.parametrize("whole", [BASELINE, PROGRESSIVE, RESTARTS])
+@pytest.mark.parametrize("spoil", ["cut and ended", "lost", "zeroed", "taller", "shorter"])
+def test_a_jpeg_with_a_lost_middle_is_damaged(whole: bytes, spoil: str, capfd) -> None:
+    assert image_from(whole, "a.jpg").shape == (120, 160, 3)
+    half = len(whole) // 2
+    frame = whole.index(b"\xff\xc2" if whole is PROGRESSIVE else b"\xff\xc0")
+    height = {"taller": 480, "shorter": 48}.get(spoil, 120).to_bytes(2, "big")
+    content = {
+        "cut and ended": whole[:half] + b"\xff\xd9",
+        "lost": whole[:half] + whole[half + 2000 :],
+        "zeroed": whole[:half] + bytes(2000) + whole[half + 2000 :],
+    }.get(spoil, whole[: frame + 5] + height + whole[frame + 7 :])
+    with pytest.raises(ImageError, match=r"a\.jpg is damaged: .*; copy it again"):
+        image_from(content, "a.jpg")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_jpeg_is_good_whatever_stands_beside_its_pixels(capfd) -> None:
+    whole = image_from(BASELINE, "a.jpg")
+    parts = b"\xff\xed\0\5\1\2\3", b"\xff\xe2\0\x10ICC_PROFILE\0\1\1", b"\xff\xfe\0\4\xff\xd9"
+    for part in parts:
+        np.testing.assert_array_equal(image_from(BASELINE[:2] + part + BASELINE[2:], "a"), whole)
+    for behind in (bytes(999), b"\xff\xd8\xff" + bytes(9), PROGRESSIVE, b"\xff"):
+        np.testing.assert_array_equal(image_from(BASELINE + behind, "a"), whole)
+    for padding in (b"\0", bytes(500), b"\xff\xff"):  # between the data and the end marker
+        np.testing.assert_array_equal(image_from(BASELINE[:-2] + padding + b"\xff\xd9", "a"), whole)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_jpegs_of_every_kind_are_what_opencv_makes_of_them() -> None:
+    for sampling in (0x411111, 0x221111, 0x211111, 0x111111):
+        for progressive in (0, 1):
+            given = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+            given += [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive]
+            content = cv2.imencode(".jpg", noise(97, 61), given)[1]
+            expected = cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1]
+            np.testing.assert_array_equal(image_from(content.tobytes(), "a"), expected)
+    for mode in ("L", "CMYK"):
+        stream = io.BytesIO()
+        Image.fromarray(noise()).convert(mode).save(stream, "JPEG")
+        expected = cv2.imdecode(np.frombuffer(stream.getvalue(), np.uint8), cv2.IMREAD_COLOR)
+        np.testing.assert_array_equal(image_from(stream.getvalue(), "a"), expected[..., ::-1])
+
+
+@pytest.mark.parametrize("orientation", range(11))
+def test_every_orientation_is_turned_as_opencv_does(orientation: int) -> None:
+    content = with_exif(BASELINE, orientation)
+    stored = np.frombuffer(content, np.uint8)
+    expected = cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1]
+    np.testing.assert_array_equal(image_from(content, "a"), expected)
+    expected = cv2.imdecode(stored, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)[..., ::-1]
+    np.testing.assert_array_equal(image_from(content, "a", upright=False), expected)
+
+
+def test_a_block_of_exif_that_makes_no_sense_turns_nothing() -> None:
+    for cut in range(24):
+        body = (b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0")[: 6 + cut]
+        part = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+        assert image_from(BASELINE[:2] + part + BASELINE[2:], "a").shape == (120, 160, 3)
+
+
+def test_a_progressive_jpeg_is_refused_without_its_last_scan_or_with_too_many() -> None:
+    scan = PROGRESSIVE.rindex(b"\xff\xda")
+    for content in (PROGRESSIVE[:scan], PROGRESSIVE[:scan] + PROGRESSIVE[scan:-2] * 200):
+        with pytest.raises(ImageError, match="last scan|more than 100 scans"):
+            image_from(content + b"\xff\xd9", "a")
+
+
+def test_a_head_of_a_scan_that_says_what_has_no_meaning_is_put_right(capfd) -> None:
+    at = BASELINE.index(b"\0\x3f\0", BASELINE.index(b"\xff\xda"))
+    odd = BASELINE[:at] + b"\0\0\0" + BASELINE[at + 3 :]
+    np.testing.assert_array_equal(image_from(odd, "a"), image_from(BASELINE, "a"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_padding_without_end_takes_no_time() -> None:
+    for padding in (bytes(50_000_000), b"\xff" * 50_000_000):
+        with_padding = BASELINE[:2] + padding + BASELINE[2:]
+        assert image_from(with_padding, "a").shape == (120, 160, 3)
+
+
+def test_every_wrong_byte_of_a_png_is_damage(capfd) -> None:
+    whole = encoded(".png", noise(24, 32))
+    for place in range(4, len(whole), 7):
+        content = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        with pytest.raises(ImageError, match=r"a\.png is damaged"):
+            image_from(content, "a.png")
+    assert capfd.readouterr() == ("", "")
+
+
+def png_part(kind: bytes, body: bytes) -> bytes:
+    """A part of a PNG with its checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def test_a_png_is_good_whatever_stands_beside_its_pixels(capfd) -> None:
+    whole, at = encoded(".png", noise(24, 32)), 8 + 25
+    for part in (png_part(b"iCCP", b"odd"), png_part(b"tEXt", b""), png_part(b"tRNS", b"odd")):
+        content = whole[:at] + part + whole[at:] + b"behind the end"
+        assert (image_from(content, "a") == noise(24, 32)[..., ::-1]).all()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["tiff_lzw", "tiff_adobe_deflate", "WEBP", "GIF", "JPEG2000"])
+def test_other_kinds_are_read_whole_and_refused_damaged(kind: str, capfd) -> None:
+    whole = lossless(kind)
+    assert image_from(whole, "a").shape == (120, 160, 3)
+    half = len(whole) // 2
+    spoilt = [whole[:half], whole[:half] + whole[half + 300 :]]
+    if kind not in ("JPEG2000", "WEBP"):  # whose coders take any bits for pixels
+        spoilt.append(whole[:half] + bytes(300) + whole[half + 300 :])
+    for content in spoilt:
+        with pytest.raises(ImageError, match=r"a\.img is damaged"):
+            image_from(content, "a.img")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM"])
+def test_pixels_are_counted_before_memory_is_spent(kind: str) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (200, 100)).save(stream, kind)
+    assert image_from(stream.getvalue(), "a", max_pixels=20_000).shape == (100, 200, 3)
+    with pytest.raises(ImageError, match="200x100 px, too large.* 19999 pixels, or .*--max-pixels"):
+        image_from(stream.getvalue(), "a", max_pixels=19_999)
+
+
+def test_a_small_file_of_very_many_pixels_is_refused() -> None:
+    header = png_part(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0))
+    bomb = PNG + header + png_part(b"IDAT", b"") + png_part(b"IEND", b"")
+    with pytest.raises(ImageError, match="20000x20000 px, too large"):
+        image_from(bomb, "a")
+
+
+def test_memory_that_does_not_suffice_is_one_line(monkeypatch) -> None:
+    def none_left(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", none_left)
+    with pytest.raises(ImageError, match="a does not fit into memory"):
+        image_from(BASELINE, "a")
+
+
+def test_opencvs_log_is_as_loud_after_as_it_was_before() -> None:
+    before = logging.getLogLevel()
+    image_from(encoded(".png", noise(24, 32)), "a")
+    with pytest.raises(ImageError):
+        image_from(lossless("GIF")[:500], "a")
+    assert logging.getLogLevel() == before
 
 
 def test_written_rgb_is_read_back(tmp_path: Path) -> None:

@@ -236,6 +236,20 @@ def test_the_training_camera_is_the_files_own(tmp_path: Path, photo: np.ndarray)
     np.testing.assert_allclose(model(photo, focal=100.0), model(photo), rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(96, 128), (72, 128), (100, 100), (128, 96), (192, 108)])
+def test_the_camera_of_points_is_that_of_the_metres(
+    model: DepthModel, size: tuple[int, int]
+) -> None:
+    """An image seen by that camera keeps its metres, in whatever shape it enters the network."""
+    image = np.full((*size, 3), 100, np.uint8)
+    camera = model.camera(Size(*size))
+    assert (camera.cx, camera.cy) == ((size[1] - 1) / 2, (size[0] - 1) / 2)
+    np.testing.assert_allclose(model(image, focal=camera.fx), model(image), rtol=1e-6)
+    assert model.camera(Size(*size), focal=80.0).fy == 80.0
+    with pytest.raises(UsageError, match="focal length"):
+        model.camera(Size(*size), focal=0.0)
+
+
 @pytest.mark.parametrize("focal", [0.0, -1.0, float("nan"), float("inf")])
 def test_impossible_focal_lengths(model: DepthModel, photo: np.ndarray, focal: float) -> None:
     with pytest.raises(UsageError, match="focal length"):

@@ -1,0 +1,215 @@
+"""Whether image files other than JPEG are whole, and how large they say that they are.
+
+The kinds are those of which the header can be read before memory is spent on pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from fastdepth.errors import ImageError
+from fastdepth.size import Size
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+_KEPT = (b"IHDR", b"IDAT", b"IEND", b"PLTE", b"eXIf")
+"""Parts of a PNG that decide its pixels; libpng complains of what is odd in the others."""
+
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Bits by a PNG's kind of colour."""
+
+_PART = 2**20
+"""Bytes that are decompressed at once."""
+
+
+def as_damaged(name: object, reason: str) -> ImageError:
+    """The error about a file that is an image, but not as it was written."""
+    return ImageError(f"{name} is damaged: {reason}; copy it again")
+
+
+def as_truncated(name: object) -> ImageError:
+    """The error about an image that stops early."""
+    return as_damaged(name, "truncated, or a length in it is wrong")
+
+
+def parse_png(content: bytes, name: object) -> tuple[Size, bytes]:
+    """Size of a PNG file, and the file without what does not decide its pixels.
+
+    Args:
+        content: begins with the first four bytes of :data:`PNG`.
+        name: what errors call it.
+
+    Raises:
+        ImageError: it is truncated, or a checksum is wrong.
+    """
+    if not content.startswith(PNG):  # as where ends of lines were translated
+        raise as_damaged(name, "its first bytes are wrong")
+    kept, offset, kind, header = [PNG], len(PNG), b"", b""
+    view = memoryview(content)
+    while kind != b"IEND":
+        if len(content) < offset + 12:
+            raise as_truncated(name)
+        end = offset + 12 + int.from_bytes(view[offset : offset + 4], "big")
+        kind = content[offset + 4 : offset + 8]
+        if end > len(content):
+            raise as_truncated(name)
+        if zlib.crc32(view[offset + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            raise as_damaged(name, "a checksum in it is wrong")
+        header = header or content[offset + 8 : end - 4]
+        if kind in _KEPT and not (kind == b"PLTE" and header[9:10] != b"\3"):
+            kept.append(content[offset:end])
+        offset = end
+    return _png_size(header, name), b"".join(kept)
+
+
+def _png_size(header: bytes, name: object) -> Size:
+    """Size by the header of a PNG."""
+    if len(header) != 13:
+        raise as_damaged(name, "it has no header")
+    width, height, depth, colour, packing, filters, interlace = struct.unpack(">IIBBBBB", header)
+    sound = depth in _DEPTHS.get(colour, ()) and (packing, filters) == (0, 0) and interlace < 2
+    if not sound or not width or not height:
+        raise as_damaged(name, "its header makes no sense")
+    return Size(height, width)
+
+
+def check_other(content: bytes, name: object, check_size: Callable[[Size], object]) -> None:
+    """See that a file that is neither JPEG nor PNG is an image, and as whole as can be told.
+
+    Args:
+        content: what the file holds.
+        name: what errors call it.
+        check_size: raises where the size is none to be read.
+
+    Raises:
+        ImageError: it is no image, a video, or damaged.
+    """
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        check_size(_webp_size(content, name))
+        return
+    for magics, plugin in _PLUGINS:
+        if content.startswith(magics) or (content[4:8] == b"ftyp" and content[8:12] in magics):
+            _check_by_pillow(content, name, plugin, check_size)
+            return
+    raise ImageError(_what_else(content, name))
+
+
+_PLUGINS = (
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TiffImagePlugin.TiffImageFile"),
+    ((b"BM",), "BmpImagePlugin.BmpImageFile"),
+    ((b"GIF87a", b"GIF89a"), "GifImagePlugin.GifImageFile"),
+    ((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), "PpmImagePlugin.PpmImageFile"),
+    ((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), "Jpeg2KImagePlugin.Jpeg2KImageFile"),
+    ((b"avif", b"avis"), "AvifImagePlugin.AvifImageFile"),
+    ((b"\x59\xa6\x6a\x95",), "SunImagePlugin.SunImageFile"),
+)
+"""How files begin, and who reads their header. Not by Image.open, which warns of large ones."""
+
+_DECODED = ("Tiff", "Jpeg2K")
+"""Kinds of which OpenCV takes what its decoder could not read for pixels."""
+
+
+def _check_by_pillow(
+    content: bytes, name: object, plugin: str, check_size: Callable[[Size], object]
+) -> None:
+    """Have Pillow read the header, and all of those of which OpenCV accepts damaged ones."""
+    module, kind = plugin.split(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata
+        try:
+            image = getattr(import_module(f"PIL.{module}"), kind)(io.BytesIO(content))
+        except Exception as fault:  # Pillow raises whatever its parts do
+            if "unknown pixel mode" in str(fault):
+                raise ImageError(f"{name} is of an unusual kind; save it as PNG") from None
+            raise as_damaged(name, "its header cannot be read") from None
+        check_size(Size(image.height, image.width))
+        if not kind.startswith(_DECODED):
+            return
+        try:
+            if kind.startswith("Tiff"):
+                _hush_libtiff()
+                _check_deflated(image.tag_v2, content)
+            image.load()
+        except MemoryError:
+            raise
+        except Exception:
+            raise as_damaged(name, "it cannot be decoded") from None
+
+
+@functools.cache
+def _hush_libtiff() -> None:
+    """Keep Pillow's libtiff from writing to stderr; Windows has it inside of Pillow."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(import_module("PIL._imaging").__file__).TIFFSetErrorHandler(None)
+
+
+def _check_deflated(tags: Any, content: bytes) -> None:
+    """Raise ValueError or zlib.error where a checksum is wrong, for libtiff does not look.
+
+    Args:
+        tags: of a TIFF file, by number.
+        content: the file.
+    """
+    compression, strips, tiles = 259, (273, 279), (324, 325)
+    if tags.get(compression) not in (8, 32_946):
+        return
+    offsets, counts = (tags.get(tag) for tag in (strips if strips[0] in tags else tiles))
+    for offset, count in zip(offsets, counts, strict=True):
+        stream = zlib.decompressobj()
+        part = content[offset : offset + count]
+        while part and not stream.eof:
+            stream.decompress(part, _PART)
+            part = stream.unconsumed_tail
+        if not stream.eof:
+            raise ValueError("truncated")
+
+
+def _webp_size(content: bytes, name: object) -> Size:
+    """Size by the header of a WebP; Pillow would already make room for the pixels."""
+    kind, body = content[12:16], content[20:30]
+    if len(body) == 10 and kind == b"VP8X":
+        width, height = (int.from_bytes(body[i : i + 3], "little") + 1 for i in (4, 7))
+    elif len(body) == 10 and kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif len(body) == 10 and kind == b"VP8 ":
+        width, height = (int.from_bytes(body[i : i + 2], "little") & 0x3FFF for i in (6, 8))
+    else:
+        raise as_damaged(name, "its header makes no sense")
+    return Size(height, width)
+
+
+_VIDEOS = (
+    b"\x1a\x45\xdf\xa3",
+    b"FLV\1",
+    b"OggS",
+    b"\0\0\1\xba",
+    b"\0\0\1\xb3",
+    b"\x30\x26\xb2\x75",
+)
+_STILLS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
+
+
+def _what_else(content: bytes, name: object) -> str:
+    """What a file is that is no image, and how to make images of it."""
+    brand = content[8:12] if content[4:8] == b"ftyp" else b""
+    if brand in _STILLS:
+        return f"{name} is a HEIF image, which is not read; save it as JPEG or PNG"
+    boxes = content[4:8] in (b"moov", b"mdat")
+    stream = content[:1] == content[188:189] == content[376:377] == b"G"  # MPEG-TS
+    riff = content[:4] == b"RIFF" and content[8:12] == b"AVI "
+    if brand or boxes or stream or riff or content.startswith(_VIDEOS):
+        return (
+            f"{name} is a video; make images of its frames and give their folder: "
+            f"ffmpeg -i VIDEO frames/%06d.png"
+        )
+    return f"{name} is not an image that is read; give a JPEG or PNG file"
