@@ -15,6 +15,7 @@ from typing import Any, TextIO, TypeVar
 
 from fastdepth.errors import FastDepthError, UsageError, look_up
 from fastdepth.extras import load
+from fastdepth.termination import terminable
 
 Options = TypeVar("Options")
 
@@ -106,7 +107,8 @@ def _guarded(prog: str, body: Callable[[], int | None]) -> int:
     """What a body answers, or the status of how it ended."""
     with _streams():
         try:
-            return body() or 0
+            with terminable():
+                return body() or 0
         except FastDepthError as error:
             tell(f"{prog}: {' '.join(str(error).split())}")
             return error.exit_status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar
 
 import msgspec
@@ -15,9 +16,15 @@ MOST = 100
 
 
 def parse(
-    data: bytes | str, kind: type[Document], name: str, mend: str, error: type[InputError]
+    data: bytes | str,
+    kind: type[Document],
+    name: str,
+    mend: str,
+    error: type[InputError],
+    *,
+    infinite: bool = False,
 ) -> Document:
-    """A document of a declared type; NaN and infinity are no JSON, unknown keys are ignored.
+    """A document of a declared type; unknown keys are ignored.
 
     Args:
         data: UTF-8 JSON.
@@ -26,11 +33,14 @@ def parse(
         name: what messages call the document.
         mend: end of the message: what to do about it.
         error: what is raised.
+        infinite: NaN and infinity, which are no JSON, are read as Python writes them.
 
     Raises:
         InputError: ``error``; it is no JSON, nested too deep, or not of that type.
     """
     try:
+        if infinite:
+            return msgspec.convert(json.loads(data), kind)
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as fault:
         raise error(f"{name}: {str(fault)[:MOST]}; {mend}") from None

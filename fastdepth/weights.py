@@ -8,26 +8,47 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from fastdepth.documents import parse
-from fastdepth.errors import UnknownNameError, WeightsError
+from fastdepth.errors import InputError, UnknownNameError, UsageError, WeightsError
+from fastdepth.files import check_regular
+from fastdepth.metrics import METRICS
 
 FOLDER = Path(__file__).parent / "trained"
 SUFFIX = ".safetensors"
 CARD_KEY = "fastdepth"
-MAX_HEADER = 100_000_000  # safetensors' own limit [bytes]
+MAX_HEADER = 10_000_000  # a tenth of safetensors' own limit; ours have 0.2 MB [bytes]
+MAX_FILE = 2**34  # the largest checkpoint of ours has a tenth [bytes]
+LONGEST = 10_000
+"""Characters of a text of a card at most; the rest is left out."""
 
-NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+DTYPE_BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8"), 1),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F64", "I64", "U64"), 8),
+}
+"""What a number takes in a safetensors file, of the kinds that weights are stored as."""
+
+NotNegative = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+TensorName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,300}\Z")]
+VariantName = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*\Z", max_length=100)]
+Tag = Annotated[str, msgspec.Meta(pattern=r"^(?!.*\.\.)[\w.-]*\Z", max_length=200)]
+ScoreName = Annotated[str, msgspec.Meta(pattern=r"^\w{1,50}\Z")]
+Score = Annotated[float, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True)
 class WeightsCard:
-    """What a weights file says of itself.
+    """What a weights file says of itself; its texts are of one line that can be printed.
 
     Attributes:
         variant: network that the weights belong to.
@@ -44,21 +65,47 @@ class WeightsCard:
         command: command that trained them.
     """
 
-    variant: str
-    tag: str = ""
+    variant: VariantName
+    tag: Tag = ""
     licence: str = ""
     data: str = ""
     initialisation: str = "random"
     teacher: str = ""
     protocol: str = ""
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[ScoreName, Score] = field(default_factory=dict)
     evaluated_on: str = ""
-    rooms: dict[str, float] = field(default_factory=dict)
+    rooms: dict[ScoreName, Score] = field(default_factory=dict)
     command: str = ""
+
+    def __post_init__(self) -> None:
+        for name in (entry.name for entry in fields(WeightsCard)):
+            if isinstance(text := getattr(self, name), str):
+                object.__setattr__(self, name, _printable(text))
+
+    def check_scores(self, error: type[InputError | UsageError], name: str) -> None:
+        """See that each score can be: a finite number, not negative, and d1 to d3 at most 1.
+
+        Args:
+            error: what is raised.
+            name: what the message calls the card.
+
+        Raises:
+            FastDepthError: ``error``.
+        """
+        for metric, value in {**self.rooms, **self.scores}.items():
+            share = metric in METRICS and METRICS[metric].higher_is_better
+            if not 0 <= value <= (1 if share else math.inf) or math.isinf(value):
+                raise error(f"{name}: {metric} {value} cannot be; score the weights again")
 
     def to_header(self) -> dict[str, str]:
         """The card as safetensors' string-to-string metadata."""
         return {CARD_KEY: json.dumps(asdict(self), sort_keys=True)}
+
+
+def _printable(text: str) -> str:
+    """A text on one line without what moves a terminal's cursor or turns writing round."""
+    text = " ".join(text.split())[:LONGEST]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @dataclass(frozen=True)
@@ -72,7 +119,7 @@ class TensorEntry:
     """
 
     dtype: str
-    shape: tuple[NotNegative, ...]
+    shape: Annotated[tuple[NotNegative, ...], msgspec.Meta(max_length=8)]
     data_offsets: tuple[NotNegative, NotNegative]
 
 
@@ -93,8 +140,8 @@ def read_header(path: str | Path) -> WeightsHeader:
         WeightsError: the file is missing, truncated or no safetensors file; the message says which.
     """
     path = Path(path)
+    size = check_regular(path, WeightsError, f"; give a {SUFFIX} file").st_size
     try:
-        size = path.stat().st_size
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if size < 8 or length > min(MAX_HEADER, size - 8):
@@ -102,19 +149,36 @@ def read_header(path: str | Path) -> WeightsHeader:
             text = stream.read(length)
     except OSError as error:
         raise WeightsError(
-            f"cannot read weights {path}: {error.strerror}; give a .safetensors file"
+            f"cannot read weights {path}: {error.strerror}; give a {SUFFIX} file"
         ) from None
     header = _parse_header(text, path)
-    ends = (entry.data_offsets[1] for entry in header.tensors.values())
-    if max(ends, default=0) != size - 8 - length:
-        raise WeightsError(f"{path} is truncated; copy or train it again")
+    _check_places(header.tensors, size - 8 - length, path)
     return header
+
+
+def _check_places(tensors: Mapping[str, TensorEntry], size: int, path: Path) -> None:
+    """See that the tensors fill what follows the header, one after the other, without gaps."""
+    end = 0
+    for name, entry in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
+        where = f"the header of {path}: tensor {name}"
+        if entry.dtype not in DTYPE_BYTES:
+            known = ", ".join(DTYPE_BYTES)
+            raise WeightsError(f"{where} is none of {known}; store it as F32")
+        length = math.prod(entry.shape) * DTYPE_BYTES[entry.dtype]
+        if entry.data_offsets != (end, end + length):
+            raise WeightsError(f"{where} is not where it should be; copy it again, or train")
+        end += length
+    if size > MAX_FILE:
+        raise WeightsError(f"{path} is larger than any weights; is it the right file?")
+    if end != size:
+        state = "truncated" if end > size else "longer than its tensors"
+        raise WeightsError(f"{path} is {state}; copy or train it again")
 
 
 def _parse_header(text: bytes, path: Path) -> WeightsHeader:
     """The header's JSON, in which the metadata stand among the tensors."""
     what = (f"the header of {path}", "copy it again, or train", WeightsError)
-    entries = parse(text, dict[str, msgspec.Raw], *what)
+    entries = parse(text, dict[TensorName, msgspec.Raw], *what)
     metadata = entries.pop("__metadata__", b"{}")
     return WeightsHeader(
         {name: parse(entry, TensorEntry, *what) for name, entry in entries.items()},
@@ -132,7 +196,9 @@ def read_card(path: str | Path) -> WeightsCard:
     if text is None:
         raise WeightsError(f"{path} was not written by fastdepth; give a file by fastdepth-train")
     mend = "copy it again, or ship it anew by fastdepth-train ship"
-    return parse(text, WeightsCard, f"the card of {path}", mend, WeightsError)
+    card = parse(text, WeightsCard, f"the card of {path}", mend, WeightsError)
+    card.check_scores(WeightsError, f"the card of {path}")
+    return card
 
 
 def shipped_weights() -> dict[str, Path]:
@@ -162,7 +228,7 @@ def find_weights(weights: str) -> Path:
     shipped = shipped_weights()
     if weights in shipped:
         return shipped[weights]
-    if Path(weights).exists():
+    if os.path.exists(weights):  # noqa: PTH110 (no error, whatever the text)
         return Path(weights)
     if weights.endswith(SUFFIX):
         raise WeightsError(f"{weights} does not exist; give a file by fastdepth-train, or a tag")

@@ -9,6 +9,7 @@ what it answered) is a fall. Inputs are bytes, so that a fallen one can be kept 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -247,10 +248,15 @@ def spoiled(draw: st.DrawFn, good: Sequence[Any], most: int = 3) -> Any:
     return document
 
 
+def _hostile_value(draw: st.DrawFn) -> Any:
+    """A value of its own, so that no list comes to hold itself."""
+    return copy.deepcopy(draw(HOSTILE_VALUES))
+
+
 def _spoil(draw: st.DrawFn, node: Any) -> Any:
     """Walk down at random, then replace, drop, add or rename what is there."""
     if not isinstance(node, dict | list) or not node or draw(st.integers(0, 7)) == 0:
-        return draw(HOSTILE_VALUES)
+        return _hostile_value(draw)
     key: Any = draw(st.sampled_from(sorted(node))) if isinstance(node, dict) else None
     key = draw(st.integers(0, len(node) - 1)) if key is None else key
     match draw(st.sampled_from(("walk", "walk", "walk", "drop", "add"))):
@@ -259,9 +265,9 @@ def _spoil(draw: st.DrawFn, node: Any) -> Any:
         case "drop":
             del node[key]
         case "add" if isinstance(node, dict):
-            node[draw(HOSTILE_TEXT)] = draw(HOSTILE_VALUES)
+            node[draw(HOSTILE_TEXT)] = _hostile_value(draw)
         case "add":
-            node.append(draw(HOSTILE_VALUES))
+            node.append(_hostile_value(draw))
     return node
 
 

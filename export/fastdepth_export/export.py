@@ -16,7 +16,9 @@ from fastdepth.data import open_source, sample_list_hash
 from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import remove_leftovers_of, replacing
-from fastdepth.metadata import ModelMetadata
+from fastdepth.lock import is_same_file
+from fastdepth.metadata import UNTRAINED, ModelMetadata
+from fastdepth.weights import find_weights
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe
 from fastdepth_export.targets import Target
 
@@ -62,7 +64,7 @@ def export(
         The metadata in the file.
 
     Raises:
-        UnknownNameError, SizeError, UsageError: the recipe cannot be.
+        UnknownNameError, SizeError, UsageError: the recipe cannot be, or the output is an input.
         WeightsError: the weights cannot be read or do not fit.
         DataError: the images to calibrate or measure on cannot be read.
         ParityError: the file would not compute what PyTorch computes, or lose too much.
@@ -72,10 +74,11 @@ def export(
     """
     resolved = recipe.resolved()
     files = files_of(output, resolved.target)
-    _require_extras(resolved.target)
-    _check_images(resolved, data)
+    _check_inputs(resolved, files, onnx_file)
     for path in files:
         remove_leftovers_of(path)  # of an export that was killed
+    _require_extras(resolved.target)
+    _check_images(resolved, data)
     if not resolved.target.builder:
         return _export_onnx(resolved, files[0], data, force)
     return _build(resolved, files, onnx_file, data, force)
@@ -116,6 +119,19 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
             f"{target.format} writes {' and '.join(target.suffixes)}; name the output FILE{main}"
         )
     return [output, *(output.with_suffix(suffix) for suffix in others)]
+
+
+def _check_inputs(
+    resolved: ResolvedRecipe, files: list[Path], onnx_file: str | Path | None
+) -> None:
+    """Refuse to write over what is read."""
+    read = [] if onnx_file is None else [Path(onnx_file)]
+    if resolved.weights != UNTRAINED:
+        read.append(find_weights(resolved.weights))
+    for path in files:
+        for source in read:
+            if is_same_file(path, source):
+                raise UsageError(f"{path} would be written over; name another output")
 
 
 def _require_extras(target: Target) -> None:

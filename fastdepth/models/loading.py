@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fastdepth.errors import WeightsError
 from fastdepth.extras import require
 from fastdepth.models.network import DepthNetwork
-from fastdepth.weights import WeightsCard, read_card
+from fastdepth.weights import WeightsCard, read_card, read_header
 
 TRAINING_STATE = "state/"
 """Prefix of the tensors in a checkpoint that are no part of the network."""
@@ -28,15 +28,19 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], WeightsCard]:
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file whose header has been read.
+    """All tensors of a safetensors file.
 
     Raises:
-        WeightsError: they overlap, leave gaps, or are of a kind that safetensors does not read.
+        WeightsError: the file is missing or damaged, or does not fit into memory.
     """
+    read_header(path)
     try:
         tensors: dict[str, Tensor] = require("safetensors.torch", "train").load_file(str(path))
     except require("safetensors", "train").SafetensorError as error:
         raise WeightsError(f"{path} is damaged ({error}); copy or train it again") from None
+    except (OSError, RuntimeError, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "memory does not suffice"
+        raise WeightsError(f"{path} cannot be read: {reason}; copy it again") from None
     return tensors
 
 
@@ -69,7 +73,7 @@ def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> Weigh
 def check_tensors(
     tensors: Mapping[str, Tensor], module: nn.Module, path: str | Path, name: str
 ) -> None:
-    """Refuse tensors that are not exactly those of a module, or not finite.
+    """Refuse tensors that are not exactly those of a module, of another kind, or not finite.
 
     Args:
         tensors: by the names of the module's state.
@@ -86,8 +90,20 @@ def check_tensors(
     for key, value in tensors.items():
         if value.shape != expected[key].shape:
             raise WeightsError(f"{path} does not fit {name}: {key} has another shape")
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        if _kind(value) != _kind(expected[key]):
+            raise WeightsError(f"{path} does not fit {name}: {key} is {value.dtype}; train again")
+        if not is_finite(value):
             raise WeightsError(f"{path} holds NaN or infinity in {key}; use an earlier checkpoint")
+
+
+def is_finite(value: Tensor) -> bool:
+    """Whether a tensor holds neither NaN nor infinity."""
+    return not value.is_floating_point() or bool(torch.isfinite(value).all())
+
+
+def _kind(value: Tensor) -> torch.dtype:
+    """Float32 for floats of any precision; other kinds do not turn into one another."""
+    return torch.float32 if value.is_floating_point() else value.dtype
 
 
 def load_fitting(network: DepthNetwork, path: str | Path) -> list[str]:
@@ -97,16 +113,19 @@ def load_fitting(network: DepthNetwork, path: str | Path) -> list[str]:
         Their names.
 
     Raises:
-        WeightsError: the file cannot be read, or nothing in it fits.
+        WeightsError: the file cannot be read, nothing in it fits, or what fits is not finite.
     """
     tensors, card = read_tensors(path)
     own = network.state_dict()
     fitting = {
         name: value
         for name, value in tensors.items()
-        if name in own and own[name].shape == value.shape
+        if name in own and own[name].shape == value.shape and _kind(own[name]) == _kind(value)
     }
     if not fitting:
         raise WeightsError(f"nothing in {path}, weights of {card.variant}, fits this network")
+    for name, value in fitting.items():
+        if not is_finite(value):
+            raise WeightsError(f"{path} holds NaN or infinity in {name}; use an earlier checkpoint")
     network.load_state_dict(fitting, strict=False)
     return sorted(fitting)

@@ -15,7 +15,7 @@ from fastdepth.errors import UsageError, WeightsError
 from fastdepth.models._timm import import_timm
 from fastdepth.models.loading import check_tensors, load_tensors
 from fastdepth.models.network import DepthNetwork
-from fastdepth.weights import SUFFIX, read_header
+from fastdepth.weights import SUFFIX
 
 COUNTERS = "num_batches_tracked"  # batch norm's, which old files lack and nothing here reads
 
@@ -82,7 +82,6 @@ def _read(path: Path, encoder: nn.Module, name: str) -> dict[str, Tensor]:
             '"import torch; from safetensors.torch import save_file; save_file('
             f"torch.load('{path}', weights_only=True), '{path.with_suffix(SUFFIX)}')\""
         )
-    read_header(path)
     tensors = load_tensors(path)
     counters = {k: v for k, v in encoder.state_dict().items() if k.endswith(COUNTERS)}
     tensors = counters | _without_classifier(tensors, encoder)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from fastdepth.camera import TRAINING_FOCAL_LENGTH
 from fastdepth.data.sample import Depth, Image, Sample
+from fastdepth.errors import ImageError
 from fastdepth.models._timm import prepare_torchvision
 from fastdepth.preprocess import resize, resize_nearest
 from fastdepth.size import Size
@@ -30,6 +31,7 @@ Uniform = Callable[..., Tensor]
 
 CUT_SHARE = 0.75  # of the image right of the strip's beginning, the greatest width of it
 CUT_RANGE = 10.0  # [m]
+MOST_PIXELS = 2**26  # of an image after the resize
 BORDER_SIZE = Size(480, 640)  # the image that ``Augmentation.border`` is written for
 
 
@@ -45,6 +47,9 @@ def augment(
 
     Returns:
         Image (3, H, W) float32 in [0, 1] and depth (1, H, W) float32 [m], H x W the crop.
+
+    Raises:
+        ImageError: the image is too narrow or too small to be brought to the size.
     """
 
     def uniform(low: float, high: float, count: int = 1) -> Tensor:
@@ -149,10 +154,25 @@ def _keep_and_scale(sample: Sample, augmentation: Augmentation, zoom: float) -> 
     image, depth = sample.image[rows, columns], depth[rows, columns]
     # Whatever the image's own size, it enters as the training camera's 640x480 would.
     factor = BORDER_SIZE.width / width * augmentation.scale * zoom
+    size = _scaled(image, factor)
     if factor != 1:
-        size = Size(round(image.shape[0] * factor), round(image.shape[1] * factor))
         image, depth = resize(image, size), resize_nearest(depth, size)
     return image.copy(), (depth / zoom).astype(np.float32)
+
+
+def _scaled(image: Image, factor: float) -> Size:
+    """Size of an image after a resize, if it can be.
+
+    Raises:
+        ImageError: it would have no pixel, or very many: it is a stripe, or zoom or scale are odd.
+    """
+    height, width = (side * factor for side in image.shape[:2])
+    if not (min(height, width) > 0.5 and height * width < MOST_PIXELS):
+        raise ImageError(
+            f"{image.shape[1]}x{image.shape[0]} px of it would become {width:.0f}x{height:.0f}; "
+            "leave it out, or change --border, --scale or --zoom"
+        )
+    return Size(round(height), round(width))
 
 
 def _random_crop(

@@ -28,8 +28,18 @@ class Processes:
     """
 
     def __init__(self) -> None:
-        self.rank = int(os.environ.get("RANK", "0"))
-        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        """Read the variables.
+
+        Raises:
+            UsageError: they are none that torchrun sets.
+        """
+        said = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+        if not all(text.isdecimal() for text in said) or not int(said[0]) < int(said[1]):
+            raise UsageError(
+                f"RANK={said[0]!r} WORLD_SIZE={said[1]!r} are not torchrun's; unset them, or start "
+                "by torchrun"
+            )
+        self.rank, self.count = int(said[0]), int(said[1])
 
     @property
     def first(self) -> bool:
@@ -53,14 +63,24 @@ class Processes:
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Connect the processes: by NCCL on GPUs, by gloo on CPUs."""
+        """Connect the processes: by NCCL on GPUs, by gloo on CPUs.
+
+        Raises:
+            UsageError: they do not find one another.
+        """
         if self.count == 1:
             yield
             return
         if device.type == "cuda":
             torch.cuda.set_device(device)
         backend = "nccl" if device.type == "cuda" else "gloo"
-        distributed.init_process_group(backend, timeout=TIMEOUT)
+        try:
+            distributed.init_process_group(backend, timeout=TIMEOUT)
+        except (ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise UsageError(
+                f"the processes are not joined ({reason}); start by torchrun"
+            ) from None
         yield  # after an error the others may never answer again
         gc.collect()  # what refers to the group must go before it, or it can hang in its destructor
         distributed.barrier()

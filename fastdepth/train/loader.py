@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fastdepth.console import Stopwatch
-from fastdepth.data import Source, open_source
+from fastdepth.data import Source, has_depth, open_source
 from fastdepth.errors import InputError, UsageError
 from fastdepth.train.augment import augment
+from fastdepth.train.options import TrainingRun
 from fastdepth.train.recipes import Augmentation
 
 Key = tuple[int, int, int]
@@ -70,6 +71,18 @@ def parse_sources(
     ]
 
 
+def open_validation(run: TrainingRun) -> Source:
+    """What a run is validated on: held-out scenes of its first source that has depth.
+
+    Raises:
+        UnknownNameError, DataError: see :func:`fastdepth.data.open_source`.
+    """
+    first, _ = split_weight(next(filter(has_depth, run.data)))
+    if run.overfit is not None:
+        return open_source(first, "train", limit=run.overfit, look=False)
+    return open_source(first, "validation", limit=run.validation_limit, look=False)
+
+
 def split_weight(spec: str) -> tuple[str, float]:
     """Part ``nyu:PATH=3`` into ``nyu:PATH`` and 3 passes per epoch; without a number 1.
 
@@ -120,7 +133,7 @@ class EpochSampler(Sampler[list[Key]]):
 
     def epoch_keys(self, epoch: int) -> list[Key]:
         """All keys of an epoch in their order."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         keys = []
         for number, (entry, length) in enumerate(zip(self.sources, self.lengths, strict=True)):
             size = len(entry.source)
@@ -165,11 +178,10 @@ class AugmentedSamples(Dataset[Batch]):
             place = (index + turn) % len(source)
             name = sample_name(source, place)
             try:
-                sample = source[place]
+                image, depth = augment(source[place], self.augmentation, generator)
             except InputError as error:
                 unreadable[name] = str(error)
                 continue
-            image, depth = augment(sample, self.augmentation, generator)
             return Batch(image[None], depth[None], [name], unreadable, watch.seconds)
         crop = self.augmentation.crop
         return Batch(torch.empty(0, 3, *crop), torch.empty(0, 1, *crop), [], unreadable)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
-from torch import nn
+import msgspec
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
     ConstantLR,
@@ -16,7 +19,8 @@ from torch.optim.lr_scheduler import (
     ReduceLROnPlateau,
 )
 
-from fastdepth.errors import UsageError, look_up
+from fastdepth.errors import UsageError, WeightsError, look_up
+from fastdepth.models.loading import is_finite
 from fastdepth.models.network import DepthNetwork
 from fastdepth.train.recipes import TrainingRecipe
 
@@ -58,8 +62,94 @@ def make_optimiser(network: DepthNetwork, recipe: TrainingRecipe) -> Optimizer:
     return look_up("optimiser", recipe.optimiser, OPTIMISERS)(filled, recipe)
 
 
-STATE = ("last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter")
-"""What changes in PyTorch's schedules; the rest follows from the recipe."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+"""How often something happened."""
+
+OptimiserState = dict[str, dict[str, Tensor]]
+"""Tensors of an optimiser by the number of the parameter, and by PyTorch's names."""
+
+_MOMENTS = {
+    Adam: {"step", "exp_avg", "exp_avg_sq"},
+    AdamW: {"step", "exp_avg", "exp_avg_sq"},
+    SGD: {"momentum_buffer"},
+}
+_MOVING = ("lr", "momentum", "betas")
+"""Settings that a schedule changes; the other numbers are the recipe's."""
+
+
+def restore_optimiser(
+    optimiser: Optimizer,
+    moments: OptimiserState,
+    settings: Sequence[Mapping[str, Any]],
+    path: str | Path,
+) -> None:
+    """Put an optimiser, changed in place, where it was.
+
+    Args:
+        optimiser: as :func:`make_optimiser` makes it for the same recipe.
+        moments: its tensors.
+        settings: of its groups; of them numbers alone are taken, what else there is the recipe
+            decides.
+        path: file that they are from, for the message.
+
+    Raises:
+        WeightsError: they are of another recipe, or cannot be.
+    """
+    groups = optimiser.state_dict()["param_groups"]
+    if len(groups) != len(settings):
+        raise WeightsError(f"{path} was trained by another recipe; resume with that one")
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for index, tensors in moments.items():
+        known = index.isdecimal() and int(index) < len(parameters)
+        shape = parameters[int(index)].shape if known else None
+        fits = known and tensors.keys() == _MOMENTS[type(optimiser)]
+        for name, value in tensors.items():
+            whole = value.is_floating_point() and is_finite(value)
+            fits = fits and whole and value.shape == (() if name == "step" else shape)
+        if not fits:
+            raise WeightsError(
+                f"{path}: its optimiser's tensors {index[:20]} do not fit; resume with the recipe "
+                "that it was trained by, or from a copy"
+            )
+    groups = [
+        {name: _setting(name, own, kept.get(name, own), path) for name, own in group.items()}
+        for group, kept in zip(groups, settings, strict=True)
+    ]
+    state = {int(index): tensors for index, tensors in moments.items()}
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _setting(name: str, own: Any, kept: Any, path: str | Path) -> Any:
+    """A setting of a group of parameters as it was, if it is a number or several."""
+    if name == "params" or not _numbers(own):
+        return own
+    numbers = _numbers(kept)
+    if len(numbers) != len(_numbers(own)) or not all(0 <= n < 1e300 for n in numbers):
+        raise WeightsError(f"{path}: {name} of its optimiser is damaged; resume from a copy")
+    if name not in _MOVING and numbers != _numbers(own):
+        raise WeightsError(
+            f"{path} was trained with {name} {kept} by its optimiser, not {own}; resume with the "
+            "same recipe and --learning-rate"
+        )
+    return kept
+
+
+def _numbers(value: Any) -> list[float]:
+    """A number, or the numbers of a list; empty for anything else."""
+    values = value if isinstance(value, list | tuple) else [value]
+    good = all(isinstance(n, int | float) and not isinstance(n, bool) for n in values)
+    return list(values) if good else []
+
+
+class ScheduleState(TypedDict, total=False):
+    """What changes in PyTorch's schedules, by their names; the rest follows from the recipe."""
+
+    last_epoch: Count
+    _step_count: Count
+    _last_lr: list[float]
+    best: float
+    num_bad_epochs: Count
+    cooldown_counter: Count
 
 
 def _one_cycle(optimiser: Optimizer, recipe: TrainingRecipe, steps: int, _: int) -> LRScheduler:
@@ -110,6 +200,7 @@ class Schedule:
         """
         make = look_up("schedule", recipe.schedule, SCHEDULES)
         self._schedule = make(optimiser, recipe, steps, steps_per_epoch)
+        self._steps = steps
 
     def after_step(self) -> None:
         """Call after every optimiser step."""
@@ -123,13 +214,25 @@ class Schedule:
         if isinstance(self._schedule, ReduceLROnPlateau):
             self._schedule.step(loss)
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep: numbers and lists of them."""
-        return {key: value for key, value in vars(self._schedule).items() if key in STATE}
+    def state(self) -> ScheduleState:
+        """What a checkpoint must keep."""
+        known = ScheduleState.__annotations__
+        state: Any = {k: value for k, value in vars(self._schedule).items() if k in known}
+        return state  # type: ignore[no-any-return]
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what :meth:`state` gave."""
-        self._schedule.load_state_dict(state)
+    def restore(self, state: ScheduleState) -> None:
+        """Continue from what :meth:`state` gave.
+
+        Raises:
+            WeightsError: that was not a schedule of this kind and length.
+        """
+        same = state.keys() == self.state().keys()
+        if not same or state["last_epoch"] > self._steps or math.isnan(state.get("best", 0.0)):
+            raise WeightsError(
+                "the checkpoint's learning rate went by another schedule; resume with the same "
+                "recipe"
+            )
+        self._schedule.load_state_dict(dict(state))
 
 
 def freeze(network: nn.Module, trained: Sequence[str], frozen: Sequence[str]) -> None:

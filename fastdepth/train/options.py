@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fastdepth.data import has_depth
 from fastdepth.errors import UnknownNameError, UsageError
+from fastdepth.lock import is_same_file, locked
 from fastdepth.runtime.third_party import OptionNames, ThirdPartyFile
 from fastdepth.size import Size
 from fastdepth.train.recipes import Augmentation, TrainingRecipe, get_recipe
@@ -153,12 +157,42 @@ class TrainingRun:
         if not self.data:
             raise UsageError("no training data; give --data nyu:PATH or --data rooms")
         self._check_teachers()
-        if self.checkpoint.exists() and not self.resume:
+        if self.all_scenes and (self.overfit is not None or self.patience is not None):
+            other = "patience" if self.overfit is None else "overfit"
+            raise UsageError(f"with --all-scenes no scores choose anything; leave --{other} out")
+        self.check_folder()
+
+    def check_folder(self) -> None:
+        """Refuse a folder that holds another run, or no run to continue, or what is read.
+
+        Raises:
+            UsageError: give another folder.
+        """
+        there = os.path.exists(self.checkpoint)  # noqa: PTH110 (no error, whatever the text)
+        if there and not self.resume:
             raise UsageError(
                 f"{self.output} holds a run; continue it with --resume or give another --output"
             )
-        if self.resume and not self.checkpoint.exists():
+        if self.resume and not there:
             raise UsageError(f"{self.checkpoint} does not exist; start without --resume")
+        begun = () if self.resume else (self.weights, *self.initial, self.encoder_weights)
+        for name in (*begun, self.feature_teacher, *self.teacher):
+            for own in (self.checkpoint, self.best):
+                if name is not None and is_same_file(name, own):
+                    raise UsageError(f"{name} would be written over; give another --output")
+
+    @contextmanager
+    def alone(self, first: bool) -> Iterator[None]:
+        """Within, no other run writes to the output folder; the ``first`` process sees to it.
+
+        Raises:
+            UsageError: one does, or has since this run was checked.
+            OutputError: the folder cannot be written.
+        """
+        with locked(self.output) if first else nullcontext():
+            if first:
+                self.check_folder()
+            yield
 
     def _check_teachers(self) -> None:
         """Refuse teachers that cannot work, and images that need one."""
@@ -169,6 +203,10 @@ class TrainingRun:
             raise UsageError(f"--{option} is for --teacher FILE.onnx; add that")
         if not 0 < self.teacher_weight <= 1:
             raise UsageError(f"teacher-weight {self.teacher_weight:g} must be above 0, at most 1")
+        if not files and self.teacher_weight != TrainingRun.teacher_weight:
+            raise UsageError("--teacher-weight is for --teacher FILE.onnx; add that")
+        if self.feature_teacher is None and self.feature_weight != TrainingRun.feature_weight:
+            raise UsageError("--feature-weight is for --feature-teacher WEIGHTS; add that")
         if self.feature_weight <= 0:
             raise UsageError(f"feature-weight {self.feature_weight:g} must be positive; write 1")
         if len(files) > 1 and not files[0].in_metres:

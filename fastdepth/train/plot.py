@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,42 +16,30 @@ from fastdepth.images.contact_sheet import SheetRow, make_sheet
 from fastdepth.images.io import write_png
 from fastdepth.models.network import DepthNetwork
 from fastdepth.size import Size
+from fastdepth.train.log import read_log
 from fastdepth.train.validation import predict_sample
-
-
-def read_log(path: str | Path) -> list[dict[str, Any]]:
-    """Lines of a JSONL log in the order of their steps.
-
-    Where a run was resumed from an earlier step, what was logged after that step is superseded.
-    """
-    lines: list[dict[str, Any]] = []
-    for text in Path(path).read_text().splitlines():
-        line = json.loads(text)
-        if line.get("resumed"):
-            lines = [earlier for earlier in lines if earlier["step"] <= line["step"]]
-        lines.append(line)
-    return lines
 
 
 def plot_losses(log: Path, path: Path, title: str) -> None:
     """Write training loss, validation loss and validation d1 over epochs as a PNG.
 
     Raises:
+        InputError: the log is damaged.
         MissingExtraError: matplotlib is not installed.
         OutputError: the image could not be written.
     """
     require("matplotlib", "train")
     from matplotlib.figure import Figure
 
-    lines = read_log(log)
-    training = [(line["epoch"], line["loss"]) for line in lines if "loss" in line]
+    lines = [line for line in read_log(log) if "epoch" in line]
+    training = [(line["epoch"], _drawn(line["loss"])) for line in lines if "loss" in line]
     validation = [(line["epoch"], line["validation"]) for line in lines if "validation" in line]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.subplots()
     left.plot(*zip(*training, strict=True) if training else ((), ()), color="#0072b2", lw=1)
     left.plot(
         [epoch for epoch, _ in validation],
-        [scores["loss"] for _, scores in validation],
+        [_drawn(scores.get("loss")) for _, scores in validation],
         color="#d55e00",
         marker="o",
         ms=3,
@@ -61,7 +48,7 @@ def plot_losses(log: Path, path: Path, title: str) -> None:
     right = left.twinx()
     right.plot(
         [epoch for epoch, _ in validation],
-        [scores["d1"] for _, scores in validation],
+        [_drawn(scores.get("d1")) for _, scores in validation],
         color="#009e73",
         ls="--",
         marker="s",
@@ -72,6 +59,11 @@ def plot_losses(log: Path, path: Path, title: str) -> None:
     figure.legend([*left.lines, *right.lines], labels, loc="outside lower center", ncols=3)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)
+
+
+def _drawn(figure: float | None) -> float:
+    """A figure, or a gap in the curve where it is missing or off any scale."""
+    return figure if figure is not None and abs(figure) < 1e30 else math.nan
 
 
 ROWS = 4

@@ -14,7 +14,8 @@ import tyro
 from fastdepth.console import run_command, tell, values_of
 from fastdepth.data import open_source
 from fastdepth.errors import UsageError
-from fastdepth.files import replacing
+from fastdepth.files import remove_leftovers_of, replacing
+from fastdepth.lock import is_same_file
 from fastdepth.metrics import Evaluation
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
@@ -70,13 +71,14 @@ class Shipping(WeightsCard):
         """The checkpoint's card with what is said here.
 
         Raises:
-            UsageError: neither says a licence, or scores are given alone.
+            UsageError: neither says a licence, or scores are given alone or cannot be.
             WeightsError: the checkpoint cannot be read.
         """
         said = {name: value for name, value in values_of(self, WeightsCard).items() if value}
         card = replace(read_card(self.checkpoint), **said)
         if self.scores and not (self.protocol and self.evaluated_on):
             raise UsageError("--scores need --protocol and --evaluated-on: by what rules, on what")
+        card.check_scores(UsageError, "the card")
         if not card.licence:
             raise UsageError("no --licence; say on what terms others may use the weights")
         return card
@@ -98,16 +100,20 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
         Path of the file, ``folder/TAG.safetensors``.
 
     Raises:
-        UsageError: the card has no tag of this variant.
+        UsageError: the card has no tag of this variant, or the file would take the checkpoint's
+            place.
         WeightsError: the checkpoint cannot be read.
         OutputError: the file cannot be written.
     """
     variant = read_card(checkpoint).variant
     if not re.fullmatch(rf"{re.escape(variant)}\.\w[\w-]*", card.tag):
         raise UsageError(f"tag {card.tag!r} must be {variant}.DATA; write --tag {variant}.nyu")
+    path = Path(folder) / f"{card.tag}{SUFFIX}"
+    if is_same_file(checkpoint, path):
+        raise UsageError(f"{checkpoint} would be written over; give another --folder")
     network = create_model(variant)
     load_weights(network, checkpoint, variant)
-    path = Path(folder) / f"{card.tag}{SUFFIX}"
+    remove_leftovers_of(path)
     card = replace(card, variant=variant)
     with replacing(path) as temporary:
         save_weights(temporary, network, card, half=True)

@@ -12,16 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.console import Advance, Stopwatch, progress, tell
-from fastdepth.data import has_depth, open_source
-from fastdepth.errors import DataError, DivergenceError, ImageError
+from fastdepth.errors import DataError, DivergenceError, ImageError, WeightsError
 from fastdepth.files import make_folder, remove_leftovers
 from fastdepth.models import DepthNetwork, create_model
 from fastdepth.models.device import open_device
 from fastdepth.models.pretrained import RANDOM
 from fastdepth.size import Size
-from fastdepth.train.checkpoint import Checkpoint, initialise, save_checkpoint, save_weights
+from fastdepth.train.checkpoint import (
+    Checkpoint,
+    Progress,
+    initialise,
+    save_checkpoint,
+    save_weights,
+)
 from fastdepth.train.compress.distill import describe, make_objective, open_teacher
-from fastdepth.train.compress.distill_features import FeatureTeacher
+from fastdepth.train.compress.distill_features import open_feature_teacher
 from fastdepth.train.distributed import Processes
 from fastdepth.train.ema import AveragedNetwork
 from fastdepth.train.loader import (
@@ -29,8 +34,8 @@ from fastdepth.train.loader import (
     EpochSampler,
     error_list,
     make_loader,
+    open_validation,
     parse_sources,
-    split_weight,
 )
 from fastdepth.train.log import WAITING_LIMIT, Pace, TensorBoard, TrainingLog
 from fastdepth.train.losses import LOSSES
@@ -59,14 +64,7 @@ class Trainer:
         if run.threads:
             torch.set_num_threads(run.threads)
         torch.manual_seed(run.seed)
-        first, _ = split_weight(next(filter(has_depth, run.data)))
-        by_heart = run.overfit is not None
-        self.validation = open_source(
-            first,
-            "train" if by_heart else "validation",
-            limit=run.overfit if by_heart else run.validation_limit,
-            look=False,
-        )
+        self.validation = open_validation(run)
         self.processes.check_batch(self.recipe.batch)
         self.sampler = EpochSampler(
             parse_sources(run.data, "all-train" if run.all_scenes else "train", run.overfit),
@@ -93,7 +91,7 @@ class Trainer:
             keep_float32(network, self.device)
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
-        self.features = self._open_feature_teacher()
+        self.features = open_feature_teacher(run, self.network, self.recipe, self.device)
         self.card = WeightsCard(
             run.variant,
             data=", ".join(run.data),
@@ -108,14 +106,6 @@ class Trainer:
         if self.processes.rank:  # dropout of its own; the weights come from the first process
             torch.manual_seed(run.seed * 1_000_003 + self.processes.rank)
         self.random = torch.get_rng_state()
-
-    def _open_feature_teacher(self) -> tuple[float, FeatureTeacher] | None:
-        """The teacher of features and its weight in the loss, where one is asked for."""
-        if self.run.feature_teacher is None:
-            return None
-        scale = self.recipe.augmentation.scale
-        teacher = FeatureTeacher(self.network, self.run.feature_teacher, scale, self.device)
-        return self.run.feature_weight, teacher
 
     def _enter(self, stage: int) -> None:
         """Begin a stage: what is trained, and by which optimiser, schedule and loss."""
@@ -168,11 +158,11 @@ class Trainer:
             pace = Pace(self.run.workers)
             while not self._steps(stop, advance, pace) and self.end < total:
                 self._enter(self.stage_number + 1)
-        self._save()
-        self.wrapped = self.network
-        if self.processes.first:
-            self._plot()
-            self.log.close()
+            self._save()
+            self.wrapped = self.network
+            if self.processes.first:
+                self._plot()
+                self.log.close()
         return TrainingSummary(
             self.step,
             total,
@@ -354,7 +344,7 @@ class Trainer:
         random = torch.stack(self.processes.gather(torch.get_rng_state()))
         if not self.processes.first:
             return
-        progress = {
+        progress: Progress = {
             "step": self.step,
             "total_steps": self.sampler.total_steps,
             "stage": self.stage_number,
@@ -378,7 +368,13 @@ class Trainer:
         """Take up the checkpoint."""
         checkpoint = Checkpoint(self.run.checkpoint, self.sampler.total_steps)
         progress = checkpoint.progress
-        self._enter(progress["stage"])
+        stage = progress["stage"]
+        self._enter(min(stage, len(self.stages) - 1))
+        first = self.end - self.stage.epochs * self.sampler.steps_per_epoch
+        if stage != self.stage_number or not first <= progress["step"] <= self.end:
+            raise WeightsError(
+                f"{self.run.checkpoint} was trained in other stages; resume with the same recipe"
+            )
         checkpoint.restore(self.average.network, self.network, self.optimiser, self.card)
         self.step = progress["step"]
         self.improvement.best, self.improvement.stale = progress["best"], progress["stale"]

@@ -50,6 +50,9 @@ def validate(
 
     Returns:
         Loss, and metrics under the default protocol.
+
+    Raises:
+        DataError: none of them can be read or has a pixel that counts.
     """
     device = next(network.parameters()).device
     network.eval()

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import fastdepth
 from fastdepth.data import open_source, sample_list_hash
@@ -16,8 +17,10 @@ from fastdepth.errors import (
     OutputError,
     ParityError,
     UnknownNameError,
+    UsageError,
     WeightsError,
 )
+from fastdepth.files import replacing
 from fastdepth.metadata import ModelMetadata
 from fastdepth.models import create_model
 from fastdepth.train.checkpoint import save_weights
@@ -92,7 +95,8 @@ def test_weights_with_nan_are_refused(tmp_path, value):
     network = create_model("tiny")
     with torch.no_grad():
         network.bins.conv_out.weight[0] = value
-    save_weights(tmp_path / "w.safetensors", network, WeightsCard("tiny"))
+    header = WeightsCard("tiny").to_header()
+    save_file(network.state_dict(), tmp_path / "w.safetensors", metadata=header)
     with pytest.raises(WeightsError, match="holds NaN or infinity in bins.conv_out.weight"):
         export(ExportRecipe("tiny", weights=str(tmp_path / "w.safetensors")), tmp_path / "m.onnx")
 
@@ -183,6 +187,29 @@ def test_an_unwritable_output_is_found_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         export(ExportRecipe("tiny"), tmp_path / "file" / "m.onnx")
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "link", "./w.safetensors"])
+def test_the_weights_are_not_written_over(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_weights(tmp_path / "w.safetensors", create_model("tiny"), WeightsCard("tiny"))
+    (tmp_path / "link").symlink_to(tmp_path / "w.safetensors")
+    before = (tmp_path / "w.safetensors").read_bytes()
+    with pytest.raises(UsageError, match="would be written over; name another output"):
+        export(ExportRecipe("tiny", weights="w.safetensors"), name)
+    assert (tmp_path / "w.safetensors").read_bytes() == before
+
+
+def test_what_a_killed_export_left_of_the_file_is_removed_by_the_next(tmp_path, monkeypatch):
+    with replacing(tmp_path / "m.onnx") as temporary:
+        left = temporary.name
+        temporary.write_bytes(b"half")
+    (tmp_path / left).write_bytes(b"half")  # as if it had been killed
+    (tmp_path / ".other.onnx").touch()
+    monkeypatch.setattr(verify, "TOLERANCE", 0)
+    with pytest.raises(ParityError):
+        export(ExportRecipe("tiny"), tmp_path / "m.onnx")
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", ".other.onnx"}
 
 
 @pytest.mark.thorough

@@ -19,8 +19,10 @@ from torch.nn import functional as F
 from fastdepth.errors import UsageError
 from fastdepth.models import DepthNetwork, Prediction, create_model
 from fastdepth.models.loading import load_weights
+from fastdepth.size import Size
 from fastdepth.train.mixed_precision import keep_float32
-from fastdepth.train.recipes import get_recipe
+from fastdepth.train.options import TrainingRun
+from fastdepth.train.recipes import Augmentation, TrainingRecipe, get_recipe
 from fastdepth.variants import get_variant
 from fastdepth.weights import find_weights, read_card, weights_hash
 
@@ -31,20 +33,24 @@ class FeatureTeacher:
     """The share of a teacher's features that the student's features do not explain; a loss term."""
 
     def __init__(
-        self, student: DepthNetwork, weights: str, scale: float, device: torch.device
+        self,
+        student: DepthNetwork,
+        weights: str,
+        augmentation: Augmentation,
+        device: torch.device,
     ) -> None:
         """Open the teacher and watch the student's levels.
 
         Args:
             student: the network that is trained; its features are taken as it computes them.
             weights: tag or file of a network of ours.
-            scale: fixed resize of the images that the student sees
-                (:attr:`fastdepth.train.recipes.Augmentation.scale`).
+            augmentation: of the images that the student sees: their fixed resize, and their size.
             device: where the teacher runs.
 
         Raises:
             WeightsError, UnknownNameError: no such weights.
-            UsageError: student and teacher have no level in common.
+            UsageError: student and teacher have no level in common, or the teacher cannot take
+                images of the size that it would see.
         """
         path = find_weights(weights)
         variant = get_variant(read_card(path).variant)
@@ -56,7 +62,13 @@ class FeatureTeacher:
         usual = get_recipe(variant.recipe).augmentation.scale
         # Levels are powers of two apart, so the teacher's images are the student's, halved or
         # doubled until they are nearest to those that it knows.
-        self._factor = 2.0 ** round(math.log2(usual / scale))
+        self._factor = 2.0 ** round(math.log2(usual / augmentation.scale))
+        seen = self._seen(augmentation.crop)
+        if teacher.timm_encoder() is None and not variant.sizes.allows(seen):  # all of it runs
+            raise UsageError(
+                f"--feature-teacher {variant.name} would see {seen} of crops of "
+                f"{augmentation.crop}, which it cannot take; give another, or another --crop"
+            )
         own, known = student.encoder_levels(), teacher.encoder_levels()
         pairs = {stride: int(stride * self._factor) for stride in own}
         self._pairs = {mine: theirs for mine, theirs in pairs.items() if theirs in known}
@@ -68,12 +80,16 @@ class FeatureTeacher:
         self._own = _watch({stride: own[stride] for stride in self._pairs})
         self._known = _watch({stride: known[stride] for stride in self._pairs.values()})
 
+    def _seen(self, size: Size) -> Size:
+        """Size of what the teacher sees of images that the student sees at a size."""
+        return Size(*(round(side * self._factor) for side in size))
+
     @torch.no_grad()
     def _look(self, image: Tensor) -> None:
         """Let the teacher's encoder see images (B, 3, H, W) in [0, 1]."""
         teacher = self._teacher
         if self._factor != 1:
-            size = [round(side * self._factor) for side in image.shape[-2:]]
+            size = self._seen(Size(*image.shape[-2:]))
             image = F.interpolate(image, size, mode="bilinear", antialias=self._factor < 1)
         encoder: Any = teacher.timm_encoder()
         if encoder is None:
@@ -97,6 +113,20 @@ class FeatureTeacher:
         return torch.stack(shares).mean()
 
 
+def open_feature_teacher(
+    run: TrainingRun, student: DepthNetwork, recipe: TrainingRecipe, device: torch.device
+) -> tuple[float, FeatureTeacher] | None:
+    """The teacher of features and its weight in the loss, where a run asks for one.
+
+    Raises:
+        FastDepthError: see :class:`FeatureTeacher`.
+    """
+    if run.feature_teacher is None:
+        return None
+    teacher = FeatureTeacher(student, run.feature_teacher, recipe.augmentation, device)
+    return run.feature_weight, teacher
+
+
 def unexplained(features: Tensor, target: Tensor) -> Tensor:
     """Share of a target's variance that no linear map of some features explains: 1 - R^2.
 
@@ -118,7 +148,8 @@ def unexplained(features: Tensor, target: Tensor) -> Tensor:
     covariance, cross = own @ own.T / count, own @ known.T / count
     mean = covariance.diagonal().mean().clamp(min=1e-12)
     ridge = RIDGE * mean * torch.eye(len(own), device=own.device)
-    factor = torch.linalg.cholesky(covariance + ridge)
+    factor, failed = torch.linalg.cholesky_ex(covariance + ridge)
+    factor = torch.where(failed > 0, math.nan, factor)  # features that are no numbers
     explained: Tensor = torch.linalg.solve_triangular(factor, cross, upper=False).square().sum()
     return 1 - explained / len(known)
 

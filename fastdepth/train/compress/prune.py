@@ -24,6 +24,7 @@ from fastdepth.console import progress, run_command, tell
 from fastdepth.errors import DataError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import write_text
+from fastdepth.lock import is_same_file, locked
 from fastdepth.models import DepthNetwork, count_parameters, create_model
 from fastdepth.models.loading import load_weights
 from fastdepth.models.pruned import Layer, channel_by_channel, layer_widths
@@ -85,7 +86,8 @@ def prune_weights(options: Pruning) -> Variant:
     """Prune trained weights and write the narrower ones with their widths; returns what they are.
 
     Raises:
-        UsageError: a share that cannot be, or a network that cannot be pruned so.
+        UsageError: a share that cannot be, or a network that cannot be pruned so, or a folder that
+            another process writes to.
         UnknownNameError, DataError, WeightsError: see fastdepth-train.
         OutputError: the folder cannot be written.
         MissingExtraError: torch-pruning is not installed.
@@ -93,8 +95,9 @@ def prune_weights(options: Pruning) -> Variant:
     whole = get_variant(options.variant)
     if whole.widths:
         raise UsageError(f"{whole.name} is pruned already; prune the network that it is left of")
+    weights = find_weights(options.weights)
     network = create_model(whole)
-    card = load_weights(network, find_weights(options.weights), whole.name)
+    card = load_weights(network, weights, whole.name)
     before, loss = layer_widths(network), LOSSES[get_recipe(whole.recipe).loss]
     batches = _batches(options, whole)
 
@@ -102,16 +105,20 @@ def prune_weights(options: Pruning) -> Variant:
         image, depth = next(batches)
         return loss(network(image), depth)
 
-    prune(network.eval(), options.keep, whole.size, next_loss, options.narrowest)
-    percent = round(100 * (1 - options.keep))
-    left = pruned(whole, percent, count_parameters(network))
-    after = layer_widths(network)
-    widths = {name: after[name] for name in before if after[name] != before[name]}
-    lines = [f"{json.dumps(name)}: {json.dumps(pair)}" for name, pair in widths.items()]
-    write_text(options.output / left.widths, "{\n" + ",\n".join(lines) + "\n}\n")
-    begun = f"{whole.name} ({options.weights}) without {percent} % of its multiply-adds"
-    own = WeightsCard(left.name, licence=card.licence, data=card.data, initialisation=begun)
-    save_weights(options.output / f"{left.name}{SUFFIX}", network, own)
+    with locked(options.output):
+        prune(network.eval(), options.keep, whole.size, next_loss, options.narrowest)
+        percent = round(100 * (1 - options.keep))
+        left = pruned(whole, percent, count_parameters(network))
+        narrowed = options.output / f"{left.name}{SUFFIX}"
+        if is_same_file(weights, narrowed):
+            raise UsageError(f"{weights} would be written over; give another --output")
+        after = layer_widths(network)
+        widths = {name: after[name] for name in before if after[name] != before[name]}
+        lines = [f"{json.dumps(name)}: {json.dumps(pair)}" for name, pair in widths.items()]
+        write_text(options.output / left.widths, "{\n" + ",\n".join(lines) + "\n}\n")
+        begun = f"{whole.name} ({options.weights}) without {percent} % of its multiply-adds"
+        own = WeightsCard(left.name, licence=card.licence, data=card.data, initialisation=begun)
+        save_weights(narrowed, network, own)
     return left
 
 

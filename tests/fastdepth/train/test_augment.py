@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fastdepth.data.sample import Sample
+from fastdepth.errors import ImageError
 from fastdepth.size import Size
 from fastdepth.train.augment import _turn_camera, augment
 from fastdepth.train.recipes import RECIPES, Augmentation
@@ -33,6 +34,23 @@ def test_shapes_types_and_ranges():
     assert image.dtype == depth.dtype == torch.float32
     assert image.min() >= 0
     assert image.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, {"height": 2000, "width": 1}),  # a stripe would become a million pixels high
+        ({}, {"height": 1, "width": 640}),  # of which the border leaves no row
+        ({}, {"height": 1, "width": 5000}),
+        ({"scale": 100.0}, {}),
+        ({"zoom": (1e30, 1e30)}, {}),
+        ({"scale": 1e-9}, {}),
+        ({"border": (0, 0, 1, 1), "scale": 0.01}, {}),
+    ],
+)
+def test_what_cannot_be_brought_to_a_size_is_an_unreadable_image(changes, size):
+    with pytest.raises(ImageError, match="would become .*; leave it out"):
+        run(replace(PLAIN, **changes), **size)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -33,6 +33,27 @@ def losses(run):
     return [line["loss"] for line in read_log(run.log) if "loss" in line]
 
 
+@pytest.mark.parametrize(
+    ("rank", "count"), [("x", "2"), ("0", "0"), ("2", "2"), ("-1", "2"), ("0", ""), ("1", "1")]
+)
+def test_variables_that_are_not_torchruns_are_one_line(monkeypatch, rank, count):
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", count)
+    with pytest.raises(UsageError, match="are not torchrun's; unset them"):
+        Processes()
+
+
+def test_processes_that_do_not_meet_are_one_line(monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with (
+        pytest.raises(UsageError, match="start by torchrun"),
+        Processes().joined(torch.device("cpu")),
+    ):
+        pass
+
+
 @pytest.mark.thorough
 def test_two_processes_learn_what_one_does(run):
     alone, together = run("alone"), run("together")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fastdepth.errors import UsageError, WeightsError
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
 from fastdepth.train import ship as shipping
@@ -104,6 +105,34 @@ def test_a_card_that_cannot_be_is_one_line(tiny, tmp_path, words, message, capsy
     assert message in error
     assert error.count("\n") == 1
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("score", ["d1 1.5", "d1 nan", "rmse inf", "rmse -1"])
+def test_a_score_that_cannot_be_is_never_written(tiny, tmp_path, score, capsys):
+    file = tmp_path / "best.safetensors"
+    save_weights(file, create_model("tiny"), WeightsCard("tiny", tag="tiny.a", licence="MIT"))
+    words = f"--protocol eigen --evaluated-on x --folder {tmp_path / 'new'} --scores {score}"
+    assert main([str(file), *words.split()]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_checkpoint_itself_is_not_written_over(tiny, tmp_path):
+    file = tmp_path / "tiny.a.safetensors"
+    save_weights(file, create_model("tiny"), WeightsCard("tiny"))
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match="would be written over; give another --folder"):
+        ship(file, tmp_path, WeightsCard("", "tiny.a"))
+    assert file.read_bytes() == before
+
+
+def test_weights_beyond_half_precision_are_refused(tiny, tmp_path):
+    network = create_model("tiny")
+    with torch.no_grad():
+        next(network.parameters()).fill_(1e6)
+    with pytest.raises(WeightsError, match="beyond the range of half precision"):
+        save_weights(tmp_path / "a", network, WeightsCard("tiny"), half=True)
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from tiny_training import AUGMENTATION, register
 
-from fastdepth.errors import FastDepthError, WeightsError
+from fastdepth.errors import FastDepthError, UsageError, WeightsError
 from fastdepth.models import DepthNetwork, create_model
 from fastdepth.size import Size
 from fastdepth.train import TrainingRun, train
@@ -16,11 +17,14 @@ from fastdepth.train import losses as losses_module
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.compress.distill_features import FeatureTeacher, unexplained
 from fastdepth.train.plot import read_log
+from fastdepth.train.recipes import Augmentation
 from fastdepth.train.trainer import Trainer
 from fastdepth.variants import get_variant
 from fastdepth.weights import WeightsCard, read_card
 
 CPU = torch.device("cpu")
+CROP = Size(96, 128)
+HALF = Augmentation(scale=0.5, crop=CROP)
 IMAGES = torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))
 
 
@@ -90,7 +94,7 @@ def test_its_gradient_teaches_what_the_target_says():
 def test_levels_meet_where_both_see_the_same_of_the_image(scale, size, levels):
     """MobileNetV2 knows images at half the camera's size; a student at full size shows more."""
     student = network("unet-dws").train()
-    teacher = FeatureTeacher(student, "mnv2-64-dws.nyu", scale, CPU)
+    teacher = FeatureTeacher(student, "mnv2-64-dws.nyu", Augmentation(scale=scale, crop=CROP), CPU)
     assert teacher._pairs == levels
     image = torch.rand(1, 3, *size)
     loss = teacher(student(image), image, torch.empty(0))
@@ -103,13 +107,32 @@ def test_levels_meet_where_both_see_the_same_of_the_image(scale, size, levels):
 def test_a_network_explains_its_own_features(taught_by):
     """In half precision, and what the running averages of batch norm leave."""
     student = network("unet-dws").eval()
-    teacher = FeatureTeacher(student, taught_by, 0.5, CPU)
+    teacher = FeatureTeacher(student, taught_by, HALF, CPU)
     assert teacher(student(IMAGES), IMAGES, torch.empty(0)).item() < 0.05
+
+
+def test_features_that_are_no_numbers_make_a_loss_that_is_none():
+    assert unexplained(drawn(1, 4, 5, 5) * math.nan, drawn(1, 8, 5, 5, seed=1)).isnan()
+
+
+def test_a_teacher_that_cannot_take_the_crops_is_refused_before_anything_starts(folder, tmp_path):
+    run = TrainingRun(
+        "mnv2-64-dws-70",
+        (f"nyu:{folder}",),
+        tmp_path / "run",
+        encoder_weights="random",
+        feature_teacher="unet128-dws.nyu",
+        workers=0,
+        batch=2,
+    )
+    with pytest.raises(UsageError, match="would see 896x672 of crops of 224x168, which it cannot"):
+        train(run)
+    assert not run.output.exists()
 
 
 def test_the_teacher_stays_as_it_is(taught_by):
     student = network("unet-dws").train()
-    teacher = FeatureTeacher(student, taught_by, 0.5, CPU)
+    teacher = FeatureTeacher(student, taught_by, HALF, CPU)
     before = {name: value.clone() for name, value in teacher._teacher.state_dict().items()}
     teacher(student(IMAGES), IMAGES, torch.empty(0)).backward()
     after = teacher._teacher.state_dict()

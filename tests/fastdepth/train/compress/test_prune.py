@@ -123,6 +123,24 @@ def test_what_cannot_be_is_one_line(folder, tmp_path, monkeypatch, capsys, words
     assert {path.name for path in tmp_path.iterdir()} == {"small.safetensors"}
 
 
+def test_the_weights_are_not_written_over(folder, tmp_path, monkeypatch, capsys):
+    weights = small_pruned.enter(monkeypatch, tmp_path).rename(tmp_path / "small-p0.safetensors")
+    before = weights.read_bytes()
+    words = f"--variant small --weights {weights} --data nyu:{folder} --keep 1 --output {tmp_path}"
+    assert main(words.split()) == 2
+    assert "would be written over; give another --output" in capsys.readouterr().err
+    assert weights.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [weights.name]
+
+
+def test_two_do_not_write_to_one_folder(folder, tmp_path, monkeypatch, capsys):
+    weights = small_pruned.enter(monkeypatch, tmp_path)
+    monkeypatch.setattr("fastdepth.lock._take", lambda _: False)
+    words = f"--variant small --weights {weights} --data nyu:{folder} --keep 1 --output {tmp_path}"
+    assert main(words.split()) == 2
+    assert "another run is writing to" in capsys.readouterr().err
+
+
 def test_a_pruned_network_is_not_pruned_again(folder, tmp_path, monkeypatch, capsys):
     left = small_pruned.enter_pruned(monkeypatch, tmp_path, f"nyu:{folder}", 1.0)
     words = f"--variant {left.name} --weights x --data rooms --keep 0.5 --output {tmp_path}"

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+
+from fastdepth.termination import terminable
+
+WRITE = """
+import sys, time
+from pathlib import Path
+from fastdepth.console import run_verb, Verb
+from fastdepth.files import replacing
+sys.modules["verb"] = sys.modules["__main__"]
+def main(_):
+    with replacing(Path(sys.argv[1]) / "a.bin") as temporary:
+        temporary.write_bytes(b"half")
+        print("begun", flush=True)
+        time.sleep(60)
+sys.exit(run_verb("command", [Verb("verb", "", "verb")], []))
+"""
+
+
+def test_a_terminated_command_leaves_nothing_half_written(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"old")
+    words = [sys.executable, "-c", WRITE, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "command: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+
+
+def test_a_handler_of_the_application_stays(monkeypatch):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with terminable():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_the_usual_handler_comes_back_and_other_threads_have_none():
+    before = signal.getsignal(signal.SIGTERM)
+    with terminable():
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
+    done = []
+
+    def other():
+        with terminable():
+            done.append(1)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert done == [1]
