@@ -8,9 +8,16 @@
     depth = model(image)  # (H, W) float32 [m] of an (H, W, 3) uint8 RGB image
 
 What is imported here needs numpy, OpenCV and ONNX Runtime alone, never torch.
+
+ONNX Runtime's telemetry, which stores a device's number below the user's cache folder and looks up
+names in the network, is off unless ``ORT_DISABLE_TELEMETRY`` is set to something else.
 """
 
 from __future__ import annotations
+
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when onnxruntime is imported
 
 from fastdepth.extras import check_opencv
 

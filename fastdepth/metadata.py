@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
+from fastdepth.documents import MOST, parse
 from fastdepth.errors import ModelFileError
 from fastdepth.preprocess import RESIZE
-from fastdepth.size import Size
+from fastdepth.size import MAX_SIDE, Size
 
 METADATA_KEY = "fastdepth"
 """Key of the ONNX file's metadata under which :class:`ModelMetadata` stands as JSON."""
 
 UNTRAINED = "untrained"
 """Weights tag of a network with random weights."""
+
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Natural = Annotated[int, Meta(ge=1, le=10**6)]
+Amount = Annotated[float, Meta(ge=0, le=1e6)]
+Depth = Annotated[float, Meta(gt=0, le=1e6)]
+FocalLength = Annotated[float, Meta(ge=1, le=1e6)]
+Change = Annotated[float, Meta(ge=-1, le=1)]
 
 
 @dataclass(frozen=True)
@@ -48,21 +59,30 @@ class ModelMetadata:
     variant: str
     weights: str
     licence: str
-    sizes: tuple[Size, ...]
-    depth_range: tuple[float, float]
-    params: int
+    sizes: Annotated[tuple[Size, ...], Meta(min_length=1, max_length=100)]
+    depth_range: tuple[Depth, Depth]
+    params: Count
     precision: str
-    opset: int
-    parity: float
+    opset: Natural
+    parity: Amount
     version: str
-    batch: int | None = None
+    batch: Natural | None = None
     unit: str = "metre"
     preprocessing: str = RESIZE
-    training_focal_length: float = TRAINING_FOCAL_LENGTH
-    training_width: int = TRAINING_WIDTH
-    d1_change: float | None = None
+    training_focal_length: FocalLength = TRAINING_FOCAL_LENGTH
+    training_width: Natural = TRAINING_WIDTH
+    d1_change: Change | None = None
     quantisation: str | None = None
     calibration: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field's type can: a range without an inside, an input's sides."""
+        near, far = self.depth_range
+        if not near < far:
+            raise ValueError(f"`depth_range` [{near:g}, {far:g}] is no range")
+        for size in self.sizes:
+            if not 1 <= min(size) <= max(size) <= MAX_SIDE:
+                raise ValueError(f"`sizes` has {size}; sides are 1 to {MAX_SIDE} px")
 
     @property
     def size(self) -> Size:
@@ -87,20 +107,12 @@ class ModelMetadata:
         Raises:
             ModelFileError: it is not the metadata of a fastdepth model.
         """
-        try:
-            entries = json.loads(text)
-            known = {field.name for field in fields(cls)}
-            chosen = {key: value for key, value in entries.items() if key in known}
-            chosen["sizes"] = tuple(Size(*size) for size in chosen["sizes"])
-            chosen["depth_range"] = tuple(chosen["depth_range"])
-            metadata = cls(**chosen)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ModelFileError(
-                f"{path} has broken metadata ({error}); export it again with fastdepth-export"
-            ) from None
+        mend = "export it again with fastdepth-export"
+        metadata = parse(text, cls, f"the metadata of {path}", mend, ModelFileError)
         if metadata.preprocessing != RESIZE or metadata.unit != "metre":
             raise ModelFileError(
-                f"{path} needs preprocessing {metadata.preprocessing!r} and answers in "
-                f"{metadata.unit!r}; install the fastdepth that exported it: {metadata.version}"
+                f"{path} needs preprocessing {metadata.preprocessing[:MOST]!r} and answers in "
+                f"{metadata.unit[:MOST]!r}; install the fastdepth that exported it: "
+                f"{metadata.version[:MOST]}"
             )
         return metadata

@@ -25,6 +25,7 @@ from fastdepth.images.io import MAX_PIXELS, to_millimetres, write_png
 from fastdepth.images.overlap import Inputs
 from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.images.points import to_points, write_ply
+from fastdepth.runtime.answer import TIME_LIMIT, check_time_limit
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.runtime.session import provider_name
 from fastdepth.size import Size
@@ -106,6 +107,8 @@ class Options:
 
     max_pixels: int = MAX_PIXELS
     """Most pixels of an image; larger ones are refused before memory is spent on them."""
+    time_limit: float = TIME_LIMIT
+    """For one inference; a model that takes longer is stopped, as one that never ends is [s]."""
 
     vmin: float = DEFAULT_RANGE[0]
     """Distance of the brightest colour [m]."""
@@ -120,6 +123,7 @@ class Options:
     def check(self) -> None:
         """Raise UsageError for what cannot work, before any model is loaded."""
         check_range(self.vmin, self.vmax)
+        check_time_limit(self.time_limit)
         if self.focal is not None:
             check_focal(self.focal)
         if not self.images:
@@ -301,7 +305,13 @@ def open_models(options: Options) -> list[DepthModel]:
     """The model and those to compare it with; opened once in a process."""
     size = None if options.size is None else Size.parse(options.size)
     return [
-        load(path, provider=options.provider, threads=options.threads, size=size)
+        load(
+            path,
+            provider=options.provider,
+            threads=options.threads,
+            size=size,
+            time_limit=options.time_limit,
+        )
         for path in options.models
     ]
 

@@ -235,7 +235,7 @@ HOSTILE_VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from((None, True, False, [], {}, [[]], [{}], {"": None})),
     st.sampled_from((0, -1, 1, 2**31, 2**63, 10**400, -(10**30))),
     st.sampled_from((0.0, -0.0, 0.5, -1.5, 1e-300, 1e300, math.nan, math.inf, -math.inf)),
-)
+).map(copy.deepcopy)  # a list that is drawn may be spoiled further
 """Values that a document has where it should have another."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,3 +127,51 @@ def write_third_party(
     opsets = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
     return path
+
+
+def rewrite(path: Path, change: Callable[[onnx.ModelProto], object]) -> Path:
+    """Change the graph of a file."""
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+    return path
+
+
+def make_endless(path: Path) -> Path:
+    """Let a model of :func:`write_model` repeat its last step 2**62 times."""
+
+    def change(model: onnx.ModelProto) -> None:
+        body = helper.make_graph(
+            [
+                helper.make_node("Identity", ["going"], ["on"]),
+                helper.make_node("Mul", ["before", "once"], ["after"]),
+            ],
+            "body",
+            [
+                helper.make_tensor_value_info("count", TensorProto.INT64, []),
+                helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("before", TensorProto.FLOAT, None),
+            ],
+            [
+                helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("after", TensorProto.FLOAT, None),
+            ],
+            [numpy_helper.from_array(np.ones(1, np.float32), "once")],
+        )
+        last = add_step(model, "Loop", ["times", "always"], body=body)
+        last.input[:] = [last.input[1], last.input[2], last.input[0]]
+        model.graph.initializer.append(numpy_helper.from_array(np.array(2**62), "times"))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
+
+    return rewrite(path, change)
+
+
+def add_step(
+    model: onnx.ModelProto, operator: str, others: Sequence[str] = (), **attributes: object
+) -> onnx.NodeProto:
+    """Put a node between a model's depth and the output of that name, and return it."""
+    for node in model.graph.node:
+        node.output[:] = ["inside" if name == "depth" else name for name in node.output]
+    node = helper.make_node(operator, ["inside", *others], ["depth"], **attributes)
+    model.graph.node.append(node)
+    return model.graph.node[-1]

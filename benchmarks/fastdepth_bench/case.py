@@ -103,6 +103,15 @@ class Case:
         return replace(own, device=device, threads=threads, model=model)
 
     @property
+    def spinning(self) -> bool | None:
+        """Whether ONNX Runtime's threads wait for the next inference at work.
+
+        They always did while it was timed, so that rows of different times compare; None of other
+        runtimes and of a GPU.
+        """
+        return True if (self.runtime, self.device) == ("onnxruntime", "cpu") else None
+
+    @property
     def name(self) -> str:
         """The variant, and its form after a colon where it is not folded."""
         return self.variant if self.form == FOLDED else f"{self.variant}:{self.form}"

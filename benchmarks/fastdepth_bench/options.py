@@ -11,6 +11,7 @@ from fastdepth.errors import UsageError, look_up
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
+from fastdepth.runtime.answer import TIME_LIMIT, check_time_limit
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
@@ -96,6 +97,8 @@ class Options(Data, Networks):
         normalise: what it wants of pixels: imagenet, half (mean and deviation 0.5), unit (0 to 1)
             or raw (0 to 255).
         output: what it answers with: metres or disparity.
+        time_limit: for opening an ONNX file of --model or --against, and for its first inference;
+            one that takes longer is stopped, as a graph that loops for ever is [s].
     """
 
     runtime: tuple[str, ...] = ()
@@ -114,6 +117,7 @@ class Options(Data, Networks):
     input_size: str | None = None
     normalise: str | None = None
     output: str | None = None
+    time_limit: float = TIME_LIMIT
 
     def cases(self) -> list[Case]:
         """All rows to be, in the order in which they are measured.
@@ -206,6 +210,7 @@ class Options(Data, Networks):
         get_protocol(self.protocol)
         if not 0 < self.seconds <= 3600:
             raise UsageError(f"seconds {self.seconds:g} must be above 0 and at most 3600")
+        check_time_limit(self.time_limit)
         if not 1 <= self.restarts <= 100:
             raise UsageError(f"restarts {self.restarts} must be 1 to 100")
         for runtime in dict.fromkeys(case.runtime for case in self.cases()):

@@ -12,6 +12,7 @@ import onnx
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.runtime.onnx_file import read_graph, read_weights, reason
 
 _FLOATS = {
     onnx.TensorProto.FLOAT,
@@ -51,31 +52,37 @@ def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCos
     Raises:
         ModelFileError: the file is not ONNX, or its multiply-adds cannot be counted.
     """
-    model, files = _read(Path(path))
+    path = Path(path)
+    model = read_graph(path)
+    files = [path, *read_weights(path, model)]
+    if shape is None:
+        text = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
+        shape = (1, *(ModelMetadata.from_json(text, str(path)).size if text else ()))
+    try:
+        macs = sum(macs for _, macs in node_macs(model, shape))
+        params, weights_bytes = _params(model), _constants_bytes(model)
+    except Exception as error:  # of the simplifier, of ONNX, or of what a damaged graph lacks
+        raise ModelFileError(
+            f"the multiply-adds of {path} cannot be counted ({reason(str(error))}); "
+            "write it with ONNX's own operators and shapes that follow from its input's"
+        ) from None
+    size = sum(file.stat().st_size for file in files)
+    return GraphCost(params, macs, size, weights_bytes)
+
+
+def _params(model: onnx.ModelProto) -> int:
+    """Numbers in the weights, not in scales."""
     scales = {
         name
         for node in model.graph.node
         if node.op_type in ("QuantizeLinear", "DequantizeLinear")
         for name in node.input[1:]
     }
-    params = sum(
+    return sum(
         math.prod(tensor.dims)
         for tensor in model.graph.initializer
         if tensor.data_type in _FLOATS and tensor.name not in scales
     )
-    text = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
-    if shape is None:
-        shape = (1, *(ModelMetadata.from_json(text, str(path)).size if text else ()))
-    try:
-        macs = sum(macs for _, macs in node_macs(model, shape))
-    except (KeyError, ValueError, RuntimeError) as error:  # the simplifier raises the last
-        reason = " ".join(str(error).split())[:160]
-        raise ModelFileError(
-            f"the multiply-adds of {path} cannot be counted ({reason}); "
-            "write it with ONNX's own operators and shapes that follow from its input's"
-        ) from None
-    size = sum(file.stat().st_size for file in files)
-    return GraphCost(params, macs, size, _constants_bytes(model))
 
 
 def _constants_bytes(model: onnx.ModelProto) -> int:
@@ -92,27 +99,6 @@ def _tensor_bytes(tensor: onnx.TensorProto) -> int:
     size = int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
     count: int = math.prod(tensor.dims)
     return -(-count // 2) if halves else count * size
-
-
-def _read(path: Path) -> tuple[onnx.ModelProto, list[Path]]:
-    """An ONNX file with its weights, and all files that it consists of.
-
-    Raises:
-        ModelFileError: the file is not ONNX, or one that it needs is missing.
-    """
-    try:
-        model = onnx.load(path, load_external_data=False)
-        beside = {
-            path.parent / entry.value
-            for tensor in model.graph.initializer
-            if tensor.data_location == onnx.TensorProto.EXTERNAL
-            for entry in tensor.external_data
-            if entry.key == "location"
-        }
-        onnx.load_external_data_for_model(model, str(path.parent))
-    except Exception as error:  # protobuf raises its own tree
-        raise ModelFileError(f"{path} is not an ONNX file ({error}); export it again") from None
-    return model, [path, *sorted(beside)]
 
 
 def node_macs(

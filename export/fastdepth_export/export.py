@@ -18,6 +18,7 @@ from fastdepth.extras import require
 from fastdepth.files import remove_leftovers_of, replacing
 from fastdepth.lock import is_same_file
 from fastdepth.metadata import UNTRAINED, ModelMetadata
+from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe
 from fastdepth_export.targets import Target
@@ -288,13 +289,11 @@ def _verifier(
         return lambda infer, batches=batches_of(resolved.recipe.batch): {
             "parity": max(compare(infer, network, size, batches=batches) for size in resolved.sizes)
         }
-    import onnx
-
     from fastdepth_export.compress.accuracy_loss import LossMeter, worst
     from fastdepth_export.verify import Infer
 
     def check(infer: Infer, **_: Any) -> dict[str, Any]:
-        model = onnx.load(source)
+        model = read_graph(source, weights=True)
         meters = (LossMeter(model, size, data) for size in resolved.sizes)
         found = worst(meter.measure_with(infer) for meter in meters)
         d1 = found.d1 + (before.d1_change or 0.0)

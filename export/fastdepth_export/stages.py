@@ -11,9 +11,13 @@ import onnx
 from numpy.typing import NDArray
 
 from fastdepth import load
-from fastdepth.errors import FastDepthError, ModelFileError, UnknownNameError, WeightsError
+from fastdepth.errors import ModelFileError, UnknownNameError, WeightsError
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.models import DepthNetwork
+from fastdepth.runtime.answer import TIME_LIMIT, run
+from fastdepth.runtime.onnx_file import read_graph, unreadable
+from fastdepth.runtime.session import Opening
+from fastdepth.size import Size
 from fastdepth.weights import find_weights
 from fastdepth_export.compress.accuracy_loss import BOUNDS, LossMeter
 from fastdepth_export.network import build_network
@@ -85,7 +89,7 @@ def compare_stages(
     """
     metadata = load(path).metadata
     reduced = metadata.precision in BOUNDS
-    model = onnx.load(path)
+    model = read_graph(Path(path), weights=True)
     outputs = tuple(output.name for output in model.graph.output)
     network = _network_of(path, metadata, variant, weights, outputs)
     found: dict[str, StageDifference] = {}
@@ -149,16 +153,18 @@ def _values(
     """The file's stages, and what it answers with when it is run as it is."""
     answers = [output.name for output in model.graph.output]
     inner = stages_in(model, expected)
-    try:
-        stages = open_model(with_outputs(model, inner)).run(inner, {"image": images})
-        depth = open_model(model).run(answers, {"image": images})
-    except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-        if isinstance(error, FastDepthError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(
-            f"{path} cannot be run at batch {len(images)}; export it again ({reason})"
-        ) from None
+    opening = Opening(Path(path), time_limit=TIME_LIMIT)
+
+    def answer(opened: onnx.ModelProto, names: list[str]) -> list[Any]:
+        try:
+            session = open_model(opened)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+            raise unreadable(error, Path(path), "ONNX Runtime") from None
+        size = Size(*images.shape[1:3])
+        return run(session, names, {"image": images}, opening, size, "export it again")
+
+    stages = answer(with_outputs(model, inner), inner)
+    depth = answer(model, answers)
     return dict(zip([*inner, *answers], [*stages, *depth], strict=True))
 
 
@@ -184,7 +190,7 @@ def _loss(
     """Change of d1 to PyTorch, with the bound that the file had to keep when it was written."""
     bound = BOUNDS[metadata.precision]
     meter = LossMeter(lambda images: run_network(network, images)["depth"], metadata.size, data)
-    loss = meter.measure(onnx.load(path))
+    loss = meter.measure(read_graph(Path(path), weights=True))
     if loss.nonfinite:
         problem = f"is of {loss.nonfinite} pixels that are NaN or infinite"
     else:

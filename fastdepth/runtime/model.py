@@ -17,20 +17,23 @@ the image that no camera sees, and a network reads such edges as the frame of a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.camera import Intrinsics, check_focal
-from fastdepth.errors import DeviceError, ImageError, ModelFileError, UsageError
+from fastdepth.errors import DeviceError, ImageError, UsageError
 from fastdepth.images.io import SMALLEST_SIDE
 from fastdepth.metadata import ModelMetadata
 from fastdepth.preprocess import resize
+from fastdepth.runtime.answer import check_answer, check_time_limit, run
+from fastdepth.runtime.onnx_file import as_source, name_of
 from fastdepth.runtime.session import (
+    Opening,
     check_graph,
     open_session,
     provider_in_use,
@@ -62,19 +65,29 @@ class Prepared:
 class DepthModel:
     """An exported model, ready to run; made by :func:`load`.
 
+    Pickles and copies are its source and the options of :func:`load`, so that another process opens
+    the file again.
+
     Attributes:
         metadata: what the file says of itself.
         session: the ``onnxruntime.InferenceSession``, for I/O binding and other special needs.
         provider: execution provider in use: ``cpu``, ``cuda`` or ``tensorrt``.
         sizes: the network's inputs, of which each image is brought to the best; see
             :meth:`size_for`.
+        opening: how the file was opened.
     """
 
-    def __init__(self, session: Any, metadata: ModelMetadata, sizes: tuple[Size, ...]) -> None:
+    def __init__(
+        self, session: Any, metadata: ModelMetadata, sizes: tuple[Size, ...], opening: Opening
+    ) -> None:
         self.session = session
         self.metadata = metadata
         self.provider = provider_in_use(session)
         self.sizes = sizes
+        self.opening = opening
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.opening,)
 
     def __repr__(self) -> str:
         return f"DepthModel({self.metadata.variant}, {_join(self.sizes)}, {self.provider})"
@@ -117,6 +130,7 @@ class DepthModel:
         Raises:
             ImageError: ``image`` is something else.
             UsageError: ``focal`` is not positive, or ``out`` cannot be written into.
+            ModelFileError: the file fails at it, or answers with anything but depth.
         """
         prepared = self.preprocess(image, focal=focal)
         return self.postprocess(self.infer(prepared.batch), prepared, out)
@@ -138,6 +152,7 @@ class DepthModel:
         Raises:
             ImageError: ``image`` is something else.
             UsageError: the file answers with depth alone, or ``focal`` is not positive.
+            ModelFileError: the file fails at it, or answers with anything but depth.
         """
         if all(output.name != "std" for output in self.session.get_outputs()):
             raise UsageError(
@@ -145,7 +160,7 @@ class DepthModel:
                 "export it with --outputs depth,std"
             )
         prepared = self.preprocess(image, focal=focal)
-        depth, std = self.session.run(["depth", "std"], {"image": prepared.batch})
+        depth, std = self._run(["depth", "std"], prepared.batch)
         return self.postprocess(depth, prepared), self.postprocess(std, prepared)
 
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
@@ -190,6 +205,7 @@ class DepthModel:
 
         Raises:
             ImageError: ``batch`` is something else.
+            ModelFileError: the file fails at it, or answers with anything but depth.
         """
         fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
         if batch.dtype != np.uint8 or not fits:
@@ -198,8 +214,29 @@ class DepthModel:
                 f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, "
                 "as preprocess returns it"
             )
-        depth: NDArray[np.float32] = self.session.run(["depth"], {"image": batch})[0]
-        return depth
+        if self.metadata.batch not in (None, len(batch)):
+            raise ImageError(
+                f"batch has {len(batch)} image(s); this file takes {self.metadata.batch} at once"
+            )
+        return self._run(["depth"], batch)[0]
+
+    def _run(self, outputs: Sequence[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """What the file answers for a batch that it takes: metres, depth within its range."""
+        source, (near, far) = self.opening.source, self.metadata.depth_range
+        answers = run(
+            self.session,
+            outputs,
+            {"image": batch},
+            self.opening,
+            Size(*batch.shape[1:3]),
+            "export it again with fastdepth-export",
+        )
+        shape = (len(batch), 1, *batch.shape[1:3])
+        spans = {"depth": (near, far), "std": (0.0, far - near)}
+        return [
+            check_answer(answer, shape, spans[name], source)
+            for name, answer in zip(outputs, answers, strict=True)
+        ]
 
     def postprocess(
         self,
@@ -255,49 +292,65 @@ class DepthModel:
 
 
 def load(
-    path: str | Path,
+    path: str | Path | bytes | BinaryIO,
     *,
     provider: str = "cpu",
     threads: int | None = None,
     size: Size | None = None,
     allow_fallback: bool = False,
+    spinning: bool = False,
+    time_limit: float | None = None,
 ) -> DepthModel:
     """Open an exported model.
 
     Args:
-        path: the .onnx file that fastdepth-export wrote.
+        path: the .onnx file that fastdepth-export wrote; or its bytes, or a file open in binary
+            mode, which is read from where it stands.
         provider: ``cpu``, ``cuda`` or ``tensorrt``; ONNX Runtime's names work as well.
         threads: threads for one operator on the CPU; None takes all cores.
         size: bring every image to this input, one of those that the file lists; None chooses
             for each image, see :meth:`DepthModel.size_for`.
         allow_fallback: go on with the CPU where the provider is not there or leaves a part of the
             network to it, instead of raising; :attr:`DepthModel.provider` says which it is.
+        spinning: let the threads of the CPU wait for the next image at work instead of asleep. That
+            can be quicker by a little where images come back to back and the machine does nothing
+            else; between the frames of a camera it burns cores.
+        time_limit: stop an inference after so long [s] with an error; None waits for its end,
+            which a file from elsewhere may not have.
 
     Raises:
         ModelFileError: the file is missing, truncated or not one of fastdepth's.
         DeviceError: the provider is not really there, or leaves a part of the network to the CPU.
-        UsageError: no such provider, fewer than one thread, or a size that the file lacks.
+        UsageError: no such provider, fewer than one thread, no time, or a size that the file lacks.
         MissingExtraError: ONNX Runtime is not installed.
     """
     name = provider_name(provider)
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}; give 1 or more, or leave it out for all cores")
-    if not Path(path).is_file():
-        raise ModelFileError(f"{path} does not exist; check the path, or run fastdepth-export")
+    check_time_limit(time_limit)
+    source = as_source(path)
+    if isinstance(source, Path):
+        source = source.absolute()  # for copies in processes that run in other folders
+    return _open(Opening(source, name, threads, allow_fallback, spinning, time_limit, size))
+
+
+def _open(opening: Opening) -> DepthModel:
+    """The model, in this process or in one that was sent it."""
+    source, size = opening.source, opening.size
     try:
-        session = open_session(Path(path), name, threads, allow_fallback)
+        session = open_session(opening)
     except DeviceError:
-        if not allow_fallback:
+        if not opening.allow_fallback:
             raise
-        session = open_session(Path(path), "cpu", threads)
-    metadata = read_metadata(session, path)
-    check_graph(session, metadata, path)
+        session = open_session(replace(opening, provider="cpu"))
+    metadata = read_metadata(session, source)
+    check_graph(session, metadata, source)
     if size is not None and size not in metadata.sizes:
         raise UsageError(
-            f"{path} takes {_join(metadata.sizes)}, not {size}; "
+            f"{name_of(source)} takes {_join(metadata.sizes)}, not {size}; "
             f"export it with --size {size}, or leave the size out"
         )
-    return DepthModel(session, metadata, metadata.sizes if size is None else (size,))
+    return DepthModel(session, metadata, metadata.sizes if size is None else (size,), opening)
 
 
 def _scale(image: Size, size: Size) -> float:

@@ -6,12 +6,21 @@ Here that is an error, and a file that is not as fastdepth-export writes it is o
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastdepth.errors import DeviceError, ModelFileError, UnknownNameError
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.runtime.onnx_file import (
+    NO_FOLDER,
+    Source,
+    check_start,
+    name_of,
+    reason,
+    unreadable,
+)
 from fastdepth.size import Size
 
 PROVIDERS = {
@@ -39,8 +48,9 @@ _OUTPUTS = (
     [("depth", "tensor(float)")],
     [("depth", "tensor(float)"), ("std", "tensor(float)")],
 )
-_ONLY_ERRORS = 3  # log level; what a user must know is raised, not logged
+_SILENT = 4  # log level; what a user must know is raised, not logged
 _BROKEN_FILE = ("InvalidProtobuf", "InvalidGraph", "NoSuchFile")
+_FAULTS_OF_FILES = ("IR version", "Opset", "External data", "external")
 
 
 def provider_name(provider: str) -> str:
@@ -60,47 +70,73 @@ def provider_in_use(session: Any) -> str:
     return provider_name(session.get_providers()[0])
 
 
-def open_session(
-    path: Path, provider: str, threads: int | None, allow_fallback: bool = False
-) -> Any:
-    """An ``onnxruntime.InferenceSession`` on exactly this provider.
+@dataclass(frozen=True)
+class Opening:
+    """How a file is opened.
 
-    Args:
-        path: the .onnx file.
+    Attributes:
+        source: the file's path, or its bytes.
         provider: our name of it.
         threads: threads for one operator on the CPU; None takes all cores.
         allow_fallback: let the CPU run the nodes that the provider leaves to it.
+        spinning: let threads wait for the next inference at work, not asleep.
+        time_limit: for an inference [s]; None waits.
+        size: the one input that is used; None for all that the file has.
+    """
+
+    source: Source = field(repr=False)
+    provider: str = "cpu"
+    threads: int | None = None
+    allow_fallback: bool = False
+    spinning: bool = False
+    time_limit: float | None = None
+    size: Size | None = None
+
+
+def open_session(opening: Opening) -> Any:
+    """An ``onnxruntime.InferenceSession`` on exactly the provider that is asked for.
 
     Raises:
         DeviceError: the provider is not really there, or cannot run this model or a part of it.
         ModelFileError: the file cannot be read.
         MissingExtraError: ONNX Runtime is not installed.
     """
+    source, provider = opening.source, opening.provider
     ort = require("onnxruntime", "cpu")
     if PROVIDERS[provider] not in ort.get_available_providers():
         raise _not_there(provider)
-    options = ort.SessionOptions()
-    options.log_severity_level = _ONLY_ERRORS
-    options.intra_op_num_threads = threads or 0
-    if provider != "cpu":
-        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    check_start(source)
     try:
         session = ort.InferenceSession(
-            str(path),
-            sess_options=options,
+            source if isinstance(source, bytes) else str(source),
+            sess_options=_options(ort, opening),
             providers=[PROVIDERS[name] for name in _CHAINS[provider]],
             enable_fallback=0,  # the fall-back would print to stdout and take the CPU
         )
     except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-        raise _as_ours(error, path, provider, ort.__version__) from None
+        raise _as_ours(error, source, provider, ort.__version__) from None
     if provider_in_use(session) != provider:
         raise _not_there(provider)
-    if provider != "cpu" and not allow_fallback:
-        _check_placement(session, path, provider)
+    if provider != "cpu" and not opening.allow_fallback:
+        _check_placement(session, source, provider)
     return session
 
 
-def _check_placement(session: Any, path: Path, provider: str) -> None:
+def _options(ort: Any, opening: Opening) -> Any:
+    """An ``onnxruntime.SessionOptions``."""
+    options = ort.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = opening.threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(opening.spinning)))
+    if isinstance(opening.source, bytes):  # or weights would be looked for in the working directory
+        entry = "session.model_external_initializers_file_folder_path"
+        options.add_session_config_entry(entry, NO_FOLDER)
+    if opening.provider != "cpu":
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return options
+
+
+def _check_placement(session: Any, source: Source, provider: str) -> None:
     """See that the provider runs the file, not the CPU behind its name.
 
     The option ``session.disable_cpu_ep_fallback`` would refuse every file: arithmetic on shapes
@@ -118,51 +154,80 @@ def _check_placement(session: Any, path: Path, provider: str) -> None:
     if left or PROVIDERS[provider] not in placed:
         what = ", ".join(left) or "everything"
         raise DeviceError(
-            f"provider {provider!r} leaves {what} of {path} to others; use provider 'cpu', "
-            "export it in another precision, or allow the fall-back"
+            f"provider {provider!r} leaves {what} of {name_of(source)} to others; use provider "
+            "'cpu', export it in another precision, or allow the fall-back"
         )
 
 
-def read_metadata(session: Any, path: str | Path) -> ModelMetadata:
+def read_metadata(session: Any, source: Source) -> ModelMetadata:
     """What the file says of itself.
 
     Raises:
-        ModelFileError: another program wrote the file.
+        ModelFileError: another program wrote the file, or it is broken.
     """
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    name = name_of(source)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    except UnicodeDecodeError:
+        raise ModelFileError(f"the metadata of {name} is not text; copy it again") from None
     if text is None:
         raise ModelFileError(
-            f"{path} has no fastdepth metadata, another program wrote it; "
+            f"{name} has no fastdepth metadata, another program wrote it; "
             "write the model with fastdepth-export"
         )
-    return ModelMetadata.from_json(text, str(path))
+    return ModelMetadata.from_json(text, name)
 
 
-def check_graph(session: Any, metadata: ModelMetadata, path: str | Path) -> None:
+def check_graph(session: Any, metadata: ModelMetadata, source: Source) -> None:
     """See that a file takes and gives what its metadata says.
+
+    What it leaves open is seen by :func:`fastdepth.runtime.answer.check_answer` when it answers.
 
     Raises:
         ModelFileError: inputs or outputs are not those of an exported network.
     """
-    inputs = [(node.name, node.type, *node.shape[1:]) for node in session.get_inputs()]
-    outputs = [(node.name, node.type) for node in session.get_outputs()]
-    several = len(metadata.sizes) > 1
-    if outputs in _OUTPUTS and all(_takes(inputs, size, several) for size in metadata.sizes):
+    try:
+        inputs = [(node.name, node.type, *node.shape) for node in session.get_inputs()]
+        outputs = [(node.name, node.type, *node.shape) for node in session.get_outputs()]
+    except UnicodeDecodeError:
+        raise ModelFileError(f"names in {name_of(source)} are no text; copy it again") from None
+    if _takes(inputs, metadata) and _gives(outputs, metadata):
         return
     sizes = ", ".join(str(size) for size in metadata.sizes)
     raise ModelFileError(
-        f"{path} takes {inputs} and gives {outputs}, but its metadata says uint8 image "
-        f"(B, H, W, 3) of {sizes} and float depth; export it again with fastdepth-export"
+        f"{name_of(source)} takes {_said(inputs)} and gives {_said(outputs)}, but its metadata "
+        f"says uint8 image ({metadata.batch or 'B'}, H, W, 3) of {sizes} and float depth "
+        f"({metadata.batch or 'B'}, 1, H, W); export it again with fastdepth-export"
     )
 
 
-def _takes(inputs: list[tuple[Any, ...]], size: Size, several: bool) -> bool:
-    """Whether the graph's inputs are one image of this size; one of several may be left open."""
-    if len(inputs) != 1 or len(inputs[0]) != 5:
+def _takes(inputs: Sequence[tuple[Any, ...]], metadata: ModelMetadata) -> bool:
+    """Whether the inputs are one image of all sizes; only of several may sides be open."""
+    if len(inputs) != 1 or len(inputs[0]) != 6:
         return False
-    name, kind, *sides, channels = inputs[0]
-    fits = all(a == b or (several and isinstance(a, str)) for a, b in zip(sides, size, strict=True))
-    return fits and (name, kind, channels) == ("image", "tensor(uint8)", 3)
+    name, kind, *shape = inputs[0]
+    fixed = len(metadata.sizes) == 1 and not all(isinstance(side, int) for side in shape[1:])
+    wanted = [(metadata.batch or 1, *size, 3) for size in metadata.sizes]
+    fits = not fixed and shape[3] == 3 and all(_may_be(shape, each) for each in wanted)
+    return fits and (name, kind) == ("image", "tensor(uint8)")
+
+
+def _gives(outputs: Sequence[tuple[Any, ...]], metadata: ModelMetadata) -> bool:
+    """Whether the outputs are depth and maybe std, of the images' size where they say one."""
+    wanted = [(metadata.batch or 1, 1, *size) for size in metadata.sizes]
+    shapes = [shape for _, _, *shape in outputs if shape]
+    fits = all(_may_be(shape, each) for shape in shapes for each in wanted)
+    return fits and [tuple(output[:2]) for output in outputs] in _OUTPUTS
+
+
+def _may_be(shape: Sequence[Any], wanted: Sequence[int]) -> bool:
+    """Whether a shape, whose open sides are names or None, can be this one."""
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(not isinstance(a, int) or a == b for a, b in pairs)
+
+
+def _said(tensors: Sequence[tuple[Any, ...]]) -> str:
+    return f"{tensors}"[:300]
 
 
 def _not_there(provider: str) -> DeviceError:
@@ -173,12 +238,12 @@ def _not_there(provider: str) -> DeviceError:
     )
 
 
-def _as_ours(error: Exception, path: Path, provider: str, version: str) -> Exception:
+def _as_ours(error: Exception, source: Source, provider: str, version: str) -> Exception:
     """The error of ours that says whether the file is to blame or the device."""
-    reason = " ".join(str(error).split())[:200]
-    if provider == "cpu" or type(error).__name__ in _BROKEN_FILE:
-        return ModelFileError(
-            f"{path} is truncated or not an ONNX model that ONNX Runtime {version} reads; "
-            f"copy it again or run fastdepth-export ({reason})"
-        )
-    return DeviceError(f"provider {provider!r} cannot run {path}; use provider 'cpu' ({reason})")
+    blamed = any(sign in str(error) for sign in _FAULTS_OF_FILES)
+    if provider == "cpu" or blamed or type(error).__name__ in _BROKEN_FILE:
+        return unreadable(error, source, f"ONNX Runtime {version}")
+    return DeviceError(
+        f"provider {provider!r} cannot run {name_of(source)}; use provider 'cpu' "
+        f"({reason(str(error))})"
+    )

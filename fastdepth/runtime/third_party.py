@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.documents import MOST
 from fastdepth.errors import ModelFileError, UsageError, look_up
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from fastdepth.size import Size
+from fastdepth.runtime.onnx_file import read_graph
+from fastdepth.size import MAX_SIDE, Size
 
 if TYPE_CHECKING:
     import onnx
@@ -123,6 +125,7 @@ class Graph:
         dtype: float32, float16 or uint8.
         batch: images per inference where that is fixed in the graph; None takes any.
         size: network input.
+        metadata: of a fastdepth file; None of others.
     """
 
     input: str
@@ -131,6 +134,7 @@ class Graph:
     dtype: type[np.generic]
     batch: int | None
     size: Size
+    metadata: ModelMetadata | None = None
 
     def shape(self, batch: int) -> tuple[int, int, int, int]:
         """Of the input, with so many images."""
@@ -145,14 +149,8 @@ def inspect(file: ThirdPartyFile) -> Graph:
         UsageError: size, normalisation or output are missing, or do not fit the file.
         MissingExtraError: ONNX is not installed.
     """
-    onnx = require("onnx", "export")
     path = file.path
-    if not path.is_file():
-        raise ModelFileError(f"{path} does not exist; check the path")
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf raises its own tree
-        raise ModelFileError(f"{path} is not an ONNX file ({error}); copy it again") from None
+    model = read_graph(path)
     metadata = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
     if metadata is not None:
         return _own(file, ModelMetadata.from_json(metadata, str(path)))
@@ -189,7 +187,7 @@ def _own(file: ThirdPartyFile, metadata: ModelMetadata) -> Graph:
             f"{file.path} takes {sizes}, not {size}; export it with --size {size}, "
             f"or leave {file.options.size} out"
         )
-    return Graph("image", "depth", False, np.uint8, metadata.batch, size)
+    return Graph("image", "depth", False, np.uint8, metadata.batch, size, metadata)
 
 
 def _read_input(file: ThirdPartyFile, graph: onnx.GraphProto) -> Graph:
@@ -234,6 +232,8 @@ def _size(file: ThirdPartyFile, sides: Sequence[int | None], what: str) -> Size:
         height, width = sides
         if height is None or width is None:
             raise UsageError(f"{what} leaves its size open; say {option} WIDTHxHEIGHT")
+        if max(height, width) > MAX_SIDE:
+            raise ModelFileError(f"{what} is {width}x{height}; sides may have {MAX_SIDE} px")
         return Size(height, width)
     if any(side not in (None, wanted) for side, wanted in zip(sides, given, strict=True)):
         fixed = "x".join("any" if side is None else str(side) for side in reversed(sides))
@@ -281,14 +281,16 @@ def _shape(info: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
 
 def _kind(info: onnx.ValueInfoProto) -> str:
     """ONNX's name of a tensor's type."""
-    return str(require("onnx", "export").TensorProto.DataType.Name(info.type.tensor_type.elem_type))
+    number = info.type.tensor_type.elem_type
+    known = require("onnx", "export").TensorProto.DataType
+    return str(known.Name(number)) if number in known.values() else f"of a type {number}"
 
 
 def _said(shape: Sequence[int | None] | None) -> str:
     if shape is None:
         return "(unknown)"
-    return f"({', '.join('open' if side is None else str(side) for side in shape)})"
+    return f"({', '.join('open' if side is None else str(side) for side in shape)})"[:MOST]
 
 
 def _names(infos: Sequence[onnx.ValueInfoProto]) -> str:
-    return ", ".join(repr(info.name) for info in infos) or "nothing"
+    return ", ".join(repr(info.name) for info in infos)[:MOST] or "nothing"

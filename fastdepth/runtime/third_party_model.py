@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 
 from fastdepth.errors import ModelFileError, UsageError
 from fastdepth.preprocess import resize
-from fastdepth.runtime.session import open_session, provider_name
+from fastdepth.runtime.answer import check_answer, run
+from fastdepth.runtime.onnx_file import printable
+from fastdepth.runtime.session import Opening, check_graph, open_session, provider_name
 from fastdepth.runtime.third_party import NORMALISE, ThirdPartyFile, inspect, map_axis
-from fastdepth.size import Size
+from fastdepth.size import MAX_SIDE, Size
+
+LARGEST = MAX_SIDE**2
+"""Pixels of a map that is resized to the image."""
 
 
 class ThirdPartyModel:
@@ -28,7 +33,12 @@ class ThirdPartyModel:
     """
 
     def __init__(
-        self, file: ThirdPartyFile, provider: str = "cpu", threads: int | None = None
+        self,
+        file: ThirdPartyFile,
+        provider: str = "cpu",
+        threads: int | None = None,
+        *,
+        spinning: bool = False,
     ) -> None:
         """Open the file.
 
@@ -36,6 +46,7 @@ class ThirdPartyModel:
             file: the file and what it does not say itself.
             provider: ``cpu`` or ``cuda``.
             threads: for one operator on the CPU; None takes all cores.
+            spinning: whether they wait for the next inference at work, not asleep.
 
         Raises:
             ModelFileError, UsageError: see :func:`~fastdepth.runtime.third_party.inspect`; or ONNX
@@ -46,7 +57,10 @@ class ThirdPartyModel:
         self.graph = inspect(file)
         self._file = file
         self._table = NORMALISE[file.normalise or "raw"].table()
-        self._session: Any = open_session(file.path, provider_name(provider), threads)
+        self._opening = Opening(file.path, provider_name(provider), threads, spinning=spinning)
+        self._session: Any = open_session(self._opening)
+        if self.graph.metadata:
+            check_graph(self._session, self.graph.metadata, file.path)
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth of images.
@@ -61,7 +75,8 @@ class ThirdPartyModel:
             ModelFileError: it cannot run at this size, or does not answer with one map an image.
             UsageError: it takes another number of images.
         """
-        return self.postprocess(self.run(self.preprocess(batch)), Size(*batch.shape[1:3]))
+        size = Size(*batch.shape[1:3])
+        return self.postprocess(self.run(self.preprocess(batch)), size, len(batch))
 
     def preprocess(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """Images (B, h, w, 3) uint8 as the file wants them."""
@@ -84,27 +99,36 @@ class ThirdPartyModel:
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """The network alone, on what :meth:`preprocess` returned; its answer is as it comes."""
-        graph = self.graph
-        try:
-            answer: NDArray[Any] = self._session.run([graph.output], {graph.input: images})[0]
-        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
-            reason = " ".join(str(error).split())[-200:]
-            raise ModelFileError(
-                f"{self._file.path} cannot run at {graph.size} with {len(images)} image(s); "
-                f"use the {self._file.options.size} that it was exported for ({reason})"
-            ) from None
-        return answer
+        graph, option = self.graph, self._file.options.size
+        (answer,) = run(
+            self._session,
+            [graph.output],
+            {graph.input: images},
+            self._opening,
+            graph.size,
+            f"use the {option} that it was exported for",
+        )
+        return np.asarray(answer)
 
-    def postprocess(self, answer: NDArray[Any], size: Size) -> NDArray[np.float32]:
-        """What :meth:`run` returned as (B, 1, H, W) float32 of this size."""
+    def postprocess(self, answer: NDArray[Any], size: Size, batch: int) -> NDArray[np.float32]:
+        """What :meth:`run` returned for so many images as (B, 1, H, W) float32 of this size."""
+        if self.graph.metadata:
+            shape, span = (batch, 1, *size), self.graph.metadata.depth_range
+            return check_answer(answer, shape, span, self._file.path)
         axis = map_axis(answer.shape) if answer.ndim == 4 else 0
         maps = answer.squeeze(axis) if axis else answer
-        if maps.ndim != 3:
+        if maps.ndim != 3 or len(maps) != batch or not 0 < maps.size <= LARGEST * batch:
             raise ModelFileError(
-                f"output {self.graph.output!r} of {self._file.path} came as {answer.shape}; "
-                "export it with one map an image: (B, 1, H, W), (B, H, W) or (B, H, W, 1)"
+                f"output {printable(self.graph.output)!r} of {self._file.path} came as "
+                f"{answer.shape} for {batch} image(s); export it with one map an image: "
+                "(B, 1, H, W), (B, H, W) or (B, H, W, 1)"
             )
-        maps = np.ascontiguousarray(maps, np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite
+            maps = np.ascontiguousarray(maps, np.float32)
+        if not np.isfinite((maps.min(), maps.max())).all():
+            raise ModelFileError(
+                f"{self._file.path} answered NaN or infinite for an image; use another file"
+            )
         if maps.shape[1:] != size:
             maps = np.stack([resize(depth, size) for depth in maps])
         return maps[:, None]

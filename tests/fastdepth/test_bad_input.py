@@ -160,10 +160,10 @@ def broken_metadata(path: Path) -> None:
     [
         (missing, "does not exist"),
         (truncated, "truncated or not an ONNX model"),
-        (no_onnx, "truncated or not an ONNX model"),
+        (no_onnx, "is not an ONNX file"),
         (third_party, "no fastdepth metadata"),
         (float_input, r"tensor\(float\).*but its metadata says uint8"),
-        (broken_metadata, "broken metadata"),
+        (broken_metadata, "the metadata of .* is not JSON"),
     ],
 )
 def test_bad_models(

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import fastdepth
 
 WITHOUT_TORCH = """
@@ -33,6 +35,16 @@ for name in sys.argv[1:]:
     found = {"torch", "torchvision", "timm"} & set(sys.modules)
     assert not found, f"{name} imports {found}"
 print("none")
+"""
+
+TELEMETRY = """
+import os, sys
+
+import fastdepth
+import numpy
+
+fastdepth.load(sys.argv[1], threads=1)(numpy.zeros((48, 64, 3), numpy.uint8))
+print(os.environ["ORT_DISABLE_TELEMETRY"])
 """
 
 EMBEDDED = [
@@ -67,6 +79,39 @@ def test_depth_without_torch(tiny_file: Path) -> None:
 
 def test_torch_is_never_imported() -> None:
     assert run(NEVER_IMPORTED, *(f"fastdepth{name}" for name in EMBEDDED)) == "none"
+
+
+def test_no_telemetry_unless_the_user_says_so(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime's stores a number of the device below the cache folder."""
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    assert run(TELEMETRY, str(tiny_file)) == "1"
+    assert list((tmp_path / "home").rglob("*")) == []
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    assert run(TELEMETRY, str(tiny_file)) == "0"
+
+
+@pytest.mark.parametrize("package", ["fastdepth", "fastdepth_export", "fastdepth_bench"])
+def test_telemetry_is_off_before_onnxruntime_is_imported(package: str) -> None:
+    program = """
+import builtins, os, sys
+
+real = builtins.__import__
+
+def watched(name, *arguments, **others):
+    if name.partition(".")[0] == "onnxruntime":
+        assert os.environ.get("ORT_DISABLE_TELEMETRY") == "1", name
+    return real(name, *arguments, **others)
+
+builtins.__import__ = watched
+real(sys.argv[1])
+print(os.environ["ORT_DISABLE_TELEMETRY"])
+"""
+    assert run(program, package) == "1"
 
 
 def test_public_names_exist() -> None:

@@ -47,9 +47,50 @@ def test_files_from_before_reduced_precision_are_still_read():
     assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sizes": 5}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"sizes": 5}', "null", "[" * 100_000, '{"a":' * 100_000, "nan"]
+)
 def test_broken_metadata_names_the_file_and_what_to_do(text):
-    with pytest.raises(ModelFileError, match=r"m\.onnx has broken metadata .* export it again"):
+    with pytest.raises(ModelFileError, match=r"the metadata of m\.onnx.*; export it again"):
+        ModelMetadata.from_json(text, "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    {
+        "variant": (None, 5, []),
+        "sizes": (
+            [],
+            [[]],
+            [[48]],
+            [[48, 64, 3]],
+            [[0, 64]],
+            [[-48, 64]],
+            [[48, 4097]],
+            [[48.5, 64]],
+        ),
+        "depth_range": ([], [1], [1, 2, 3], [0, 10], [-1, 10], [10, 1], [1, 1], [1, 1e30], "ab"),
+        "params": (-1, 1.5, "1", 10**20, 10**400),
+        "opset": (0, None),
+        "parity": (-1e-9, "nan"),
+        "batch": (0, -1, 10**12),
+        "training_focal_length": (0, -5, None, 1e-300, 1e300, True),
+        "training_width": (0, -640, 10**9),
+        "d1_change": (-2, "x"),
+    }.items(),
+)
+def test_every_value_is_of_its_type_and_within_its_range(field, values):
+    entries = json.loads(METADATA.to_json())
+    for value in values:
+        with pytest.raises(ModelFileError, match=rf"the metadata of m\.onnx.*{field}"):
+            ModelMetadata.from_json(json.dumps(entries | {field: value}), "m.onnx")
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_are_finite(value):
+    text = METADATA.to_json().replace("519.0", value)
+    assert text != METADATA.to_json()
+    with pytest.raises(ModelFileError, match=r"the metadata of m\.onnx.*; export it again"):
         ModelMetadata.from_json(text, "m.onnx")
 
 

@@ -138,7 +138,7 @@ def test_a_batch_that_was_baked_in_is_found(files, weights, tmp_path, capsys):
     onnx.save(model, tmp_path / "one.onnx")
     status, _, error = check(tmp_path / "one.onnx", weights, capsys)
     assert status == 2
-    assert "cannot be run at batch 3; export it again" in error
+    assert "cannot run at 128x96 with 3 image(s); export it again" in error
     assert error.count("\n") == 1
 
 

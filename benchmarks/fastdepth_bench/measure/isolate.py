@@ -39,16 +39,31 @@ def in_own_process(
     *arguments: Arguments.args,
     **options: Arguments.kwargs,
 ) -> Answer:
+    """What ``work(say, *arguments, **options)`` answers in a new process, however long it takes.
+
+    See :func:`within`.
+    """
+    return within(None, work, say, *arguments, **options)
+
+
+def within(
+    silence: float | None,
+    work: Callable[Concatenate[Say, Arguments], Answer],
+    say: Say,
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> Answer:
     """What ``work(say, *arguments, **options)`` answers in a new process.
 
     Args:
+        silence: the process is killed when it says nothing for so long [s]; None waits.
         work: a function of a module, which the process imports.
         say: told what the work says, while it works.
         arguments: sent to the process.
         options: likewise.
 
     Raises:
-        ProcessError: the work raised an exception, or its process died.
+        ProcessError: the work raised an exception, or its process died or was killed.
     """
     context = multiprocessing.get_context("spawn")  # forked threads of a runtime would hang
     ours, theirs = context.Pipe(duplex=False)
@@ -56,8 +71,9 @@ def in_own_process(
     process.start()
     theirs.close()
     try:
+        _next(ours, process, None)  # that it has started, which takes seconds
         while True:
-            kind, value = _next(ours, process)
+            kind, value = _next(ours, process, silence)
             if kind == "answer":
                 return cast("Answer", value)
             if kind == "error":
@@ -76,12 +92,18 @@ def one_line(error: Exception) -> str:
     return message if isinstance(error, FastDepthError) else f"{type(error).__name__}: {message}"
 
 
-def _next(connection: Connection, process: BaseProcess) -> tuple[str, Any]:
+def _next(connection: Connection, process: BaseProcess, silence: float | None) -> tuple[str, Any]:
     """The next message.
 
     Raises:
-        ProcessError: there will be none.
+        ProcessError: there will be none, or none came for too long.
     """
+    if not connection.poll(silence):
+        process.kill()
+        raise ProcessError(
+            f"a step of it did not end within {silence:g} s and was stopped; "
+            "give it longer by --time-limit, or use another file"
+        )
     try:
         message: tuple[str, Any] = connection.recv()
         return message
@@ -126,7 +148,8 @@ def _answer(
     arguments: tuple[object, ...],
     options: dict[str, object],
 ) -> None:
-    """Send what the work says and answers, or why it failed."""
+    """Send that it begins, what the work says and answers, or why it failed."""
+    connection.send(("began", None))
     try:
         answer = work(lambda text: connection.send(("said", text)), *arguments, **options)
         connection.send(("answer", answer))

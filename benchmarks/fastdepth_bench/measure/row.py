@@ -125,6 +125,7 @@ def empty_row(case: Case, yardstick: Yardstick, error: str | None = None) -> Row
         scenario=case.scenario,
         model=case.model.figures() if case.model else None,
         initialisation=case.initialisation,
+        spinning=case.spinning,
         checkpoint_bytes=variant.checkpoint_bytes if variant else None,
     )
 

@@ -13,12 +13,19 @@ from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.machine.roofline import Rates, measure_rates
 from fastdepth_bench.measure.accuracy import Samples, Yardstick, load_samples, timing_frames
 from fastdepth_bench.measure.exactness import Differences, compare_depths
-from fastdepth_bench.measure.isolate import Say, in_own_process, one_line
+from fastdepth_bench.measure.isolate import Say, in_own_process, one_line, within
 from fastdepth_bench.measure.pooling import pool
 from fastdepth_bench.measure.row import Answered, Figures, compare_with_torch, empty_row, row_of
 from fastdepth_bench.measure.timing import MINIMUM_N
 from fastdepth_bench.measure.training_speed import training_images_per_second
-from fastdepth_bench.measure.trial import Examined, Trial, attempt, examine, find_batch
+from fastdepth_bench.measure.trial import (
+    Examined,
+    Trial,
+    attempt,
+    examine,
+    find_batch,
+    first_answer,
+)
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.file import Report
 from fastdepth_bench.results.row import OFFLINE
@@ -126,6 +133,7 @@ class _Measurement:
         self._yardstick = replace(yardstick, aligned=aligned)
 
         def work() -> None:
+            self._check_that_files_answer(samples)
             if self.case.scenario == OFFLINE:
                 found = self._do(find_batch, self.case, samples, seconds=self._options.seconds / 5)
                 self.case = replace(self.case, batch=found)
@@ -145,6 +153,13 @@ class _Measurement:
                 self._differences = self._do(compare_depths, self.case, self.against, samples)
 
         self._step(work)
+
+    def _check_that_files_answer(self, samples: Samples) -> None:
+        """Stop a file from elsewhere that does not end: its process is killed."""
+        for case in (self.case, self.against):
+            if self._isolated and case is not None and case.model:
+                frames = timing_frames(samples, case.batch)
+                within(self._options.time_limit, first_answer, self._say, case, frames[0])
 
     def attempt(self) -> None:
         """Time once more, for the share of one restart."""

@@ -105,6 +105,25 @@ class Trial:
     from_disk: Throughput | None = None
 
 
+def first_answer(say: Say, case: Case, frames: Batch) -> None:
+    """Open a file, count its cost and infer once, and say so at each step.
+
+    Args:
+        say: told what is done; a caller that hears nothing for long may give up.
+        case: what is measured.
+        frames: (B, H, W, 3) uint8.
+
+    Raises:
+        FastDepthError: it cannot be loaded or run.
+    """
+    say(f"{case}: loading")
+    with open_runner(case) as runner:
+        say(f"{case}: counting")
+        runner.cost()
+        say(f"{case}: a first inference")
+        runner.infer(resized(frames, case.size))
+
+
 def examine(
     say: Say, case: Case, frames: Sequence[Batch], samples: Samples, yardstick: Yardstick
 ) -> Examined:

@@ -248,6 +248,8 @@ class Row:
         initialisation: what training began from
         weights_bytes: of the parameters alone, as stored in what was timed [B]
         checkpoint_bytes: of a training checkpoint, with AdamW's two moments [B]
+        spinning: whether ONNX Runtime's threads on the CPU waited for the next inference at work;
+            files from before do not say, and theirs did
         noisy: whether the coefficient of variation is above .15
         restarts: processes in which the row was timed anew
         fps_interval: 95 % bootstrap interval of fps over restarts [1/s]
@@ -308,6 +310,7 @@ class Row:
     model: ThirdPartyFigures | None = None
     initialisation: str | None = None
     weights_bytes: Count | None = None
+    spinning: bool | None = None
     checkpoint_bytes: Count | None = None
     noisy: bool | None = None
     restarts: Count | None = None

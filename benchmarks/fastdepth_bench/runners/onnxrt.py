@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class OnnxRuntimeRunner(FileRunner):
-    """ONNX Runtime, opened as an application opens it; on a GPU its memory is bound."""
+    """ONNX Runtime as applications open it, but spinning; on a GPU its memory is bound."""
 
     def _open(self, path: Path, case: Case) -> Infers:
         from fastdepth.runtime.model import load
 
-        model = load(path, provider=DEVICE_PROVIDERS[case.device], threads=case.threads)
+        provider, spinning = DEVICE_PROVIDERS[case.device], bool(case.spinning)
+        model = load(path, provider=provider, threads=case.threads, spinning=spinning)
         return model if case.device == "cpu" else BoundModel(model, case.device, case.batch)
 
     @staticmethod

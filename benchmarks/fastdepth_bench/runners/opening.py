@@ -67,5 +67,6 @@ def open_runner(case: Case) -> Runner:
         FastDepthError: the network cannot be built, exported, loaded or run there.
     """
     if case.model:
-        return ThirdPartyRunner(case.model, case.device, case.threads)
+        spinning = bool(case.spinning)
+        return ThirdPartyRunner(case.model, case.device, case.threads, spinning=spinning)
     return runner_class(get_target(case.runtime))(case)

@@ -22,7 +22,12 @@ class ThirdPartyRunner(ThirdPartyModel):
     """A file in ONNX Runtime; its preprocessing is inside the time, as ours is in our files."""
 
     def __init__(
-        self, file: ThirdPartyNetwork, device: str = "cpu", threads: int | None = 1
+        self,
+        file: ThirdPartyNetwork,
+        device: str = "cpu",
+        threads: int | None = 1,
+        *,
+        spinning: bool = False,
     ) -> None:
         """Open the file.
 
@@ -30,11 +35,12 @@ class ThirdPartyRunner(ThirdPartyModel):
             file: it, and what it does not say itself.
             device: ``cpu`` or ``cuda``.
             threads: for one operator on the CPU; None takes all cores.
+            spinning: whether they wait for the next inference at work.
 
         Raises:
             FastDepthError: see :class:`fastdepth.runtime.third_party_model.ThirdPartyModel`.
         """
-        super().__init__(file, DEVICE_PROVIDERS[device], threads)
+        super().__init__(file, DEVICE_PROVIDERS[device], threads, spinning=spinning)
         if device != "cpu":
             self._session = BoundSession(self._session, device)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.models import DepthNetwork
+from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.size import Size
 from fastdepth_export.network import CameraToDepth
 
@@ -149,7 +150,7 @@ def read_metadata(path: str | Path) -> ModelMetadata:
     """The metadata in an ONNX file.
 
     Raises:
-        ModelFileError: another program wrote the file.
+        ModelFileError: another program wrote the file, or it is missing or broken.
     """
-    entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    entries = {entry.key: entry.value for entry in read_graph(Path(path)).metadata_props}
     return ModelMetadata.from_json(entries.get(METADATA_KEY, ""), str(path))

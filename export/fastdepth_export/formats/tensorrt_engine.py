@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.console import progress
+from fastdepth.documents import parse
 from fastdepth.errors import DeviceError, ImageError, ModelFileError
 from fastdepth.extras import require
-from fastdepth.files import cache_folder, file_hash, write_bytes
+from fastdepth.files import cache_folder, check_regular, file_hash, read_bytes, write_bytes
 from fastdepth.metadata import ModelMetadata
+from fastdepth.runtime.onnx_file import read_graph
 
 if TYPE_CHECKING:
     import onnx
@@ -228,14 +230,12 @@ def _build(onnx_file: Path, key: EngineKey) -> bytes:
     Raises:
         DeviceError: TensorRT cannot read the model or build the engine.
     """
-    import onnx
-
     trt = tensorrt()
     builder = trt.Builder(_logger(trt))
     strongly_typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(strongly_typed)
     parser = trt.OnnxParser(network, _logger(trt))
-    if not parser.parse(cast_first(onnx.load(onnx_file)).SerializeToString()):
+    if not parser.parse(cast_first(read_graph(onnx_file, weights=True)).SerializeToString()):
         reasons = [str(parser.get_error(index)) for index in range(parser.num_errors)]
         raise DeviceError(f"TensorRT {trt.__version__} cannot read {onnx_file}: {reasons[:1]}")
     config = builder.create_builder_config()
@@ -332,9 +332,18 @@ def _description_file(engine_file: Path) -> Path:
     return engine_file.with_suffix(".engine.json")
 
 
+@dataclass(frozen=True)
+class _Description:
+    """What stands beside an engine: its key, its hash, and the metadata as JSON."""
+
+    key: EngineKey
+    engine: str
+    metadata: str
+
+
 def _describe(path: Path, key: EngineKey, engine_file: Path, metadata: ModelMetadata) -> None:
-    content = {"key": asdict(key), "engine": file_hash(engine_file), "metadata": metadata.to_json()}
-    path.write_text(json.dumps(content, indent=2))
+    content = _Description(key, file_hash(engine_file), metadata.to_json())
+    path.write_text(json.dumps(asdict(content), indent=2))
 
 
 def _read_description(engine_file: Path) -> tuple[EngineKey, ModelMetadata]:
@@ -345,17 +354,10 @@ def _read_description(engine_file: Path) -> tuple[EngineKey, ModelMetadata]:
     """
     path = _description_file(engine_file)
     again = "copy both files, or run fastdepth-export again"
-    try:
-        content = json.loads(path.read_text())
-        entries = content["key"] | {"shapes": tuple(map(tuple, content["key"]["shapes"]))}
-        key, metadata = EngineKey(**entries), content["metadata"]
-        whole = content["engine"] == file_hash(engine_file)
-    except OSError as error:
-        raise ModelFileError(
-            f"{error.filename} cannot be read ({error.strerror}); {again}"
-        ) from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelFileError(f"{path} is broken ({error}); {again}") from None
-    if not whole:
+    check_regular(engine_file, ModelFileError, f"; {again}")
+    check_regular(path, ModelFileError, f"; {again}")
+    name = f"the description {path}"
+    found = parse(read_bytes(path, ModelFileError), _Description, name, again, ModelFileError)
+    if found.engine != file_hash(engine_file):
         raise ModelFileError(f"{engine_file} is not the engine of {path}; {again}")
-    return key, ModelMetadata.from_json(metadata, str(path))
+    return found.key, ModelMetadata.from_json(found.metadata, str(path))

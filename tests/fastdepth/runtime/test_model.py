@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import multiprocessing
+import pickle
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -265,6 +269,53 @@ def test_names_of_providers(tiny_file: Path) -> None:
 def test_threads_reach_onnxruntime(tiny_file: Path) -> None:
     options = load(tiny_file, threads=3).session.get_session_options()
     assert options.intra_op_num_threads == 3
+
+
+@pytest.mark.parametrize("spinning", [False, True])
+def test_threads_do_not_spin_unless_they_are_asked_to(tiny_file: Path, spinning: bool) -> None:
+    chosen = {"spinning": True} if spinning else {}
+    options = load(tiny_file, threads=2, **chosen).session.get_session_options()
+    entry = options.get_session_config_entry("session.intra_op.allow_spinning")
+    assert entry == str(int(spinning))
+
+
+COPIES: dict[str, Callable[[DepthModel], DepthModel]] = {
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize("from_bytes", [False, True])
+def test_a_copy_is_opened_again_as_the_first_was(
+    several: Path, photo: np.ndarray, copied: str, from_bytes: bool
+) -> None:
+    source = several.read_bytes() if from_bytes else several
+    first = load(source, threads=1, size=Size(64, 48), spinning=True, time_limit=30)
+    other = COPIES[copied](first)
+    assert other.session is not first.session
+    assert (other.opening, other.sizes) == (first.opening, first.sizes)
+    assert other.session.get_session_options().intra_op_num_threads == 1
+    np.testing.assert_array_equal(other(photo), first(photo))
+
+
+def test_a_copy_finds_its_file_from_another_folder(
+    tiny_file: Path, photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_file.parent)
+    content = pickle.dumps(load(tiny_file.name, threads=1))
+    assert len(content) < 1000  # of a file of any size
+    monkeypatch.chdir("/")
+    assert pickle.loads(content)(photo).shape == (96, 128)
+    tiny_file.unlink()
+    with pytest.raises(ModelFileError, match="does not exist"):
+        pickle.loads(content)
+
+
+def test_a_process_of_its_own_takes_a_model(model: DepthModel, photo: np.ndarray) -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        np.testing.assert_array_equal(pool.submit(model, photo).result(), model(photo))
 
 
 def test_threads_must_be_positive(tiny_file: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from fastdepth.errors import DeviceError, FastDepthError
-from fastdepth_bench.measure.isolate import ProcessError, in_own_process, one_line
+from fastdepth_bench.measure.isolate import ProcessError, in_own_process, one_line, within
 
 
 def tell(say, number, *, factor=1):
@@ -25,6 +26,14 @@ def fail(say, kind):
 
 def die(say, how):
     os.kill(os.getpid(), how)
+
+
+def linger(say, steps, last):
+    for number in range(steps):
+        time.sleep(0.3)
+        say(f"step {number}")
+    time.sleep(last)
+    return steps
 
 
 def leave(say):
@@ -60,6 +69,19 @@ def test_whatever_ends_it_is_one_line(work, argument, message, heard):
         in_own_process(work, heard.append, *arguments)
     assert str(caught.value).startswith(message)
     assert isinstance(caught.value, FastDepthError)
+
+
+def test_one_that_is_silent_for_too_long_is_killed(heard):
+    start = time.monotonic()
+    with pytest.raises(ProcessError, match=r"did not end within 1 s .* --time-limit") as caught:
+        within(1, linger, heard.append, 1, 600)
+    assert heard == ["step 0"] and time.monotonic() - start < 60
+    assert str(caught.value).isprintable()
+
+
+def test_one_that_is_heard_of_in_time_may_take_longer(heard):
+    assert within(2, linger, heard.append, 9, 0) == 9
+    assert len(heard) == 9
 
 
 def test_an_exception_is_one_line():

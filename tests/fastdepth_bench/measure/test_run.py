@@ -15,7 +15,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
-from tiny_onnx import write_model
+from tiny_onnx import make_endless, write_model
 
 import fastdepth_bench
 from fastdepth.data import open_source
@@ -254,6 +254,21 @@ def test_a_third_party_file_is_measured_beside_ours(
         assert row.model is not None and row.model.output == output
         aligned = output == "disparity"
         assert ("fitted to the truth" in row.protocol_description) == aligned
+
+
+@pytest.mark.thorough
+def test_a_file_without_end_is_stopped_and_the_others_go_on(tmp_path: Path) -> None:
+    files = [write_model(tmp_path / f"{n}.onnx", Size(48, 64), metadata=None) for n in "ab"]
+    make_endless(files[0])
+    options = quick(
+        model=tuple(files), variant=(), normalise="raw", output="metres", restarts=1, time_limit=20
+    )
+    endless, other = run(options).rows
+    assert endless.error is not None
+    assert (
+        "did not end within 20 s and was stopped; give it longer by --time-limit" in endless.error
+    )
+    assert (other.error, other.spinning) == (None, True)
 
 
 def test_every_scenario_has_its_row(

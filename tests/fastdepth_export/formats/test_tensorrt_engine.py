@@ -182,10 +182,10 @@ def test_an_engine_of_another_model_does_not_fit(engine, exported, tmp_path):
     ("name", "content", "message"),
     [
         ("tiny.engine", b"engine of someone else", "is not the engine of"),
-        ("tiny.engine", None, "cannot be read"),
-        ("tiny.engine.json", b"{", "is broken"),
-        ("tiny.engine.json", b"{}", "is broken"),
-        ("tiny.engine.json", None, "cannot be read"),
+        ("tiny.engine", None, "does not exist"),
+        ("tiny.engine.json", b"{", "is not JSON"),
+        ("tiny.engine.json", b"{}", "missing required field"),
+        ("tiny.engine.json", None, "does not exist"),
     ],
 )
 def test_spoiled_files_are_not_loaded(engine, trt, exported, name, content, message):

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hostile import Family, as_json, damaged, spoiled
+from hypothesis import strategies as st
+from tiny_onnx import METADATA, write_model
+
+from fastdepth import load
+from fastdepth.metadata import METADATA_KEY
+from fastdepth.runtime.answer import MARGIN
+
+with TemporaryDirectory() as place:
+    BARE = write_model(Path(place) / "m.onnx", metadata=None).read_bytes()
+
+GOOD = METADATA.to_json().encode()
+IMAGE = np.full((60, 100, 3), 90, np.uint8)
+IMAGE[..., 0] = np.arange(100)
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of protobuf that holds bytes."""
+    length, rest = [], len(content)
+    while rest > 127:
+        length.append(rest % 128 + 128)
+        rest //= 128
+    return bytes([8 * number + 2, *length, rest]) + content
+
+
+def with_metadata(*entries: bytes) -> bytes:
+    """The tiny model with these metadata, each under fastdepth's key."""
+    key = field(1, METADATA_KEY.encode())
+    return BARE + b"".join(field(14, key + field(2, entry)) for entry in entries)
+
+
+def repeated(depth: int) -> bytes:
+    return b'{"variant":' + b"[" * depth
+
+
+JSON = st.one_of(
+    damaged([GOOD]),
+    spoiled([json.loads(GOOD)]).map(as_json),
+    st.integers(1, 10**5).map(repeated),
+)
+FAMILY = Family(
+    "onnx-metadata",
+    st.one_of(JSON.map(with_metadata), st.tuples(JSON, JSON).map(lambda two: with_metadata(*two))),
+    lambda data, folder: read(data, folder),
+)
+
+
+def read(data, folder):
+    path = folder / "m.onnx"
+    path.write_bytes(data)
+    model = load(path, threads=1)
+    near, far = model.metadata.depth_range
+    margin = MARGIN * (far - near)
+    depth = model(IMAGE)
+    assert (depth.shape, depth.dtype) == (IMAGE.shape[:2], np.float32)
+    assert max(0, near - margin) <= depth.min() <= depth.max() <= far + margin
+    seen = model(IMAGE, focal=500.0)
+    assert np.isfinite(seen).all() and (seen >= 0).all() and seen.max() > 0
+    assert 0 < model.training_focal(model.size) < np.inf
+    assert len(repr(model)) < 10_000
+
+
+@pytest.mark.thorough
+def test_onnx_metadata(try_to_break):
+    try_to_break(FAMILY)
