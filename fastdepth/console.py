@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 from fastdepth.errors import FastDepthError, UsageError, look_up
 from fastdepth.extras import load
+from fastdepth.streams import broken_streams, in_a_line, printable, usable_streams, write
 from fastdepth.termination import terminable
 
 Options = TypeVar("Options")
@@ -22,6 +22,9 @@ Options = TypeVar("Options")
 Advance = Callable[..., None]
 """``advance(steps=1, note="")`` moves a progress bar."""
 
+
+LONGEST = 1_500
+"""Characters of a line for the user's eyes; it tells of names and numbers, however long."""
 
 WIDE = 10_000
 """Columns of a table that is piped: no cell is broken or cut."""
@@ -86,7 +89,8 @@ def run_command(
 ) -> int:
     """Parse a command line into ``options``, run ``body`` on it, return the exit status.
 
-    What the user did wrong is printed as one line and gives status 2; an interrupt gives 130.
+    What the user did wrong, or what the machine does not have, is printed as one line and gives
+    status 2; an interrupt gives 130.
 
     Args:
         options: a dataclass whose fields are the options.
@@ -95,7 +99,15 @@ def run_command(
         description: text above the list of options; ends in examples.
         arguments: words after the command's name; None takes those of the process.
     """
-    return _guarded(prog, lambda: body(_parse(options, prog, description, arguments)))
+
+    def call() -> int | None:
+        from fastdepth.ranges import check_ranges  # with tyro, which what is embedded needs not
+
+        parsed = _parse(options, prog, description, arguments)
+        check_ranges(parsed)
+        return body(parsed)
+
+    return _guarded(prog, call)
 
 
 def values_of(command: Any, kind: Any) -> dict[str, Any]:
@@ -104,47 +116,56 @@ def values_of(command: Any, kind: Any) -> dict[str, Any]:
 
 
 def _guarded(prog: str, body: Callable[[], int | None]) -> int:
-    """What a body answers, or the status of how it ended."""
-    with _streams():
+    """What a body answers, or how it ended; 2 where a stream did not take its text."""
+    with usable_streams():
+        leaving, reason, status = None, "", 0
         try:
-            with terminable():
-                return body() or 0
-        except FastDepthError as error:
-            tell(f"{prog}: {' '.join(str(error).split())}")
-            return error.exit_status
-        except KeyboardInterrupt:
-            tell(f"{prog}: interrupted")
-            return 130
-        except BrokenPipeError:  # whoever read our output has seen enough
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (for the flush at exit)
-            return 0
+            status = _status(prog, body)
+        except SystemExit as left:  # help was asked for
+            leaving = left
+        except (MemoryError, RecursionError, OSError, RuntimeError) as error:  # as a last resort
+            reason, status = _reason(error), 2
+            if not reason:
+                raise
+        broken = broken_streams()
+        if reason and not broken:
+            tell(f"{prog}: {reason}")
+        for name, why in broken.items():
+            line = f"{prog}: cannot write to {name}: {why}"
+            (say if name == "stderr" and not status else tell)(line)
+        broken |= broken_streams()  # by these lines
+        if leaving and not broken:
+            raise leaving
+        return 2 if broken else status
 
 
-@contextmanager
-def _streams() -> Iterator[None]:
-    """Lead output nowhere where the process has no stdout or stderr (pythonw, ``2>&-``)."""
-    with contextlib.ExitStack() as stack:
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            if getattr(sys, name) is None:
-                setattr(sys, name, stack.enter_context(_nowhere(number)))
-                stack.callback(setattr, sys, name, None)
-        yield
-
-
-def _nowhere(number: int) -> TextIO:
-    """A stream that leads nowhere, as does the file descriptor if it is closed.
-
-    The next file that is opened would get its number, and whatever a library in C writes there.
-    """
+def _status(prog: str, body: Callable[[], int | None]) -> int:
     try:
-        os.fstat(number)
-    except OSError:
-        handle = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(handle, number)
-        os.set_inheritable(number, True)  # dup2 does nothing where both are one
-        if handle != number:
-            os.close(handle)
-    return open(os.devnull, "w")  # noqa: PTH123
+        with terminable():
+            return body() or 0
+    except FastDepthError as error:
+        tell(f"{prog}: {error}")
+        return error.exit_status
+    except KeyboardInterrupt:
+        tell(f"{prog}: interrupted")
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    """Why the machine did not do what it was asked to; empty where the defect is ours."""
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else "a file or stream: "
+        return f"{name}{error.strerror or error or type(error).__name__}"
+    if isinstance(error, RecursionError):
+        return "something is nested too deep"
+    short = isinstance(error, MemoryError) or re.search(_NO_MEMORY, str(error), re.IGNORECASE)
+    return "not enough memory; ask for less at once, or free some" if short else ""
+
+
+_NO_MEMORY = "out of memory|not enough memory|can't allocate memory|bad_alloc"
+"""What libraries say that raise a RuntimeError of it: PyTorch, ONNX Runtime."""
 
 
 def _parse(
@@ -153,7 +174,8 @@ def _parse(
     """The options that the words mean; tyro's boxed complaint becomes a UsageError of one line."""
     import tyro
 
-    words = None if arguments is None else list(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _check_words(words)
     config = (tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff)
     complaint = io.StringIO()
     try:
@@ -163,7 +185,17 @@ def _parse(
         if not left.code:
             raise
         text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯─│]", " ", complaint.getvalue())
-        raise UsageError(" ".join(text.split())) from None
+        raise UsageError(" ".join(text.split()).partition(" Got errors:")[0]) from None
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what a shell makes of a variable that is not set, and what no file can be called."""
+    for before, word in zip(["the first word", *words], words, strict=False):
+        option, equals, value = word.partition("=") if word[:2] == "--" else (before, "=", word)
+        if equals and not value.strip():
+            raise UsageError(f"{option} is empty; leave it out, or say what it should be")
+        if "\0" in word:
+            raise UsageError(f"{option} holds a NUL character; leave that out")
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -185,7 +217,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         justify: Any = "right" if number else "left"
         table.add_column(title, justify=justify, no_wrap=whole, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
     if ruled:
         Console(**plain).print(table)
@@ -193,7 +225,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console = Console(**plain, width=WIDE, color_system=None, force_terminal=False)
     with console.capture() as drawn:
         console.print(table)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+    write("stdout", "".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 @contextmanager
@@ -217,20 +249,20 @@ def progress(description: str, total: int | None, *, shown: bool = True) -> Iter
     )
 
     columns: list[Any] = [
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),  # names of files
     ]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total, note="")
+        task = bar.add_task(printable(description), total=total, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:
             bar.advance(task, steps)
             if note:
-                bar.update(task, note=note)
+                bar.update(task, note=printable(note))
 
         yield advance
 
@@ -238,8 +270,17 @@ def progress(description: str, total: int | None, *, shown: bool = True) -> Iter
 def tell(text: str) -> None:
     """Print a line for the user's eyes, if there is a stderr; output proper goes to stdout."""
     if sys.stderr:
-        with contextlib.suppress(OSError):  # a full disk, a reader that has left
-            print(text, file=sys.stderr, flush=True)
+        write("stderr", f"{_one_line(text)}\n")
+
+
+def say(text: str) -> None:
+    """Print lines of output proper to stdout."""
+    write("stdout", "".join(f"{printable(line)}\n" for line in text.split("\n")))
+
+
+def _one_line(text: str) -> str:
+    line = in_a_line(text)
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 class Stopwatch:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import re
 import shutil
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from typing import Any
 
 from fastdepth.console import tell
 from fastdepth.errors import InputError, OutputError
+from fastdepth.streams import write
 
 fcntl: Any
 try:
@@ -222,10 +223,10 @@ def output(name: str | None) -> Iterator[Callable[[str], object]]:
         OutputError: there can be no such file.
     """
     if name is None or name == "-":
-        yield sys.stdout.write if name else len
+        yield functools.partial(write, "stdout") if name else len
         return
     with replacing(name) as temporary:
-        yield temporary.write_text
+        yield functools.partial(temporary.write_text, encoding="utf-8")
 
 
 def remove_leftovers(folder: str | Path) -> None:

@@ -25,12 +25,15 @@ from fastdepth.images.io import MAX_PIXELS, to_millimetres, write_png
 from fastdepth.images.overlap import Inputs
 from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.images.points import to_points, write_ply
-from fastdepth.runtime.answer import TIME_LIMIT, check_time_limit
+from fastdepth.ranges import Quantity, Threads, TimeLimit, real
+from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.runtime.session import provider_name
 from fastdepth.size import Size
 
 PROG = "fastdepth-predict"
+
+Metres = Annotated[float, real(0, 1_000_000, above=True)]
 
 MANY = 32
 """Images that are worth the start of a pool, which takes about as long as several of them."""
@@ -86,34 +89,34 @@ class Options:
     ply: bool = False
     """Write NAME_points.ply as well: coloured points [m]."""
 
-    focal: float | None = None
+    focal: Annotated[float, real(0, 1_000_000, above=True)] | None = None
     """Focal length of the camera [px in the image]; without it the training camera's."""
 
     provider: str = "cpu"
     """Where the model runs: cpu, cuda or tensorrt."""
 
-    threads: int | None = None
+    threads: Threads | None = None
     """Threads on the CPU, of each worker; without it all cores, split among the workers."""
 
     engine: str | None = None
     """here (this process), process (a pool of them) or ray. Without it: here for fewer than 32
     images and on a GPU, else process; process as well where workers are given."""
 
-    workers: int | None = None
+    workers: Threads | None = None
     """Processes of the engine; without it one a core, divided by the threads, and one on a GPU."""
 
     size: str | None = None
     """Network input, WIDTHxHEIGHT, of models with several; without it each image's best."""
 
-    max_pixels: int = MAX_PIXELS
+    max_pixels: Quantity = MAX_PIXELS
     """Most pixels of an image; larger ones are refused before memory is spent on them."""
-    time_limit: float = TIME_LIMIT
+    time_limit: TimeLimit = TIME_LIMIT
     """For one inference; a model that takes longer is stopped, as one that never ends is [s]."""
 
-    vmin: float = DEFAULT_RANGE[0]
+    vmin: Metres = DEFAULT_RANGE[0]
     """Distance of the brightest colour [m]."""
 
-    vmax: float = DEFAULT_RANGE[1]
+    vmax: Metres = DEFAULT_RANGE[1]
     """Distance of the darkest colour [m]."""
 
     # A tuple in a tuple, so that both --compare A B and --compare A --compare B work.
@@ -123,20 +126,14 @@ class Options:
     def check(self) -> None:
         """Raise UsageError for what cannot work, before any model is loaded."""
         check_range(self.vmin, self.vmax)
-        check_time_limit(self.time_limit)
         if self.focal is not None:
             check_focal(self.focal)
         if not self.images:
             raise UsageError("no images given; name one or more after the model")
-        if self.max_pixels < 1:
-            raise UsageError(f"--max-pixels {self.max_pixels} lets no image pass; give more")
         if self.engine is not None:
             look_up("engine", self.engine, ENGINES)
-        if self.workers is not None and (self.workers < 1 or self.engine == "here"):
-            raise UsageError(
-                f"--workers {self.workers} does not go with --engine {self.engine or 'process'}; "
-                "give 1 or more with --engine process or --engine ray"
-            )
+        if self.workers is not None and self.engine == "here":
+            raise UsageError("--workers is for --engine process or --engine ray; leave one out")
         if self.engine == "ray" and provider_name(self.provider) != "cpu":
             raise UsageError("--engine ray runs on the CPU; use --engine process for a GPU")
 

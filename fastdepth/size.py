@@ -9,18 +9,24 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
 
 from fastdepth.errors import SizeError, UsageError
 
 MAX_SIDE = 4096  # a larger network input is a typing error, not a wish
 
 
+Side = Annotated[int, Meta(ge=1, le=2**20)]
+"""Of sizes in documents from elsewhere."""
+
+
 class Size(NamedTuple):
     """Height and width of an image [px]."""
 
-    height: int
-    width: int
+    height: Side
+    width: Side
 
     @classmethod
     def parse(cls, text: str) -> Size:

@@ -31,10 +31,30 @@ def values(hint: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
         return st.dictionaries(st.text(max_size=5), values(parts[1]), max_size=2)
     if is_dataclass(hint):
         hints = get_type_hints(hint, vars(sys.modules[hint.__module__]), include_extras=True)
-        return st.builds(hint, **{f.name: values(hints[f.name]) for f in fields(hint)})
+        found = st.fixed_dictionaries({f.name: values(hints[f.name]) for f in fields(hint)})
+        return found.map(in_order).map(lambda keys: hint(**keys))
     if issubclass(hint, tuple):  # a named one
-        return st.builds(hint, *map(values, get_type_hints(hint).values()))
+        return st.builds(hint, *map(values, get_type_hints(hint, include_extras=True).values()))
     return _plain(hint, meta or Meta())
+
+
+ORDERED = (
+    ("min", "p50", "p90", "p95", "p99", "max"),
+    ("low", "high"),
+    ("end_to_end_low", "end_to_end_high"),
+)
+"""Keys of a type whose values grow."""
+
+
+def in_order(found: dict[str, Any]) -> dict[str, Any]:
+    """The same values such that they make a distribution and intervals."""
+    for names in ORDERED:
+        there = [name for name in names if found.get(name) is not None]
+        found |= dict(zip(there, sorted(found[name] for name in there), strict=True))
+    if "iqr" in found:
+        found["iqr"] = min(found["iqr"], found["max"] - found["min"])
+    spans = {name: span for name, span in found.items() if name.endswith("_interval") and span}
+    return found | {name: tuple(sorted(span)) for name, span in spans.items()}
 
 
 def _plain(hint: type, meta: Meta) -> st.SearchStrategy[Any]:
@@ -43,7 +63,7 @@ def _plain(hint: type, meta: Meta) -> st.SearchStrategy[Any]:
         return text.filter(lambda value: len(value) >= (meta.min_length or 0))
     least = meta.ge if meta.ge is not None else meta.gt
     if hint is int:
-        return st.integers(least, 2**53)
+        return st.integers(least, meta.le)
     if hint is float:
         bounds = {"allow_nan": False, "allow_infinity": False}
         return st.floats(least, meta.le, exclude_min=meta.gt is not None, **bounds)

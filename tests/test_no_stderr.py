@@ -80,5 +80,12 @@ def test_without_any_output_nothing_is_written_into_the_files(tiny_file, photo_f
 def test_lines_for_the_eyes_go_through_the_console_alone():
     folders = ("fastdepth", "export", "benchmarks")
     paths = (path for name in folders for path in (TESTS.parent / name).rglob("*.py"))
-    found = {path.name for path in paths if "sys.stderr" in path.read_text()}
-    assert found == {"console.py", "isolate.py"}
+    texts = {path.name: path.read_text() for path in paths}
+    assert {name for name, text in texts.items() if "sys.stderr" in text} == {
+        "console.py",
+        "isolate.py",
+    }
+    assert {name for name, text in texts.items() if "sys.stdout" in text} == {
+        "console.py",
+        "streams.py",
+    }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from fastdepth.console import list_verbs, progress, run_command
+from fastdepth.console import list_verbs, progress, run_command, say
 from fastdepth.files import output
 from fastdepth_bench.cli import PROG, VERBS
 from fastdepth_bench.measure.run import run, steps
@@ -72,7 +71,7 @@ def _body(command: Command) -> int:
     if command.doctor:
         from fastdepth_bench.machine.doctor import report as doctor_report
 
-        sys.stdout.write(doctor_report())
+        say(doctor_report())
         return 0
     names = (command.json, command.markdown, command.csv)
     with ExitStack() as stack:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from fastdepth.data import Source, open_source
 from fastdepth.errors import UsageError, look_up
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
-from fastdepth.runtime.answer import TIME_LIMIT, check_time_limit
+from fastdepth.ranges import Quantity, Threads, TimeLimit, check_ranges, real, whole
+from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
@@ -49,7 +51,7 @@ class Networks:
     variant: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     size: str | None = None
-    threads: int | None = None
+    threads: Threads | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class Data:
 
     data: str = "rooms"
     split: str = "test"
-    limit: int | None = None
+    limit: Quantity | None = None
     protocol: str = DEFAULT_PROTOCOL
 
 
@@ -105,19 +107,19 @@ class Options(Data, Networks):
     precision: tuple[str, ...] = ()
     device: str = "cpu"
     flip: bool = False
-    seconds: float = 10.0
-    restarts: int = 5
+    seconds: Annotated[float, real(0, 3600, above=True)] = 10.0
+    restarts: Annotated[int, whole(1, 100)] = 5
     against: str | None = None
     training: bool = False
     scenario: tuple[str, ...] = ()
-    streams: int = 8
-    rate: float | None = None
+    streams: Annotated[int, whole(1, 1024)] = 8
+    rate: Annotated[float, real(0, 1_000_000, above=True)] | None = None
     pictures: tuple[Path, ...] = ()
     model: tuple[Path, ...] = ()
     input_size: str | None = None
     normalise: str | None = None
     output: str | None = None
-    time_limit: float = TIME_LIMIT
+    time_limit: TimeLimit = TIME_LIMIT
 
     def cases(self) -> list[Case]:
         """All rows to be, in the order in which they are measured.
@@ -153,10 +155,6 @@ class Options(Data, Networks):
         for option, needs in (("rate", SERVER), ("pictures", OFFLINE)):
             if getattr(self, option) and needs not in chosen:
                 raise UsageError(f"--{option} is for --scenario {needs}; add that")
-        if not 1 <= self.streams <= 1024:
-            raise UsageError(f"streams {self.streams} must be 1 to 1024")
-        if self.rate is not None and not 0 < self.rate < 1e6:
-            raise UsageError(f"rate {self.rate:g} must be positive, in queries per second")
         return chosen
 
     def _within(self, case: Case, scenario: Scenario) -> Case:
@@ -207,12 +205,8 @@ class Options(Data, Networks):
             UsageError: an option that cannot work.
             DeviceError, MissingExtraError: a runtime cannot run here.
         """
+        check_ranges(self)
         get_protocol(self.protocol)
-        if not 0 < self.seconds <= 3600:
-            raise UsageError(f"seconds {self.seconds:g} must be above 0 and at most 3600")
-        check_time_limit(self.time_limit)
-        if not 1 <= self.restarts <= 100:
-            raise UsageError(f"restarts {self.restarts} must be 1 to 100")
         for runtime in dict.fromkeys(case.runtime for case in self.cases()):
             check_target(get_target(runtime), self.device)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from fastdepth.console import print_table, progress, run_command, tell, values_of
+from fastdepth.console import print_table, progress, run_command, say, tell, values_of
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED, ModelMetadata
@@ -106,7 +106,7 @@ def _run(options: Options) -> None:
     if options.list:
         lines, notes = listing()
         print_table(HEADINGS, lines)
-        print("\n".join(notes))
+        say("\n".join(notes))
         return
     if options.verify is not None:
         _verify(options.verify, options)
@@ -114,7 +114,7 @@ def _run(options: Options) -> None:
     recipe = options.recipe()
     if options.sensitivity:
         for row in sensitivity(recipe, data=options.data):
-            print(row)
+            say(str(row))
         return
     target = recipe.resolved().target
     output = options.output or Path(recipe.variant + target.suffixes[0])
@@ -140,7 +140,7 @@ def _verify(path: Path, options: Options) -> None:
             path, variant=options.variant, weights=options.weights, data=options.data
         )
     for row in rows:
-        print(row)
+        say(str(row))
     check_stages(path, rows)
 
 

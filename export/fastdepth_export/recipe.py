@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.metadata import UNTRAINED
+from fastdepth.ranges import check_ranges, whole
 from fastdepth.size import Size
 from fastdepth.variants import Variant, get_variant
 from fastdepth.weights import default_tag, find_weights
@@ -58,9 +59,9 @@ class ExportRecipe:
     weights: str | None = None
     format: str = "onnx"
     sizes: tuple[Size, ...] = ()
-    batch: int | None = None
+    batch: Annotated[int, whole(1, 1)] | None = None
     precision: str = "fp32"
-    opset: int = 20
+    opset: Annotated[int, whole(*OPSETS)] = 20
     form: Form = FOLDED
     quantisation: str | None = None
     calibration: str = "rooms:32"
@@ -76,18 +77,13 @@ class ExportRecipe:
             UsageError: an opset that cannot be written, a batch other than 1, a size given twice,
                 a precision or an output that the format lacks, a quantisation of what is not int8.
         """
+        check_ranges(self)
         variant = get_variant(self.variant)
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.form not in FORMS:
             raise UnknownNameError("form", self.form, FORMS)
         target = check_format(self.format, self.precision)
-        if not OPSETS[0] <= self.opset <= OPSETS[1]:
-            raise UsageError(
-                f"opset {self.opset} cannot be written; use {OPSETS[0]} to {OPSETS[1]}"
-            )
-        if self.batch not in (None, 1):
-            raise UsageError(f"batch {self.batch} cannot be fixed; give 1, or leave it out for any")
         twice = [size for size in self.sizes if self.sizes.count(size) > 1]
         if twice:
             raise UsageError(f"size {twice[0]} is given twice; give each once")

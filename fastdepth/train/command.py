@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdepth.console import list_verbs, print_table, run_command, tell, values_of
+from fastdepth.console import list_verbs, print_table, run_command, say, tell, values_of
 from fastdepth.errors import UsageError
 from fastdepth.published import PUBLISHED
 from fastdepth.train import TrainingRun, train
@@ -66,7 +66,7 @@ def _run(command: Command) -> int:
         lines, notes = listing()
         print_table(HEADINGS, lines)
         for note in notes:
-            print(note)
+            say(note)
         return 0
     if command.variant is None:
         raise UsageError("no --variant; --list shows all")

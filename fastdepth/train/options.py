@@ -7,15 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastdepth.data import has_depth
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.lock import is_same_file, locked
+from fastdepth.ranges import MANY, Quantity, Seed, Threads, check_ranges, real, whole
 from fastdepth.runtime.third_party import OptionNames, ThirdPartyFile
 from fastdepth.size import Size
 from fastdepth.train.recipes import Augmentation, TrainingRecipe, get_recipe
 from fastdepth.variants import get_variant
+
+Factor = Annotated[float, real(0.01, 100)]
+"""Of sizes of images."""
+
+Edge = Annotated[int, whole(0, 640)]
+"""Of a part of an image [px at 640x480]."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 TEACHER_OPTIONS = OptionNames("--teacher-size", "--teacher-normalise", "--teacher-output")
@@ -87,34 +94,34 @@ class TrainingRun:
     initial: tuple[str, ...] = ()
     encoder_weights: str | None = None
     teacher: tuple[Path, ...] = ()
-    teacher_weight: float = 0.5
+    teacher_weight: Annotated[float, real(0, 1, above=True)] = 0.5
     teacher_size: str | None = None
     teacher_normalise: str | None = None
     teacher_output: str | None = None
     feature_teacher: str | None = None
-    feature_weight: float = 1.0
-    epochs: int | None = None
-    batch: int | None = None
-    accumulation: int | None = None
-    learning_rate: float | None = None
-    ema: float | None = None
-    patience: int | None = None
+    feature_weight: Annotated[float, real(0, 1_000_000, above=True)] = 1.0
+    epochs: Quantity | None = None
+    batch: Quantity | None = None
+    accumulation: Quantity | None = None
+    learning_rate: Annotated[float, real(0, 100, above=True)] | None = None
+    ema: Annotated[float, real(0, 1, above=True, below=True)] | None = None
+    patience: Quantity | None = None
     crop: str | None = None
-    scale: float | None = None
-    zoom: tuple[float, float] | None = None
-    border: tuple[int, int, int, int] | None = None
+    scale: Factor | None = None
+    zoom: tuple[Factor, Factor] | None = None
+    border: tuple[Edge, Edge, Edge, Edge] | None = None
     precision: str = "fp32"
     device: str = "cpu"
-    threads: int | None = None
-    workers: int = 2
-    max_minutes: float | None = None
-    checkpoint_minutes: float = 5.0
-    validation_limit: int = 50
+    threads: Threads | None = None
+    workers: Annotated[int, whole(0, 1024)] = 2
+    max_minutes: Annotated[float, real(0, MANY, above=True)] | None = None
+    checkpoint_minutes: Annotated[float, real(0, MANY)] = 5.0
+    validation_limit: Quantity = 50
     validation_size: str | None = None
     all_scenes: bool = False
-    skip_limit: int = 10
-    overfit: int | None = None
-    seed: int = 0
+    skip_limit: Annotated[int, whole(0, MANY)] = 10
+    overfit: Quantity | None = None
+    seed: Seed = 0
 
     @property
     def checkpoint(self) -> Path:
@@ -137,6 +144,7 @@ class TrainingRun:
         Raises:
             UsageError, SizeError, UnknownNameError: an option that cannot work.
         """
+        check_ranges(self)
         variant = get_variant(self.variant)
         recipe = self.changed_recipe()
         recipe.plan()
@@ -145,11 +153,7 @@ class TrainingRun:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.precision == "fp16" and self.device == "cpu":
             raise UsageError("precision fp16 is for GPUs; use --precision bf16 on the CPU")
-        if self.skip_limit < 0:
-            raise UsageError(f"skip-limit {self.skip_limit} must be 0 or more")
         variant.sizes.check(self.evaluated_size(), variant.name)
-        if recipe.ema >= 1:
-            raise UsageError(f"ema {recipe.ema} must be below 1; write 0.999")
         begun = [n for n in ("weights", "initial", "encoder_weights") if getattr(self, n)]
         if len(begun) > 1:
             names = " and ".join(f"--{name.replace('_', '-')}" for name in begun)
@@ -201,14 +205,10 @@ class TrainingRun:
         if given and not files:
             option = next(iter(given)).replace("_", "-")
             raise UsageError(f"--{option} is for --teacher FILE.onnx; add that")
-        if not 0 < self.teacher_weight <= 1:
-            raise UsageError(f"teacher-weight {self.teacher_weight:g} must be above 0, at most 1")
         if not files and self.teacher_weight != TrainingRun.teacher_weight:
             raise UsageError("--teacher-weight is for --teacher FILE.onnx; add that")
         if self.feature_teacher is None and self.feature_weight != TrainingRun.feature_weight:
             raise UsageError("--feature-weight is for --feature-teacher WEIGHTS; add that")
-        if self.feature_weight <= 0:
-            raise UsageError(f"feature-weight {self.feature_weight:g} must be positive; write 1")
         if len(files) > 1 and not files[0].in_metres:
             raise UsageError("disparities have no common scale to be averaged on; give one teacher")
         bare = [spec for spec in self.data if not has_depth(spec)]
@@ -239,10 +239,6 @@ class TrainingRun:
             recipe = replace(recipe, augmentation=Augmentation.whole(self.evaluated_size()))
         changes = self._given("epochs", "batch", "accumulation", "learning_rate", "ema", "patience")
         own.pop("crop", None)
-        for key, value in {**changes, **own}.items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            if key != "border" and min(numbers) <= 0:
-                raise UsageError(f"{key.replace('_', '-')} {value} must be positive")
         if self.crop is not None:
             own["crop"] = Size.parse(self.crop)
         augmentation = replace(recipe.augmentation, **own)
@@ -250,7 +246,7 @@ class TrainingRun:
         if low > high:
             raise UsageError(f"zoom {low} {high} must be two numbers, the lesser first: 1 1.2")
         left, top, right, bottom = augmentation.border
-        if not (0 <= left < right <= 640 and 0 <= top < bottom <= 480):
+        if not (left < right and top < bottom <= 480):
             raise UsageError(f"border {augmentation.border} leaves 640x480; write 10 10 630 470")
         return replace(recipe, augmentation=augmentation, **changes)
 

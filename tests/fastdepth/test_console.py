@@ -13,7 +13,6 @@ import pytest
 from fastdepth.console import (
     Stopwatch,
     Verb,
-    _nowhere,
     list_verbs,
     print_table,
     progress,
@@ -21,6 +20,8 @@ from fastdepth.console import (
     run_verb,
 )
 from fastdepth.errors import ParityError, UsageError
+from fastdepth.ranges import Threads
+from fastdepth.streams import nowhere
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Options:
         name: may come again.
     """
 
-    size: int = 3
+    size: Threads = 3
     name: tuple[str, ...] = ()
 
 
@@ -82,9 +83,48 @@ def test_an_interrupt_is_no_traceback(capsys):
     assert capsys.readouterr().err == "tool: interrupted\n"
 
 
-def test_a_defect_of_ours_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run(fail(ZeroDivisionError()))
+@pytest.mark.parametrize("error", [ZeroDivisionError(), RuntimeError("a defect")])
+def test_a_defect_of_ours_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        run(fail(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied", "/root/x"), "/root/x: Permission denied"),
+        (OSError("odd"), "a file or stream: odd"),
+        (MemoryError(), "not enough memory; ask for less at once, or free some"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            "not enough memory; ask for less at once, or free some",
+        ),
+        (RecursionError(), "something is nested too deep"),
+    ],
+    ids=repr,
+)
+def test_what_the_machine_lacks_is_one_line(error, line, capsys):
+    assert run(fail(error)) == 2
+    assert capsys.readouterr().err == f"tool: {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--name", ""], "--name is empty; leave it out"),
+        (["--name", "a", "--name= "], "--name is empty; leave it out"),
+        ([""], "the first word is empty"),
+        (["--name", "a\0b"], "--name holds a NUL"),
+        (["--size", "0"], "size 0 must be 1 to 1024"),
+        (["--size", "x" * 10**5], "Error parsing --size"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_words_that_mean_nothing_are_refused(words, message, capsys):
+    assert run(fail(AssertionError("never called")), *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert len(line) < 2000
 
 
 def test_a_reader_that_leaves_early_is_no_error():
@@ -126,7 +166,7 @@ def test_progress_on_a_terminal_counts_and_says_what_is_done(monkeypatch):
 def test_a_closed_descriptor_is_filled_so_that_no_file_takes_its_number():
     number = os.dup(1)
     os.close(number)
-    with _nowhere(number) as stream:
+    with nowhere(number) as stream:
         stream.write("unseen")
         assert os.fstat(number)
         assert os.get_inheritable(number)
@@ -179,10 +219,10 @@ def test_a_verb_that_is_none_is_one_line(called, capsys):
 
 
 def test_a_verb_without_its_extra_is_its_pip_line(monkeypatch, tmp_path, capsys):
-    (tmp_path / "looker.py").write_text("import lens_that_is_nowhere")
+    (tmp_path / "looker.py").write_text("import lens_that_isnowhere")
     monkeypatch.syspath_prepend(tmp_path)
     assert run_verb("tool", VERBS, ["look"]) == 2
-    message = "tool: lens_that_is_nowhere is not installed; run: pip install 'fastdepth[glasses]'\n"
+    message = "tool: lens_that_isnowhere is not installed; run: pip install 'fastdepth[glasses]'\n"
     assert capsys.readouterr().err == message
 
 

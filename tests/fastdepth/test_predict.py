@@ -140,7 +140,7 @@ def test_untrained_weights_are_named(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--focal", "0"], "focal length 0.0"),
+        (["--focal", "0"], "focal 0.0 must be above 0"),
         (["--vmin", "5", "--vmax", "2"], "0 < vmin < vmax"),
         (["--provider", "gpu"], "unknown provider 'gpu'"),
     ],

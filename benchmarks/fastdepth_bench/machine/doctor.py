@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import fastdepth
-from fastdepth.console import run_command
+from fastdepth.console import run_command, say
 from fastdepth.extras import require
 from fastdepth.files import cache_folder
 from fastdepth.images.parallel import usable_cores
@@ -46,7 +46,7 @@ OPTIONAL = {
 
 def report() -> str:
     """Everything that decides what can be measured here, as lines of text; needs no extra."""
-    return "\n".join([*_versions(), *_hardware(), *_providers(), *_runtimes(), *_missing()]) + "\n"
+    return "\n".join([*_versions(), *_hardware(), *_providers(), *_runtimes(), *_missing()])
 
 
 def _versions() -> list[str]:
@@ -113,4 +113,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(_: Command) -> None:
-    sys.stdout.write(report())
+    say(report())

@@ -20,6 +20,9 @@ from fastdepth.errors import FastDepthError
 Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
+MOST = 10_000
+"""Characters of an error that a row keeps."""
+
 SECONDS_TO_END = 10.0
 """For a process that has answered."""
 
@@ -88,7 +91,7 @@ def within(
 
 def one_line(error: Exception) -> str:
     """An exception in one line; its type too where it is none of fastdepth's own."""
-    message = " ".join(str(error).split())
+    message = " ".join(str(error).split())[:MOST]
     return message if isinstance(error, FastDepthError) else f"{type(error).__name__}: {message}"
 
 

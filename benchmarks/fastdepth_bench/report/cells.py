@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from fastdepth.streams import in_a_line
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -58,6 +60,7 @@ class Column(Generic[T]):
         unit: of the value, printed after the heading.
         interval: the 95 % interval of the value; None where there is none.
         words: whether it holds words, which stand to the left.
+        code: whether its text is Markdown, of code.
         meaning: what a reader must know of it, printed below tables; may depend on their rows.
     """
 
@@ -67,6 +70,7 @@ class Column(Generic[T]):
     unit: str = ""
     interval: Callable[[T], tuple[float, float] | None] = lambda _: None
     words: bool = False
+    code: bool = False
     meaning: Callable[[Sequence[T]], str] = lambda _: ""
 
     @property
@@ -79,7 +83,7 @@ class Column(Generic[T]):
         value, span = self.value(entry), self.interval(entry)
         if value is None:
             return ""
-        shown = self.show(value)
+        shown = in_a_line(self.show(value))
         return f"{shown} [{self.show(span[0])}, {self.show(span[1])}]" if span else shown
 
     def of(self, part: Callable[[S], T | None], who: str = "") -> Column[S]:
@@ -99,12 +103,17 @@ class Column(Generic[T]):
             return None if found is None else self.interval(found)
 
         heading = f"{who} {self.heading}".lstrip()
-        return Column(heading, value, self.show, self.unit, interval, self.words)
+        return Column(heading, value, self.show, self.unit, interval, self.words, self.code)
 
 
 def text_of(heading: str, value: Callable[[T], Any]) -> Column[T]:
     """A column of words."""
     return Column(heading, value, str, words=True)
+
+
+def as_code(value: str) -> str:
+    """In Markdown, as code."""
+    return f"`{value.replace('`', '')}`"
 
 
 def joined(*columns: Column[T]) -> Column[T]:

@@ -18,6 +18,7 @@ from fastdepth.published import PublishedSystem
 from fastdepth_bench.report.cells import (
     Column,
     always,
+    as_code,
     as_reported,
     fixed,
     joined,
@@ -218,7 +219,7 @@ FOLDING: Columns = (NETWORK, GMAC, MB, FPS, TIMES, ROOFLINE, TO_OTHER, TO_FLOAT6
 CARD: Columns = (DATA, INPUT, PRECISION, FLIP, D1, ABS_REL, RMSE, MB)
 SHIPPED: Columns = (
     NETWORK, INPUT, replace(FPS, interval=lambda _: None), MB, D1,
-    replace(WEIGHTS, show="`{}`".format),
+    replace(WEIGHTS, show=as_code, code=True),
 )  # fmt: skip
 
 # a row beside another
@@ -358,12 +359,17 @@ RESIDUAL: Sequence[Column[Reproduction]] = (
 
 # targets
 
+
+def _codes(words: Sequence[str]) -> str:
+    return " ".join(map(as_code, words))
+
+
 RUNTIMES: Sequence[Column[Target]] = (
-    text_of(RUNTIME.heading, lambda target: f"`{target.name}`"),
+    replace(text_of(RUNTIME.heading, lambda target: target.name), show=as_code, code=True),
     text_of("devices", lambda target: ", ".join(target.devices)),
     text_of("precisions", lambda target: ", ".join(target.precisions)),
-    text_of("files", lambda target: " ".join(f"`{end}`" for end in target.suffixes) or "-"),
-    text_of("extra", lambda target: f"`{target.extra}`"),
+    replace(text_of("files", lambda target: _codes(target.suffixes) or "-"), code=True),
+    replace(text_of("extra", lambda target: target.extra), show=as_code, code=True),
 )
 FORMATS: Sequence[Column[Target]] = (
     RUNTIMES[0],

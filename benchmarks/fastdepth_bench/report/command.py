@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import tyro
 
 from fastdepth.console import run_command, tell
 from fastdepth.errors import UsageError
-from fastdepth.files import write_text
+from fastdepth.files import output
 from fastdepth_bench.report.pages import differing, update, update_images
 from fastdepth_bench.report.render import to_csv, to_markdown
 from fastdepth_bench.results.file import Report, committed_results, read_reports
@@ -113,10 +112,8 @@ def _renew(checkout: Path, pictures: bool) -> int:
 
 def _write(name: str, content: str) -> None:
     """Write to a file, or to stdout for ``-``."""
-    if name == "-":
-        sys.stdout.write(content)
-    else:
-        write_text(name, content)
+    with output(name) as write:
+        write(content)
 
 
 def _plot(reports: Sequence[Report], folder: Path) -> None:

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +22,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from fastdepth.console import print_table, run_command
+from fastdepth.console import print_table, run_command, say
 from fastdepth.errors import UsageError
 from fastdepth.metrics import METRICS
+from fastdepth.ranges import check_ranges, real
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import D1, FPS, MB, SCORES, X_OLD
 from fastdepth_bench.report.render import NOTHING
@@ -53,6 +53,8 @@ In CI, on the machine that measured baseline.json:
 
 PROG = "fastdepth-bench compare"
 
+Tolerance = Annotated[float, real(0, 1, below=True)]
+
 LEAST_CHANGE = 0.05
 """Share of the latency below which medians of single runs are taken to be equal."""
 
@@ -70,8 +72,8 @@ class Limits:
         speed: whether speeds are compared at all.
     """
 
-    tolerance: float = 0.005
-    error_tolerance: float = 0.02
+    tolerance: Tolerance = 0.005
+    error_tolerance: Tolerance = 0.02
     speed: bool = True
 
 
@@ -85,10 +87,10 @@ class Command:
     new: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="NEW")]
     """Results file to judge."""
 
-    tolerance: float = Limits.tolerance
+    tolerance: Tolerance = Limits.tolerance
     """d1, d2 or d3 may be lower by so much."""
 
-    error_tolerance: float = Limits.error_tolerance
+    error_tolerance: Tolerance = Limits.error_tolerance
     """AbsRel, RMSE and the other errors may be larger by this share of themselves."""
 
     other_machine: bool = False
@@ -141,10 +143,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(command: Command) -> int:
-    for name in ("tolerance", "error_tolerance"):
-        if not 0 <= getattr(command, name) < 1:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} {getattr(command, name):g} must be 0 to below 1")
     reports = {path: read_report(path) for path in (command.old, command.new)}
     old, new = reports[command.old], reports[command.new]
     machines = old.environment.machine, new.environment.machine
@@ -158,8 +156,8 @@ def _body(command: Command) -> int:
     _print(comparisons, limits)
     for path, report in reports.items():
         if report.environment.busy:
-            sys.stdout.write(f"{path}: {report.environment.busy_line}\n")
-    sys.stdout.write(f"{verdict(comparisons)}\n")
+            say(f"{path}: {report.environment.busy_line}")
+    say(verdict(comparisons))
     return int(any(each.worse for each in comparisons))
 
 
@@ -188,7 +186,7 @@ def _print(comparisons: Sequence[Comparison], limits: Limits) -> None:
     print_table(("#", "row", *(column.title for column in columns), "verdict"), lines)
     for number, name, each in found:
         for word, figures in (*each.worse, *each.better):
-            sys.stdout.write(f"#{number} {name}: {word}: {figures}\n")
+            say(f"#{number} {name}: {word}: {figures}")
 
 
 def _new(each: Comparison) -> Row | None:
@@ -210,6 +208,7 @@ def compare(old: Report, new: Report, limits: Limits = Limits()) -> list[Compari
     Returns:
         Rows in the order of the old file, then those that are new.
     """
+    check_ranges(limits)
     before, now = (_by_identity(report.rows, limits.speed) for report in (old, new))
     return [
         _compared(before.get(key), now.get(key), limits) for key in dict.fromkeys([*before, *now])
@@ -259,6 +258,8 @@ def _compared(old: Row | None, new: Row | None, limits: Limits) -> Comparison:
 def _speed(old: Row, new: Row) -> Iterator[Finding]:
     """Faster or slower, where that is beyond noise."""
     before, now, span, new_span = old.fps, new.fps, old.fps_interval, new.fps_interval
+    if before and not now:
+        yield True, "untimed", "speed is no longer measured"
     if not before or not now:
         return
     if span and new_span:
@@ -296,6 +297,9 @@ def _accuracy(old: Row, new: Row, limits: Limits) -> Iterator[Finding]:
         if before:
             yield True, "unscored", "accuracy is no longer measured"
         return
+    lost = [SCORES[name].title for name in METRICS if name in before and name not in now]
+    if lost:
+        yield True, "unscored", f"no longer measured: {', '.join(lost)}"
     wrong = [int(metrics.get("nonfinite", 0)) for metrics in (before, now)]
     if wrong[1] > wrong[0]:
         yield True, "not finite", f"{wrong[0]} -> {wrong[1]} pixels"
@@ -314,6 +318,8 @@ def _accuracy(old: Row, new: Row, limits: Limits) -> Iterator[Finding]:
 
 def _bytes(old: Row, new: Row) -> Iterator[Finding]:
     before, now = old.bytes, new.bytes
+    if before and not now:
+        yield True, "no size", "bytes of the file are no longer known"
     if before and now and abs(now - before) > LEAST_GROWTH * before:
         yield now > before, "larger" if now > before else "smaller", _change(MB, old, new)
 

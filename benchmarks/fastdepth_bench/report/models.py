@@ -7,13 +7,14 @@ results; what is known of failures is written by hand below it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fastdepth.variants import get_variant
 from fastdepth.weights import find_weights, read_card, weights_hash
 from fastdepth_bench.report.cells import Column, text_of
 from fastdepth_bench.report.columns import ABS_REL, CARD, D1
-from fastdepth_bench.report.render import markdown_table
+from fastdepth_bench.report.render import escaped, markdown_table
 from fastdepth_bench.results.file import Report
 from fastdepth_bench.results.row import Row
 
@@ -22,7 +23,7 @@ USUAL_RUNTIME = "onnxruntime"
 
 FACTS: Sequence[Column[tuple[str, str]]] = (
     text_of("", lambda fact: fact[0]),
-    text_of("", lambda fact: fact[1]),
+    replace(text_of("", lambda fact: fact[1]), code=True),
 )
 
 
@@ -42,7 +43,7 @@ def card(tag: str, reports: Iterable[Report]) -> str:
     of_these = weights_hash(path)
     rows = (row for report in reports for row in report.rows)
     own = _scored(row for row in rows if row.weights_hash == of_these)
-    rules = {f"{row.data}: {row.protocol_description}." for row in own}
+    rules = {escaped(f"{row.data}: {row.protocol_description}.") for row in own}
     scores = [markdown_table(CARD, own)] if own else []
     image = f"![What {tag} predicts in drawn rooms]({image_name(tag)})"
     return "\n\n".join([_facts(path), *scores, *sorted(rules), image])

@@ -36,7 +36,7 @@ from fastdepth_bench.report.compression import LEVERS, lever_section, summary
 from fastdepth_bench.report.compression_plot import plot_study
 from fastdepth_bench.report.models import card, image_name
 from fastdepth_bench.report.published import published_to_markdown, tables_to_markdown
-from fastdepth_bench.report.render import between, markdown_table, marks, sections
+from fastdepth_bench.report.render import between, escaped, markdown_table, marks, sections
 from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together, threads_of
 from fastdepth_bench.results.file import FOLDER, Report, committed_results, read_reports
 from fastdepth_bench.results.schema import SCHEMA_FILE, schema
@@ -93,11 +93,12 @@ def networks(reports: Reports) -> str:
         return "Not measured yet."
     rows, environment = [each.row for each in found], found[0].environment
     first = rows[0]
-    return (
-        f"{markdown_table(SHIPPED, rows)}\n\n{first.target} on {environment.machine}, "
+    said = (
+        f"{first.target} on {environment.machine}, "
         f"{threads_of(first)}; {D1.title} on {first.samples} images of {first.data}, protocol "
         f"{first.protocol}."
     )
+    return f"{markdown_table(SHIPPED, rows)}\n\n{escaped(said)}"
 
 
 def pages() -> dict[str, dict[str, Renderer]]:

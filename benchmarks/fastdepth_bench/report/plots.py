@@ -11,14 +11,17 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.files import make_folder, replacing
+from fastdepth.streams import in_a_line
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import D1, FPS, P50, P99
 from fastdepth_bench.report.labels import place_labels
@@ -60,6 +63,12 @@ WIDTH = 8.6
 
 DPI = 110
 
+MOST_ROWS = 100
+"""Rows of a plot; with more nobody reads their names, and the image is too high to be drawn."""
+
+LONGEST = 120
+"""Characters of a name in a plot."""
+
 FONTS = {"font.size": 11, "axes.titlesize": 13, "axes.labelsize": 12, "figure.titlesize": 14}
 
 Group = Sequence[Row]
@@ -85,8 +94,14 @@ def plot(reports: Sequence[Report], folder: str | Path) -> list[Path]:
 
     make_folder(folder)
     written = []
-    settings = {**FONTS, "svg.hashsalt": "fastdepth", "hatch.linewidth": 0.6}
-    with matplotlib.rc_context(settings):
+    settings = {
+        **FONTS,
+        "svg.hashsalt": "fastdepth",
+        "hatch.linewidth": 0.6,
+        "text.parse_math": False,  # a dollar in a name is no formula
+    }
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of glyphs that the font lacks
         for name, (text, rows) in grouped(reports).items():
             for kind, draw in _PLOTS.items():
                 figure = Figure(layout="constrained")
@@ -112,8 +127,10 @@ def grouped(reports: Sequence[Report]) -> dict[str, tuple[str, list[Row]]]:
                 rows.append(row)
     named: dict[str, tuple[str, list[Row]]] = {}
     for (where, data, *_, device, threads), (environments, rows) in found.items():
+        if len(rows) > MOST_ROWS:
+            raise UsageError(f"{len(rows)} rows for one plot; at most {MOST_ROWS} can be read")
         parts = (where.partition(";")[0], data, f"{device} {threads}")
-        name = ".".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
+        name = ".".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:60] for part in parts)
         others = (f"{name}.{number}" for number in count(2))
         free = name if name not in named else next(each for each in others if each not in named)
         named[free] = (footer(rows[0], environments), rows)
@@ -139,7 +156,8 @@ def axis(column: Column[Row], remark: str) -> str:
 
 def add_footer(figure: Figure, text: str) -> None:
     """Write a :func:`footer` below a figure."""
-    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, 120)]
+    parts = (in_a_line(part) for part in text.split("\n"))
+    lines = [line for part in parts for line in textwrap.wrap(part, 120)][:20]
     figure.supxlabel("\n".join(lines), fontsize=9, color=GREY, x=0.01, ha="left")
 
 
@@ -152,6 +170,12 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
             figure.savefig(temporary, dpi=DPI, metadata=metadata)
         written.append(path)
     return written
+
+
+def _shown(name: str) -> str:
+    """A name from a results file as a plot can show it."""
+    line = in_a_line(name)
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 def pareto_front(rows: Sequence[Row]) -> list[Row]:
@@ -176,10 +200,10 @@ def _draw_accuracy(figure: Figure, rows: Group) -> bool:
     styles = dict(zip(dict.fromkeys(row.target for row in rows), STYLES * len(rows), strict=False))
     for name, (colour, marker) in styles.items():
         own = [row for row in rows if row.target == name]
-        axes.scatter(*_places(own), s=70, c=colour, marker=marker, label=name, zorder=3)
+        axes.scatter(*_places(own), s=70, c=colour, marker=marker, label=_shown(name), zorder=3)
     front = pareto_front(rows)
     axes.plot(*_stairs(front), color=GREY, ls="--", lw=1.3, zorder=1)
-    labels = _joined(axes, rows, names(rows, "runtime"))
+    labels = _joined(axes, rows, [*map(_shown, names(rows, "runtime"))])
     axes.scatter(
         *_places(front), s=210, facecolors="none", edgecolors=GREY, lw=1.3, zorder=2,
         label="Pareto front: none is faster and better",
@@ -296,11 +320,11 @@ def _box(axes: Axes, found: Latency, at: float, colour: str, hatch: str) -> None
 
 def _name_rows(axes: Axes, rows: Sequence[Row]) -> None:
     """Rows from above downwards, by name."""
-    axes.set_yticks(range(len(rows)), _wrapped(names(rows)), fontsize=10)
+    axes.set_yticks(range(len(rows)), _wrapped(map(_shown, names(rows))), fontsize=10)
     axes.set_ylim(len(rows) - 0.4, -0.6)
 
 
-def _wrapped(called: Sequence[str]) -> list[str]:
+def _wrapped(called: Iterable[str]) -> list[str]:
     return ["\n".join(textwrap.wrap(name, 36, break_on_hyphens=False)) for name in called]
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Annotated
 
 import tyro
 
-from fastdepth.console import print_table, run_command
-from fastdepth.files import write_text
+from fastdepth.console import print_table, run_command, say
+from fastdepth.files import output
 from fastdepth.published import PUBLISHED
 from fastdepth.variants import CHECKPOINT_BYTES
 from fastdepth_bench.report.cells import Column
@@ -25,7 +24,7 @@ from fastdepth_bench.report.columns import (
     RESIDUAL,
     THRESHOLDS,
 )
-from fastdepth_bench.report.render import NOTHING, markdown_table, telling
+from fastdepth_bench.report.render import NOTHING, escaped, markdown_table, telling
 from fastdepth_bench.report.select import (
     Reproduction,
     Step,
@@ -81,10 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _body(command: Command) -> int:
     reports = [read_report(path) for path in command.files or committed_results(Path())]
-    if command.markdown and command.markdown != "-":
-        write_text(command.markdown, tables_to_markdown(reports))
-    elif command.markdown:
-        sys.stdout.write(tables_to_markdown(reports))
+    if command.markdown:
+        with output(command.markdown) as write:
+            write(tables_to_markdown(reports))
     else:
         _print(reports)
     return 0
@@ -174,18 +172,18 @@ def tables_to_markdown(reports: Sequence[Report]) -> str:
         f"{each.title}:\n\n{markdown_table(telling(each.columns, each.entries), each.entries)}"
         for each in tables
     ]
-    return "\n\n".join([*parts, *lines]) + "\n"
+    return "\n\n".join([*parts, *map(escaped, lines)]) + "\n"
 
 
 def _print(reports: Sequence[Report]) -> None:
     tables, lines = published_tables(reports)
     for each in tables:
         columns = telling(each.columns, each.entries)
-        sys.stdout.write(f"{each.title}\n")
+        say(each.title)
         rows = [[column.text(entry) or NOTHING for column in columns] for entry in each.entries]
         print_table([column.title for column in columns], rows)
-        sys.stdout.write("\n")
-    sys.stdout.write("\n".join(lines) + "\n")
+        say("")
+    say("\n".join(lines))
 
 
 def published_to_markdown(reports: Sequence[Report]) -> str:
@@ -199,7 +197,7 @@ def published_to_markdown(reports: Sequence[Report]) -> str:
     return "\n\n".join(
         [
             markdown_table(REPRODUCED, found.values()),
-            *notes,
+            *map(escaped, notes),
             "Reported figures are as published, each under its own protocol and on its own "
             "machine; none compares with a measured one without these differences:",
             _remarks(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastdepth.errors import UsageError
 from fastdepth.metrics import METRICS
+from fastdepth.streams import in_a_line
 from fastdepth_bench.measure.timing import NOISY
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
@@ -130,7 +132,7 @@ def print_report(report: Report, console: Console) -> None:
 def print_lines(console: Console, lines: Iterable[str]) -> None:
     """Plain text: no markup or colours guessed from a user's file names."""
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(in_a_line(line), markup=False, highlight=False)
 
 
 def _tables(rows: Sequence[tuple[int, Row]], console: Console) -> list[Table]:
@@ -187,12 +189,23 @@ def markdown_table(columns: Sequence[Column[T]], entries: Iterable[T]) -> str:
     """A Markdown table; words stand to the left, numbers to the right."""
     rule = ["---" if column.words else "---:" for column in columns]
     titles = [column.title for column in columns]
-    rows = ([_escaped(column.text(entry)) for column in columns] for entry in entries)
+    rows = ([escaped(column.text(entry), column.code) for column in columns] for entry in entries)
     return "\n".join(f"| {' | '.join(line)} |" for line in (titles, rule, *rows))
 
 
-def _escaped(cell: str) -> str:
-    return " ".join(cell.replace("|", "\\|").split())
+_MARKDOWN = str.maketrans({"\\": r"\\", "`": r"\`", "|": r"\|"})
+
+
+def escaped(text: str, code: bool = False) -> str:
+    """Text of results as Markdown that shows it: no HTML, link, code or further cell.
+
+    Args:
+        text: of a cell or a paragraph.
+        code: whether it is Markdown of ours already, without a cell's end in it.
+    """
+    line = in_a_line(text)
+    shown = line.replace("|", r"\|") if code else line.translate(_MARKDOWN)
+    return shown if code else re.sub(r"<(?=[^\s\d])", "&lt;", shown).replace("](", r"]\(")
 
 
 def to_markdown(report: Report, columns: Columns = RESULTS) -> str:
@@ -219,7 +232,7 @@ def sections(reports: Sequence[Report], columns: Columns) -> list[str]:
             used |= {column.title: column for column in shown}
         parts.append(measured_on(report))
     meant = legend(used.values(), [row for report in reports for row in report.rows])
-    return [*parts, *([". ".join(meant) + "."] if meant else [])]
+    return [*parts, *([escaped(". ".join(meant) + ".")] if meant else [])]
 
 
 def caption(
@@ -239,13 +252,13 @@ def caption(
     extra = _roofline if ROOFLINE in columns else lambda _: ()
     said = zip(names(rows), ([*extra(row), *doubts(row)] for row in rows), strict=True)
     notes = (f"{note}." for note in _notes(said, ", "))
-    return " ".join([data, circumstances(rows), *size, *notes])
+    return escaped(" ".join([data, circumstances(rows), *size, *notes]))
 
 
 def measured_on(report: Report) -> str:
     """The machine of a report, and a warning where it was busy."""
     busy = report.environment.busy_line
-    return f"Measured on {report.environment.describe()}." + f" {busy}." * bool(busy)
+    return escaped(f"Measured on {report.environment.describe()}." + f" {busy}." * bool(busy))
 
 
 def marks(section: str) -> tuple[str, str]:
@@ -281,7 +294,7 @@ def to_csv(reports: Mapping[str, Report]) -> str:
     """
     lines = [
         {
-            **({"file": name} if name else {}),
+            **({"file": _line(name)} if name else {}),
             **dict(_scalars("", row)),
             **dict(_scalars("environment", report.environment)),
         }
@@ -317,6 +330,13 @@ def _scalars(path: str, value: Any, unit: str = "") -> Iterator[tuple[str, Any]]
         yield from _scalars(f"{path}.{name}".lstrip("."), part, units.get(name) or unit)
 
 
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the begin of a formula; wide ones too."""
+
+
 def _line(value: Any) -> Any:
-    """Text without a carriage return, which csv leaves without quotes, and readers break at."""
-    return value.replace("\r", " ") if isinstance(value, str) else value
+    """Text in one line, with an apostrophe before what a spreadsheet would calculate."""
+    if not isinstance(value, str):
+        return value
+    line = in_a_line(value)
+    return f"'{line}" if line.startswith(FORMULA) else line

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fastdepth_bench.results.row import Amount, Count, Finite, Natural, Text
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -35,28 +37,28 @@ class Environment:
         memory_bytes: main memory of the machine, where it can be read.
     """
 
-    cpu: str
-    cores: int
-    usable_cores: int
-    gpus: tuple[str, ...]
-    os: str
-    python: str
-    packages: dict[str, str | None]
-    fastdepth: str
-    commit: str | None
-    governor: str | None
-    date: str
-    load_before: float | None
-    load_after: float | None
-    other_load: float | None
+    cpu: Text
+    cores: Natural
+    usable_cores: Natural
+    gpus: tuple[Text, ...]
+    os: Text
+    python: Text
+    packages: dict[Text, Text | None]
+    fastdepth: Text
+    commit: Text | None
+    governor: Text | None
+    date: Text
+    load_before: Finite | None
+    load_after: Finite | None
+    other_load: Finite | None
     busy: bool
-    cpu_mhz: float | None = None
-    cpu_max_mhz: float | None = None
+    cpu_mhz: Amount | None = None
+    cpu_max_mhz: Amount | None = None
     turbo: bool | None = None
-    affinity: tuple[int, ...] = ()
-    gpu_clocks: tuple[dict[str, float | None], ...] = ()
-    variables: dict[str, str] = field(default_factory=dict)
-    memory_bytes: int | None = None
+    affinity: tuple[Count, ...] = ()
+    gpu_clocks: tuple[dict[Text, Finite | None], ...] = ()
+    variables: dict[Text, Text] = field(default_factory=dict)
+    memory_bytes: Count | None = None
 
     @property
     def machine(self) -> str:

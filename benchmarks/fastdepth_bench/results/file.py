@@ -7,16 +7,24 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from fastdepth.documents import MOST
 from fastdepth.errors import InputError, UsageError
+from fastdepth.files import read_bytes
 from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.row import Row
 
 SCHEMA: Literal[1] = 1
 """Raised when a key of the JSON changes its meaning or goes; new keys do not raise it."""
+
+MOST_BYTES = 16_000_000
+"""Size of a file; those of a dozen rows have 50,000."""
+
+MOST_ROWS = 1000
+"""Rows of a file; more fit into no table or plot."""
 
 FOLDER = Path("benchmarks") / "results"
 """Of the committed results files, in a checkout."""
@@ -33,7 +41,7 @@ class Report:
     """
 
     environment: Environment
-    rows: tuple[Row, ...]
+    rows: Annotated[tuple[Row, ...], msgspec.Meta(max_length=MOST_ROWS)]
     schema: Literal[1] = SCHEMA
 
     @property
@@ -59,12 +67,12 @@ class Report:
         if not isinstance(content, dict) or not content.get("rows"):
             raise InputError(f"{name} has no rows; give what fastdepth-bench --json wrote")
         if content.get("schema") != SCHEMA:
-            found = content.get("schema")
+            found = str(content.get("schema"))[:9]
             raise InputError(f"{name} has schema {found}, this fastdepth reads {SCHEMA}; update it")
         try:
             return msgspec.convert(_upgraded(content), cls)
-        except (msgspec.ValidationError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"{name}: {error}; measure it again") from None
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(f"{name}: {str(error)[:MOST]}; measure it again") from None
 
 
 def read_report(path: str | Path) -> Report:
@@ -73,11 +81,10 @@ def read_report(path: str | Path) -> Report:
     Raises:
         InputError: it cannot be read, or is not such a file.
     """
+    data = read_bytes(path, InputError, MOST_BYTES)
     try:
-        content = msgspec.json.decode(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (msgspec.DecodeError, RecursionError):
+        content = msgspec.json.decode(data)
+    except (ValueError, RecursionError):
         raise InputError(f"{path} is not JSON; give what fastdepth-bench --json wrote") from None
     return Report.from_json(content, str(path))
 

@@ -7,7 +7,9 @@ describes the key of the same name; a unit in brackets at its end is the key's u
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -19,14 +21,18 @@ from fastdepth_export.recipe import Form
 
 Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
 
-Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
-Natural = Annotated[int, Meta(ge=1)]
-Amount = Annotated[float, Meta(ge=0)]
+Text = Annotated[str, Meta(max_length=1000)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Positive = Annotated[float, Meta(ge=1e-9, le=1e18)]
+"""Figures of which ratios are taken, so that these are finite too."""
+
+Natural = Annotated[int, Meta(ge=1, le=2**53)]
+Amount = Annotated[float, Meta(ge=0, le=1e18)]
+Finite = Annotated[float, Meta(ge=-1e18, le=1e18)]
 Digits = Annotated[str, Meta(pattern="^[0-9a-f]{12}$")]
 Span = tuple[Positive, Positive]
 ByMetric = Annotated[
-    dict[str, float],
+    dict[Text, Finite],
     Meta(
         extra_json_schema={
             "properties": {
@@ -43,6 +49,17 @@ OFFLINE: Scenario = "offline"
 LEARNT = " train"
 """Ends the name of data of the training split: that a network knows them shows that its recipe
 learns, and says nothing of accuracy."""
+
+
+COUNTED = {*METRICS, "pixels", "nonfinite"}
+"""Keys of a row's metrics that are never negative."""
+
+
+def _check_order(what: str, *values: float | None) -> None:
+    """Raise ValueError unless the values that are there grow, but for rounding."""
+    found = [value for value in values if value is not None]
+    if any(high < low - 1e-9 * abs(low) for low, high in pairwise(found)):
+        raise ValueError(f"{what} {found} is in no order")
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,16 @@ class Latency:
     max: Positive
     iqr: Amount
     p95: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a distribution that is none.
+
+        Raises:
+            ValueError: its figures are not in their order.
+        """
+        p95 = self.p90 if self.p95 is None else self.p95
+        _check_order("latency", self.min, self.p50, self.p90, p95, self.p99, self.max)
+        _check_order("iqr", self.iqr, self.max - self.min)
 
 
 @dataclass(frozen=True)
@@ -100,7 +127,7 @@ class Stages:
     decode: Amount | None
     preprocess: Amount
     copy_in: Amount | None
-    inference: Amount
+    inference: Positive
     copy_out: Amount | None
     postprocess: Amount
 
@@ -177,7 +204,7 @@ class Against:
         rounds: rounds in all restarts
     """
 
-    name: str
+    name: Text
     ratio: Positive
     low: Positive
     high: Positive
@@ -187,6 +214,15 @@ class Against:
     end_to_end_high: Positive | None = None
     p50_ms: Positive | None = None
     rounds: Natural | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse intervals that are none.
+
+        Raises:
+            ValueError: the lower end is above the upper one.
+        """
+        _check_order("interval", self.low, self.high)
+        _check_order("interval", self.end_to_end_low, self.end_to_end_high)
 
 
 @dataclass(frozen=True)
@@ -200,10 +236,10 @@ class ThirdPartyFigures:
         hash: of the file
     """
 
-    file: str
-    normalise: str | None
-    output: str
-    hash: str
+    file: Text
+    normalise: Text | None
+    output: Text
+    hash: Text
 
 
 @dataclass(frozen=True)
@@ -275,14 +311,14 @@ class Row:
         max_difference_to_float64: the same to the network in float64 in PyTorch [m]
     """
 
-    variant: str
-    weights: str
+    variant: Text
+    weights: Text
     weights_hash: Digits | None
     untrained: bool
-    runtime: str
-    precision: str
+    runtime: Text
+    precision: Text
     size: Size
-    device: str
+    device: Text
     threads: Natural
     batch: Natural
     params: Natural | None
@@ -294,21 +330,21 @@ class Row:
     n: Natural | None
     cv: Amount | None
     warm_up: WarmUp | None
-    data: str
-    depth_kind: str
+    data: Text
+    depth_kind: Text
     samples: Natural
     sample_hash: Digits
-    protocol: str
-    protocol_description: str
+    protocol: Text
+    protocol_description: Text
     flip: bool
     metrics: ByMetric | None
     d1_minus_torch: Annotated[float, Meta(ge=-1, le=1)] | None
-    error: Annotated[str, Meta(min_length=1)] | None
+    error: Annotated[str, Meta(min_length=1, max_length=100_000)] | None
     form: Form = "folded"
     fold: bool = True
     scenario: Scenario = SINGLE_STREAM
     model: ThirdPartyFigures | None = None
-    initialisation: str | None = None
+    initialisation: Text | None = None
     weights_bytes: Count | None = None
     spinning: bool | None = None
     checkpoint_bytes: Count | None = None
@@ -336,7 +372,17 @@ class Row:
     max_difference_to_float64: Amount | None = None
 
     def __post_init__(self) -> None:
-        """Let ``form`` and ``fold`` say the same, whichever of the two a file had."""
+        """Let ``form`` and ``fold`` say the same, whichever of the two a file had.
+
+        Raises:
+            ValueError: an interval or a score that is none.
+        """
+        for span in filter(None, (self.fps_interval, self.end_to_end_fps_interval)):
+            _check_order("interval", *span)
+        for name, score in (self.metrics or {}).items():
+            most = 1 if name in METRICS and METRICS[name].higher_is_better else math.inf
+            if name in COUNTED and not 0 <= score <= most:
+                raise ValueError(f"{name} {score} is no such score")
         form = self.form if self.fold or self.form != "folded" else "plain"
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "fold", form == "folded")

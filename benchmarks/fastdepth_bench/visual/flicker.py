@@ -40,6 +40,7 @@ from fastdepth.data.sample import Image
 from fastdepth.errors import UsageError
 from fastdepth.files import file_hash, output
 from fastdepth.preprocess import resize
+from fastdepth.ranges import MANY, whole
 from fastdepth.size import Size
 from fastdepth_bench.case import Case
 from fastdepth_bench.machine.environment import EnvironmentRecorder
@@ -86,7 +87,7 @@ class Command(Networks):
     file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VIDEO")]
     """Video file, of a scene in which nothing but the camera moves."""
 
-    frames: int | None = None
+    frames: Annotated[int, whole(2, MANY)] | None = None
     """Stop after so many frames; all if absent."""
 
     json: str | None = None

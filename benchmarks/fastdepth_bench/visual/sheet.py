@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from fastdepth.data.sample import Depth
 from fastdepth.images.contact_sheet import WIDTH, SheetRow, make_sheet
 from fastdepth.images.io import write_png
 from fastdepth.metrics import METRICS, evaluate_image, get_protocol
+from fastdepth.ranges import Quantity, whole
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.accuracy import Yardstick, infer_image
 from fastdepth_bench.options import Data, Networks, Options
@@ -52,8 +54,8 @@ class Command(Data, Networks):
         output: PNG file to write.
     """
 
-    limit: int | None = IMAGES
-    width: int = WIDTH
+    limit: Quantity | None = IMAGES
+    width: Annotated[int, whole(16, 4096)] = WIDTH
     output: Path = Path("sheet.png")
 
     def options(self) -> Options:
@@ -64,7 +66,7 @@ class Command(Data, Networks):
 
 def contact_sheet(
     options: Options,
-    width: int = WIDTH,
+    width: Annotated[int, whole(16, 4096)] = WIDTH,
     advance: Advance = silent,
 ) -> NDArray[np.uint8]:
     """Draw the images of ``options.data`` and what every case of ``options`` makes of them.

@@ -23,6 +23,7 @@ from fastdepth.errors import DataError, UsageError
 from fastdepth.files import read_bytes, remove_leftovers, write_bytes, write_text
 from fastdepth.images.io import to_millimetres, write_png
 from fastdepth.lock import locked
+from fastdepth.ranges import Quantity, Threads, check_ranges
 from fastdepth.size import MAX_SIDE, Size
 
 PROG = "fastdepth-train rooms"
@@ -50,9 +51,9 @@ class Drawing:
     """
 
     output: Path
-    count: int = 2000
+    count: Quantity = 2000
     size: str = str(ROOM_SIZE)
-    workers: int = 2
+    workers: Threads = 2
 
 
 def draw(options: Drawing) -> Path:
@@ -63,8 +64,7 @@ def draw(options: Drawing) -> Path:
             data or in which another process draws.
         OutputError: the folder cannot be written.
     """
-    if options.workers < 1:
-        raise UsageError(f"{options.workers} workers draw nothing; give 1 or more")
+    check_ranges(options)
     size = Size.parse(options.size)
     if max(size) > MAX_SIDE:
         raise UsageError(f"size {size}: sides must be at most {MAX_SIDE} px")

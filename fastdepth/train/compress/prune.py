@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
-from fastdepth.console import progress, run_command, tell
+from fastdepth.console import progress, run_command, say, tell
 from fastdepth.errors import DataError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import write_text
@@ -28,6 +27,7 @@ from fastdepth.lock import is_same_file, locked
 from fastdepth.models import DepthNetwork, count_parameters, create_model
 from fastdepth.models.loading import load_weights
 from fastdepth.models.pruned import Layer, channel_by_channel, layer_widths
+from fastdepth.ranges import Seed, check_ranges, real
 from fastdepth.size import Size
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.loader import EpochSampler, error_list, make_loader, parse_sources
@@ -77,9 +77,9 @@ class Pruning:
     weights: str
     data: tuple[str, ...]
     output: Path
-    keep: float
-    narrowest: float = NARROWEST
-    seed: int = 0
+    keep: Annotated[float, real(0, 1, above=True)]
+    narrowest: Annotated[float, real(0, 1)] = NARROWEST
+    seed: Seed = 0
 
 
 def prune_weights(options: Pruning) -> Variant:
@@ -92,6 +92,7 @@ def prune_weights(options: Pruning) -> Variant:
         OutputError: the folder cannot be written.
         MissingExtraError: torch-pruning is not installed.
     """
+    check_ranges(options)
     whole = get_variant(options.variant)
     if whole.widths:
         raise UsageError(f"{whole.name} is pruned already; prune the network that it is left of")
@@ -305,4 +306,4 @@ def _run(options: Pruning) -> None:
         f"wrote {options.output / left.name}{SUFFIX}; move {options.output / left.widths} to "
         "fastdepth/models/widths and add to _PRUNED in fastdepth/variants.py:"
     )
-    sys.stdout.write(f'("{options.variant}", {percent}, {left.params:_}),\n')
+    say(f'("{options.variant}", {percent}, {left.params:_}),')

@@ -48,7 +48,7 @@ def test_csv_goes_to_stdout(file, capsys):
         ("FILE --check", "are for the pages of a checkout"),
         ("--picture --csv -", "are for the pages of a checkout"),
         ("FILE --markdown - --csv -", "cannot share stdout"),
-        ("nowhere.json", "cannot read nowhere.json"),
+        ("nowhere.json", "nowhere.json does not exist"),
         ("", "run in a checkout"),
         ("--csv -", "run in a checkout"),
     ],

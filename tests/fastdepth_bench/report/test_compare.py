@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from made_up_results import failed_row, latency, new_row, old_row, report, results
@@ -68,10 +69,14 @@ def test_an_interval_on_one_side_alone_is_not_enough():
         ({"d1": 0.61, "rmse": 0.9}, (["less accurate"], ["more accurate"])),
         ({"nonfinite": 1}, (["not finite"], [])),
         (None, (["unscored"], [])),
+        ({"d1": None}, (["unscored"], [])),
     ],
 )
 def test_scores(metrics, found):
-    assert words(old_row(), old_row(metrics=metrics)) == found
+    new = old_row(metrics=metrics)
+    if metrics and None in metrics.values():  # which no row may have
+        new["metrics"] = {name: value for name, value in new["metrics"].items() if value}
+    assert words(old_row(), new) == found
 
 
 def test_tolerances_are_the_users():
@@ -86,6 +91,16 @@ def test_files_that_grew():
     assert words(old_row(bytes=1000), old_row(bytes=1009)) == ([], [])
     assert words(old_row(bytes=1000), old_row(bytes=1011)) == (["larger"], [])
     assert words(old_row(bytes=1000), old_row(bytes=900)) == ([], ["smaller"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "found"),
+    [({"fps": None, "latency_ms": None}, "untimed"), ({"bytes": None}, "no size")],
+)
+def test_a_figure_that_is_gone_is_a_regression(lost, found):
+    assert words(old_row(), old_row(**lost)) == ([found], [])
+    assert words(old_row(**lost), old_row()) == ([], [])
+    assert words(old_row(), old_row(**lost), Limits(speed=False))[0] == [found] * ("bytes" in lost)
 
 
 def test_failures():
@@ -175,7 +190,20 @@ def test_other_machines_compare_in_accuracy_alone(files, capsys):
     assert main(["compare", *files(old, new), "--other-machine"]) == 1
 
 
-@pytest.mark.parametrize("words", ["--tolerance -1", "--error-tolerance 1"])
+@pytest.mark.parametrize("wrong", ["NaN", "1e999", "0", "-1", "1e300", "true", '"10"'])
+def test_what_is_no_figure_is_never_compared(files, wrong, capsys):
+    good, bad = files(report(old_row()), report(old_row(fps=12345.0)))
+    path = Path(bad)
+    path.write_text(path.read_text().replace("12345.0", wrong))
+    for names in ((good, bad), (bad, good)):
+        assert main(["compare", *names]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert bad in line
+
+
+@pytest.mark.parametrize(
+    "words", ["--tolerance nan", "--error-tolerance inf", "--tolerance -1", "--error-tolerance 1"]
+)
 def test_tolerances_that_cannot_be(files, words, capsys):
     assert main(["compare", *files(report(old_row()), report(old_row())), *words.split()]) == 2
     assert "must be 0 to below 1" in capsys.readouterr().err

@@ -4,12 +4,13 @@ import itertools
 import json
 import re
 import sys
+from xml.etree import ElementTree
 
 import cv2
 import pytest
 from made_up_results import failed_row, new_row, old_row, read_rows, report, results
 
-from fastdepth.errors import MissingExtraError
+from fastdepth.errors import MissingExtraError, UsageError
 from fastdepth_bench.cli import main
 from fastdepth_bench.report.plots import _draw_accuracy, grouped, pareto_front, plot
 
@@ -142,3 +143,17 @@ def test_the_command_names_what_it_drew(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count(f".{NAME}.") == 4
+
+
+def test_names_that_no_plot_was_made_for(tmp_path):
+    hostile = ("$\\frac{", "--><script>", "\x1b[2J\u202e", "図" * 500, "_hidden", "", "a/../b\0")
+    rows = [new_row(name, 10.0 + at, runtime=name) for at, name in enumerate(hostile)]
+    extreme = [new_row("slow", 1e11), new_row("fast", 1e-6)]
+    written = plot([results(*rows, *extreme, cpu="../" * 100, fastdepth="$x_$")], tmp_path)
+    assert len(written) == 6
+    assert {path.parent for path in written} == {tmp_path}
+    for path in written[1::2]:
+        drawing = ElementTree.fromstring(path.read_text())
+        assert drawing.tag.endswith("svg")
+    with pytest.raises(UsageError, match="101 rows for one plot"):
+        plot([results(*(new_row() for _ in range(101)))], tmp_path)

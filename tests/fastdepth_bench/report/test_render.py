@@ -232,6 +232,32 @@ def read(**files: Report) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(to_csv(files))))
 
 
+HOSTILE = "=cmd|'/c calc'!A0`\x1b[2J\u202e<script>x</script>[a](javascript:b)\\"
+
+
+def test_what_a_file_says_is_shown_and_not_obeyed() -> None:
+    texts = ("variant", "weights", "runtime", "data", "depth_kind", "protocol_description")
+    row = old_row(**dict.fromkeys(texts, HOSTILE), metrics={HOSTILE: 1.0})
+    report = results(row, failed_row(error=HOSTILE), cpu=HOSTILE)
+    markdown, terminal, table = to_markdown(report), show(report, 5000), to_csv({"@x": report})
+    for text in (markdown, terminal, table):
+        assert "\\x1b[2J" in text
+        assert not {"\x1b", "\u202e"} & {*text}
+    assert "<script" not in markdown
+    assert "](" not in markdown
+    for table in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
+        ends = [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table.splitlines()]
+        assert len({*ends}) == 1
+    (first, _) = csv.DictReader(io.StringIO(table))
+    assert {first["file"][:2], first["variant"][:2], first["environment.cpu"][:2]} == {"'@", "'="}
+    assert not any(cell.startswith(("=", "+", "@", "\t")) for cell in first.values())
+
+
+def test_a_number_below_zero_is_no_formula() -> None:
+    (row,) = read(a=results(old_row(d1_minus_torch=-0.5)))
+    assert row["d1_minus_torch"] == "-0.5"
+
+
 def test_one_line_a_row_with_units_in_the_headings() -> None:
     report = results(new_row(), failed_row(error='no "memory", at all'), gpus=["one", "two"])
     first, failed = read(a=report)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +53,26 @@ def test_files_without_newer_keys_load(tmp_path: Path) -> None:
         ({"schema": 1, "rows": ["x"], "environment": ENVIRONMENT}, "got `str` - at `\\$.rows"),
         ({"schema": 1, "rates": {}, "rows": ["x"], "environment": ENVIRONMENT}, "measure it again"),
         ({"schema": 1, "rates": {}, "rows": [{"fps": 1.0}]}, "measure it again"),
+        (report(old_row(fps=0)), "Expected `float` >= .*fps"),
+        (report(old_row(fps=-1.0)), "Expected `float` >= .*fps"),
+        (report(old_row(fps=1e300)), "Expected `float` <= .*fps"),
+        (report(old_row(fps=math.nan)), "is not JSON"),
+        (report(old_row(params=10**30)), "Expected `int` <= .*params"),
+        (report(old_row(bytes=-1)), "Expected `int` >= .*bytes"),
+        (report(old_row(size=[0, 640])), "Expected `int` >= 1 - at .*size"),
+        (report(old_row(batch=True)), "Expected `int`, got `bool`"),
+        (report(old_row(weights="x" * 10**6)), "Expected `str` of length <= 1000"),
+        (report(old_row(metrics={"d1": 1.5})), "d1 1.5 is no such score"),
+        (report(old_row(metrics={"rmse": -1})), "rmse -1.0 is no such score"),
+        (report(old_row(metrics={"d1": None})), "Expected `float`, got `null`"),
+        (report(new_row(fps_interval=[11.0, 9.0])), "interval .* is in no order"),
+        (report(old_row(latency_ms=latency(1.0) | {"p99": 0.5})), "latency .* is in no order"),
+        (report(old_row(), cores=0), "Expected `int` >= 1 - at .*cores"),
+        (report(*[old_row()] * 1001), "length <= 1000"),
+        ({"schema": "x" * 10**6, "rows": [1]}, "has schema xxxxxxxxx, this"),
+        ("\ufeff{}", "is not JSON"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_broken_file_is_one_line_that_names_the_key(
     tmp_path: Path, content: Any, message: str
@@ -62,10 +82,29 @@ def test_a_broken_file_is_one_line_that_names_the_key(
         read_report(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_value_that_is_no_json_is_refused_from_python_too() -> None:
+    for wrong in (math.nan, math.inf, -math.inf):
+        for key in ("fps", "cv", "d1_minus_torch"):
+            with pytest.raises(InputError, match=key):
+                Report.from_json(report(old_row(**{key: wrong})))
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    large = tmp_path / "large.json"
+    large.touch()
+    os.truncate(large, 10**12)
+    found = {tmp_path: "a folder", tmp_path / "pipe": "a named pipe", large: "larger than"}
+    for path, message in {**found, Path("/dev/zero"): "a device"}.items():
+        with pytest.raises(InputError, match=message):
+            read_report(path)
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="does not exist"):
         read_report(tmp_path / "results.json")
     with pytest.raises(UsageError, match="run in a checkout"):
         committed_results(tmp_path)

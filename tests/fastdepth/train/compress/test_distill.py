@@ -216,7 +216,7 @@ def test_a_run_goes_on_with_its_own_teacher_alone(run):
         ({"teacher_output": "metres"}, "leave --teacher-normalise and --teacher-output out"),
         ({"teacher": ("theirs.onnx", "theirs.onnx"), **GIVEN}, "give one teacher"),
         ({"teacher": ("theirs.onnx",), **GIVEN, "teacher_output": "depth"}, "'depth'"),
-        ({"teacher_weight": 0.0}, "teacher-weight 0 must be above 0, at most 1"),
+        ({"teacher_weight": 0.0}, "teacher-weight 0.0 must be above 0 and at most 1"),
         ({"teacher_weight": 1.5}, "teacher-weight 1.5 must be above 0"),
         ({"teacher": ()}, "has no depth; add --teacher FILE.onnx"),
         ({"teacher": (), "teacher_size": "16x12"}, "--teacher-size is for --teacher"),

@@ -186,7 +186,7 @@ def test_averaged_weights_and_validation_do_not_disturb_what_is_watched(run):
     [
         ({"feature_teacher": "none.nyu"}, "unknown weights 'none.nyu'"),
         ({"feature_teacher": "none.safetensors"}, "none.safetensors does not exist"),
-        ({"feature_weight": 0.0}, "feature-weight 0 must be positive"),
+        ({"feature_weight": 0.0}, "feature-weight 0.0 must be above 0"),
     ],
 )
 def test_what_cannot_teach_features_is_said_in_one_line(run, options, message):

@@ -108,7 +108,7 @@ def test_the_command_prints_the_line_of_the_table(folder, tmp_path, monkeypatch,
     [
         ("--variant small --keep 0", "keep 0.0 must be above 0"),
         ("--variant small --keep 1.5", "keep 1.5 must be above 0"),
-        ("--variant small --keep 0.5 --narrowest 2", "narrowest 2.0 must be from 0 to 1"),
+        ("--variant small --keep 0.5 --narrowest 2", "narrowest 2.0 must be 0 to 1"),
         ("--variant smal --keep 0.5", "did you mean 'small'"),
         ("--variant unet-dws --keep 0.5", "holds weights of small"),
     ],
