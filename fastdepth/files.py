@@ -124,12 +124,14 @@ def read_bytes(path: str | Path, error: type[InputError], most: int = MOST) -> b
     size = check_regular(path, error).st_size
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
-            content = stream.read(most + 1) if size <= most else b""
+            content = stream.read(size + 1) if size <= most else b""
+            if len(content) > size:  # files of /proc are longer than they say
+                content += stream.read(most)
     except OSError as fault:
         raise error(f"{path} cannot be read: {fault.strerror}; check it") from None
     except MemoryError:
         raise error(f"{path} does not fit into memory; it has {size} bytes") from None
-    if max(size, len(content)) > most:  # files of /proc are longer than they say
+    if max(size, len(content)) > most:
         raise error(f"{path} is larger than {most} bytes; is it the right file?")
     return content
 

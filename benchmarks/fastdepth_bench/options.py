@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from fastdepth.data import Source, open_source
+from fastdepth.data import DataOptions, Source, open_source
 from fastdepth.errors import UsageError, look_up
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
@@ -55,7 +55,7 @@ class Networks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class Data(DataOptions):
     """On which images with depth, and by which rules.
 
     Attributes:
@@ -217,7 +217,9 @@ class Options(Data, Networks):
             UnknownNameError, UsageError: no such data source, or a limit that leaves nothing.
             DataError: the data cannot be read.
         """
-        return open_source(self.data, self.split, limit=self.limit)
+        return open_source(
+            self.data, self.split, limit=self.limit, follow_outside=self.follow_outside
+        )
 
     def _weights_by_variant(self) -> dict[str, list[str]]:
         """Weights, tags or files, of every variant that is measured."""

@@ -137,7 +137,11 @@ def _verify(path: Path, options: Options) -> None:
 
     with progress(f"comparing {path.name}", None):
         rows = compare_stages(
-            path, variant=options.variant, weights=options.weights, data=options.data
+            path,
+            variant=options.variant,
+            weights=options.weights,
+            data=options.data,
+            follow_outside=options.follow_outside,
         )
     for row in rows:
         say(str(row))

@@ -103,8 +103,8 @@ def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[Block
     from fastdepth_export.compress.int8 import Quantiser
 
     model, _ = _verified(resolved)
-    quantiser = Quantiser.of(model, resolved)
-    return quantiser.sensitivity(LossMeter(model, resolved.sizes[0], data))
+    quantiser, outside = Quantiser.of(model, resolved), recipe.follow_outside
+    return quantiser.sensitivity(LossMeter(model, resolved.sizes[0], data, outside))
 
 
 def files_of(output: str | Path, target: Target) -> list[Path]:
@@ -144,10 +144,11 @@ def _require_extras(target: Target) -> None:
 
 def _check_images(resolved: ResolvedRecipe, data: str) -> None:
     """Open what reduced precision is calibrated and measured on, before minutes are spent."""
-    if resolved.recipe.precision != "fp32":
-        open_source(data, "validation")
-    if resolved.recipe.precision == "int8":
-        open_source(resolved.recipe.calibration, "train")
+    recipe = resolved.recipe
+    if recipe.precision != "fp32":
+        open_source(data, "validation", follow_outside=recipe.follow_outside)
+    if recipe.precision == "int8":
+        open_source(recipe.calibration, "train", follow_outside=recipe.follow_outside)
 
 
 def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool) -> ModelMetadata:
@@ -220,8 +221,8 @@ def _reduce(
     from fastdepth_export.compress.fp16 import EARLY, to_half
     from fastdepth_export.compress.int8 import Quantiser
 
-    precision = resolved.recipe.precision
-    meters = [LossMeter(model, size, data) for size in resolved.sizes]
+    precision, outside = resolved.recipe.precision, resolved.recipe.follow_outside
+    meters = [LossMeter(model, size, data, outside) for size in resolved.sizes]
     facts: dict[str, Any] = {}
 
     def lost(reduced: onnx.ModelProto) -> AccuracyLoss:
@@ -294,7 +295,8 @@ def _verifier(
 
     def check(infer: Infer, **_: Any) -> dict[str, Any]:
         model = read_graph(source, weights=True)
-        meters = (LossMeter(model, size, data) for size in resolved.sizes)
+        outside = resolved.recipe.follow_outside
+        meters = (LossMeter(model, size, data, outside) for size in resolved.sizes)
         found = worst(meter.measure_with(infer) for meter in meters)
         d1 = found.d1 + (before.d1_change or 0.0)
         loss = replace(found, d1=d1, largest=found.largest + before.parity)

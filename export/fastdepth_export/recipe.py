@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
+from fastdepth.data import DataOptions
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.metadata import UNTRAINED
 from fastdepth.ranges import check_ranges, whole
@@ -28,7 +29,7 @@ OUTPUTS = (("depth",), ("depth", "std"))
 
 
 @dataclass(frozen=True)
-class ExportRecipe:
+class ExportRecipe(DataOptions):
     """How a network is exported; the options of ``fastdepth-export``.
 
     Attributes:

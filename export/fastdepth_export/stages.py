@@ -70,6 +70,7 @@ def compare_stages(
     variant: str | None = None,
     weights: str | None = None,
     data: str,
+    follow_outside: bool = False,
 ) -> list[StageDifference]:
     """Run an ONNX file by fastdepth-export at all its sizes and compare it with PyTorch.
 
@@ -78,6 +79,7 @@ def compare_stages(
         variant: network to compare with; the file's own if absent.
         weights: tag or file; those that the file names if absent.
         data: depth data on whose validation split a file of reduced precision is judged.
+        follow_outside: see :func:`fastdepth.data.open_source`.
 
     Returns:
         The stages that are tensors of the graph, in the order in which they are computed; then
@@ -103,7 +105,9 @@ def compare_stages(
                 stage = _compare(name, got, expected[name], reduced)
                 found[name] = max(found.get(name, stage), stage, key=_badness)
     rows = list(found.values())
-    return rows if not reduced else [*rows, _loss(path, network, metadata, data)]
+    if reduced:
+        rows.append(_loss(path, network, metadata, data, follow_outside))
+    return rows
 
 
 def check_stages(path: str | Path, rows: list[StageDifference]) -> None:
@@ -185,11 +189,19 @@ def _badness(row: StageDifference) -> tuple[bool, float]:
 
 
 def _loss(
-    path: str | Path, network: DepthNetwork, metadata: ModelMetadata, data: str
+    path: str | Path,
+    network: DepthNetwork,
+    metadata: ModelMetadata,
+    data: str,
+    follow_outside: bool,
 ) -> StageDifference:
     """Change of d1 to PyTorch, with the bound that the file had to keep when it was written."""
     bound = BOUNDS[metadata.precision]
-    meter = LossMeter(lambda images: run_network(network, images)["depth"], metadata.size, data)
+
+    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return run_network(network, images)["depth"]
+
+    meter = LossMeter(infer, metadata.size, data, follow_outside)
     loss = meter.measure(read_graph(Path(path), weights=True))
     if loss.nonfinite:
         problem = f"is of {loss.nonfinite} pixels that are NaN or infinite"

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from fastdepth.data.sample import Sample
-from fastdepth.data.source import Source, Subset, has_depth, open_source, sample_list_hash
+from fastdepth.data.source import (
+    DataOptions,
+    Source,
+    Subset,
+    has_depth,
+    open_source,
+    sample_list_hash,
+)
 
-__all__ = ["Sample", "Source", "Subset", "has_depth", "open_source", "sample_list_hash"]
+__all__ = [
+    "DataOptions",
+    "Sample",
+    "Source",
+    "Subset",
+    "has_depth",
+    "open_source",
+    "sample_list_hash",
+]

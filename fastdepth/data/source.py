@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,18 @@ import numpy as np
 from fastdepth.data.sample import Sample
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.size import Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Options of every command that reads images with depth.
+
+    Attributes:
+        follow_outside: read also what a manifest, a list or a .mat file names outside of its own
+            folder; do so for data whose origin you trust.
+    """
+
+    follow_outside: bool = False
 
 
 class Source(Protocol):
@@ -86,6 +99,7 @@ def open_source(
     limit: int | None = None,
     size: Size | None = None,
     look: bool = True,
+    follow_outside: bool = False,
 ) -> Source:
     """Open depth data by name.
 
@@ -96,6 +110,8 @@ def open_source(
         size: size of drawn images, 640x480 if None; images from the disk keep their own.
         look: read the first sample to see that the data are what they should be; False for those
             who cope with samples that cannot be read.
+        follow_outside: read also what a manifest, a list or an HDF5 file names outside of its
+            folder; see :func:`fastdepth.data.nyu.dataset.open_nyu`.
 
     Raises:
         UnknownNameError: there is no such source or split.
@@ -108,7 +124,7 @@ def open_source(
     if scheme == "nyu" and argument:
         from fastdepth.data.nyu.dataset import open_nyu
 
-        source = open_nyu(argument, split, look=look)
+        source = open_nyu(argument, split, look=look, follow_outside=follow_outside)
     elif scheme == "rooms" and bool(colon) == bool(argument):
         from fastdepth.data.rooms.dataset import ROOM_SIZE, open_rooms
 
@@ -135,4 +151,5 @@ def sample_list_hash(source: Source) -> str:
 
     Printed with every figure: equal hashes were measured on the same samples.
     """
-    return hashlib.sha256("\n".join(source.names).encode()).hexdigest()[:12]
+    names = "\n".join(source.names).encode(errors="surrogateescape")  # as the disk has them
+    return hashlib.sha256(names).hexdigest()[:12]

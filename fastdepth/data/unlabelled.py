@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Unlabelled:
         Raises:
             DataError: the path does not exist, or holds no image.
         """
-        if not Path(path).exists():
+        if not os.path.exists(path):  # noqa: PTH110 (no name fails)
             raise DataError(f"{path} does not exist; check the path")
         self._images = list(open_images(path))
         if not self._images:

@@ -44,7 +44,7 @@ def read_image(
 
     Args:
         path: the file.
-        upright: False leaves the pixels as they are stored.
+        upright: False leaves the pixels as they are stored, for they lie on depth stored so.
         max_pixels: images of more are refused by their header, before memory is spent.
 
     Returns:

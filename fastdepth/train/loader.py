@@ -56,9 +56,17 @@ class WeightedSource:
 
 
 def parse_sources(
-    specs: Sequence[str], split: str, limit: int | None = None
+    specs: Sequence[str],
+    split: str,
+    limit: int | None = None,
+    *,
+    follow_outside: bool = False,
 ) -> list[WeightedSource]:
     """Open ``nyu:PATH``, ``rooms:500=0.5`` and the like; of each at most ``limit`` samples.
+
+    Args:
+        specs: sources, each with its passes per epoch.
+        split, limit, follow_outside: see :func:`fastdepth.data.open_source`.
 
     Raises:
         UsageError: a number of passes that is not positive.
@@ -66,7 +74,9 @@ def parse_sources(
     """
     parts = [split_weight(spec) for spec in specs]
     return [
-        WeightedSource(open_source(name, split, limit=limit, look=False), passes)
+        WeightedSource(
+            open_source(name, split, limit=limit, look=False, follow_outside=follow_outside), passes
+        )
         for name, passes in parts
     ]
 
@@ -78,9 +88,9 @@ def open_validation(run: TrainingRun) -> Source:
         UnknownNameError, DataError: see :func:`fastdepth.data.open_source`.
     """
     first, _ = split_weight(next(filter(has_depth, run.data)))
-    if run.overfit is not None:
-        return open_source(first, "train", limit=run.overfit, look=False)
-    return open_source(first, "validation", limit=run.validation_limit, look=False)
+    by_heart, outside = run.overfit is not None, run.follow_outside
+    split, limit = ("train", run.overfit) if by_heart else ("validation", run.validation_limit)
+    return open_source(first, split, limit=limit, look=False, follow_outside=outside)
 
 
 def split_weight(spec: str) -> tuple[str, float]:

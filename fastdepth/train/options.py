@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastdepth.data import has_depth
+from fastdepth.data import DataOptions, has_depth
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.lock import is_same_file, locked
 from fastdepth.ranges import MANY, Quantity, Seed, Threads, check_ranges, real, whole
@@ -29,7 +29,7 @@ TEACHER_OPTIONS = OptionNames("--teacher-size", "--teacher-normalise", "--teache
 
 
 @dataclass(frozen=True)
-class TrainingRun:
+class TrainingRun(DataOptions):
     """One training run; the options of ``fastdepth-train``.
 
     Attributes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdepth.console import Advance, progress, run_command, tell
+from fastdepth.data import DataOptions
 from fastdepth.errors import FastDepthError
 from fastdepth.files import write_text
 from fastdepth.variants import VARIANTS
@@ -89,7 +90,7 @@ def measure_gpu(options: Options, advance: Advance) -> Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(DataOptions):
     """Options of ``fastdepth-bench gpu``.
 
     Attributes:
@@ -104,7 +105,7 @@ class Command:
 
     def options(self) -> Options:
         """What is measured."""
-        options = DRY if self.dry_run else FULL
+        options = replace(DRY if self.dry_run else FULL, follow_outside=self.follow_outside)
         return options if self.data is None else replace(options, data=self.data)
 
 

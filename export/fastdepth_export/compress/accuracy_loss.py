@@ -72,7 +72,13 @@ def worst(losses: Iterable[AccuracyLoss]) -> AccuracyLoss:
 class LossMeter:
     """Measures files against one fp32 form on the same images."""
 
-    def __init__(self, reference: onnx.ModelProto | Infer, size: Size, data: str) -> None:
+    def __init__(
+        self,
+        reference: onnx.ModelProto | Infer,
+        size: Size,
+        data: str,
+        follow_outside: bool = False,
+    ) -> None:
         """Take the images and run the reference on them.
 
         Args:
@@ -81,11 +87,12 @@ class LossMeter:
             size: network input.
             data: depth data, see :func:`fastdepth.data.open_source`; its validation split, of
                 which at most ``MOST_SAMPLES`` are taken.
+            follow_outside: as there.
 
         Raises:
             UnknownNameError, UsageError, DataError: the data cannot be used.
         """
-        source = open_source(data, "validation", limit=MOST_SAMPLES)
+        source = open_source(data, "validation", limit=MOST_SAMPLES, follow_outside=follow_outside)
         self._images, self._truths = [], []
         with progress("images with depth", len(source)) as advance:
             for index in range(len(source)):

@@ -89,7 +89,14 @@ class Quantiser:
         shares: blocks and their shares of the multiply-adds, in the order of the graph.
     """
 
-    def __init__(self, model: onnx.ModelProto, size: Size, calibration: str, types: str) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        size: Size,
+        calibration: str,
+        types: str,
+        follow_outside: bool = False,
+    ) -> None:
         """Run the graph on the calibration's images and note what its products read.
 
         Args:
@@ -98,11 +105,14 @@ class Quantiser:
             calibration: images, see :func:`fastdepth.data.open_source`; its training split, of
                 which at most ``MOST_IMAGES`` are taken.
             types: one of :data:`fastdepth_export.recipe.QUANTISATIONS`.
+            follow_outside: as for the images.
 
         Raises:
             UnknownNameError, UsageError, DataError: the images cannot be used.
         """
-        self.source = open_source(calibration, "train", limit=MOST_IMAGES)
+        self.source = open_source(
+            calibration, "train", limit=MOST_IMAGES, follow_outside=follow_outside
+        )
         self._model, self._types = model, types
         self._ranges = _calibrate(model, self.source, size)
         macs = [(block_of(node), count) for node, count in node_macs(model, (1, *size))]
@@ -117,7 +127,13 @@ class Quantiser:
         """As the recipe of the graph says."""
         recipe = resolved.recipe
         assert recipe.quantisation is not None
-        return cls(model, resolved.sizes[0], recipe.calibration, recipe.quantisation)
+        return cls(
+            model,
+            resolved.sizes[0],
+            recipe.calibration,
+            recipe.quantisation,
+            recipe.follow_outside,
+        )
 
     def sensitivity(
         self, meter: LossMeter, blocks: Collection[str] | None = None

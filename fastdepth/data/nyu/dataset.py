@@ -12,15 +12,18 @@ ECCV 2012: cite it wherever results are printed.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fastdepth.data.nyu.files import Layout, read_manifest
+from fastdepth.data.nyu.files import Layout
 from fastdepth.data.nyu.lists import read_list, read_lists
+from fastdepth.data.nyu.manifest import read_manifest
 from fastdepth.data.nyu.mat import MatFile
 from fastdepth.data.sample import Sample
 from fastdepth.errors import DataError, UnknownNameError
+from fastdepth.files import check_regular
 
 SPLITS = ("train", "validation", "test", "all-train")
 """``train`` and ``validation`` part the scenes of ``all-train``."""
@@ -76,23 +79,30 @@ class NyuDepth:
         return Sample(image, depth, self._layout.names[inner], self._layout.scenes[inner])
 
 
-def open_nyu(path: str | Path, split: str = "test", *, look: bool = True) -> NyuDepth:
+def open_nyu(
+    path: str | Path, split: str = "test", *, look: bool = True, follow_outside: bool = False
+) -> NyuDepth:
     """Open one split and read its first sample to see that the data are what they should be.
 
     Args:
         path: the ``.mat`` file, a list file, or the folder of any of the three layouts.
         split: one of ``SPLITS``.
         look: read the first sample; False for those who cope with samples that cannot be read.
+        follow_outside: read also what a manifest, a list or an HDF5 file names outside of its
+            folder. Without it that is refused, but for the absolute paths of a list that ``path``
+            names itself. It is about what these files say: a symbolic link in the folder is
+            followed in any case, for it is the work of whoever laid out the folder.
 
     Raises:
         UnknownNameError: there is no such split.
-        DataError: the path is missing, holds no such data, or names files that are missing.
+        DataError: the path is missing, holds no such data, names files that are missing, or leads
+            out of its folder.
         ImageError: the first image cannot be read.
         MissingExtraError: h5py is needed and not installed.
     """
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    layout = _find_layout(Path(path), "test" if split == "test" else "train")
+    layout = _find_layout(Path(path), "test" if split == "test" else "train", follow_outside)
     belongs = {scene: _belongs(scene, split) for scene in set(layout.scenes)}
     chosen = [index for index, scene in enumerate(layout.scenes) if belongs[scene]]
     if not chosen:
@@ -112,7 +122,7 @@ def is_validation_scene(scene: str) -> bool:
     ``kitchen_0028a`` and ``kitchen_0028b`` are two parts of one recording and stay together.
     """
     place = re.sub(r"(?<=\d)[a-z]$", "", scene)
-    digest = hashlib.sha256(place.encode()).digest()
+    digest = hashlib.sha256(place.encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:4], "big") % VALIDATION_SHARE == 0
 
 
@@ -123,18 +133,18 @@ def _belongs(scene: str, split: str) -> bool:
     return is_validation_scene(scene) == (split == "validation")
 
 
-def _find_layout(path: Path, split: str) -> Layout:
+def _find_layout(path: Path, split: str, follow_outside: bool) -> Layout:
     """Recognise the layout by what is at the path; split is ``train`` or ``test``."""
-    if not path.exists():
-        raise DataError(f"{path} does not exist; give the folder or .mat file of NYU Depth V2")
-    if path.is_file():
+    mat, manifest = path / MAT_NAME, path / "manifest.csv"
+    if not os.path.isdir(path):  # noqa: PTH112 (no name fails)
+        check_regular(path, DataError, "; give the folder or .mat file of NYU Depth V2")
         if path.suffix == ".mat":
-            return MatFile(path, split)
+            return MatFile(path, split, follow_outside=follow_outside)
         if path.suffix == ".txt":
-            return read_list(path, split)
+            return read_list(path, split, follow_outside=follow_outside)
         raise DataError(f"{path} is not a folder; give the folder it is in, a list, or {MAT_NAME}")
-    if (path / MAT_NAME).is_file():
-        return MatFile(path / MAT_NAME, split)
-    if (path / "manifest.csv").is_file():
-        return read_manifest(path / "manifest.csv", split)
-    return read_lists(path, split)
+    if os.path.lexists(mat):
+        return MatFile(mat, split, follow_outside=follow_outside)
+    if os.path.lexists(manifest):
+        return read_manifest(manifest, split, follow_outside=follow_outside)
+    return read_lists(path, split, follow_outside=follow_outside)

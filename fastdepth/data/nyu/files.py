@@ -1,8 +1,7 @@
-"""NYU Depth V2 as image files beside depth files, named in a ``manifest.csv``."""
+"""NYU Depth V2 as image files beside depth files: pairs by name, and what makes one."""
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +11,19 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
+from fastdepth.data.nyu.text import quoted
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import DataError, ImageError
 from fastdepth.images.io import decode, read_image
+from fastdepth.size import Size
 
 INPAINTED, RAW = "in-painted", "raw with holes"
 
 PLAUSIBLE = (0.05, 20.0)
 """[m]; depth wholly outside is in another unit: the Kinect measures 0.5 to 10 m."""
+
+SMALLEST_DEPTH = 8
+"""Shortest side [px] of depth that can be meant as an image's."""
 
 
 class Layout(Protocol):
@@ -36,7 +40,7 @@ class Layout(Protocol):
 
 
 class Pair(NamedTuple):
-    """An image file and its depth file, relative to one folder, and the scene they are of."""
+    """An image file and its depth file, relative to one folder or absolute, and their scene."""
 
     image: str
     depth: str
@@ -68,9 +72,47 @@ class FilePairs:
         self.scenes = [pair.scene for pair in pairs]
 
     def read(self, index: int) -> tuple[Image, Depth]:
-        """Image (H, W, 3) uint8 RGB and depth (h, w) float32 [m], 0 = hole."""
+        """Image (H, W, 3) uint8 RGB and depth (h, w) float32 [m], 0 = hole; see :func:`read_pair`.
+
+        Raises:
+            ImageError, DataError: see there.
+        """
         pair = self._pairs[index]
-        return read_image(self._base / pair.image), read_depth(self._base / pair.depth)
+        return read_pair(self._base / pair.image, self._base / pair.depth)
+
+
+def read_pair(image_path: Path, depth_path: Path) -> tuple[Image, Depth]:
+    """Read an image and its depth so that they lie on each other: both as they are stored.
+
+    An EXIF orientation is applied to neither, for depth has none or was never turned by it.
+
+    Returns:
+        Image (H, W, 3) uint8 RGB and depth (h, w) float32 [m], 0 where the file has a hole; h x w
+        is H x W by one factor, but for rounding.
+
+    Raises:
+        ImageError: the image cannot be read.
+        DataError: the depth cannot be read, is not uint16 millimetres, holds none, or covers
+            another part than the image, as another aspect ratio tells.
+    """
+    image, depth = read_image(image_path, upright=False), read_depth(depth_path)
+    size, of_depth = Size(*image.shape[:2]), Size(*depth.shape)
+    if not is_scaled(size, of_depth):
+        raise DataError(
+            f"{depth_path} is {of_depth} px and its image {image_path} {size} px, of another "
+            "shape, so that they do not lie on each other; cut or turn them alike"
+        )
+    return image, depth
+
+
+def is_scaled(size: Size, to: Size) -> bool:
+    """Whether one factor brings both sides to another size, rounded to the nearest, up or down."""
+    for up in (0.5, 0, 1):  # what a side was rounded up by, at most
+        least = max((new - up) / old for old, new in zip(size, to, strict=True))
+        most = min((new - up + 1) / old for old, new in zip(size, to, strict=True))
+        if least < most:
+            return True
+    return False
 
 
 def read_depth(path: Path) -> Depth:
@@ -80,7 +122,7 @@ def read_depth(path: Path) -> Depth:
         (h, w) float32 [m], 0 where the file has a hole.
 
     Raises:
-        DataError: it cannot be read, or is not uint16 millimetres.
+        DataError: it cannot be read, is not uint16 millimetres, or holds no depth.
     """
     try:
         stored = decode(path, cv2.IMREAD_UNCHANGED)
@@ -91,13 +133,25 @@ def read_depth(path: Path) -> Depth:
             f"{path} holds {stored.dtype} values of shape {stored.shape}; "
             "depth must be millimetres stored as a uint16 grey PNG"
         )
-    return check_unit(stored.astype(np.float32) / np.float32(1000), path)
+    return check_depth(stored.astype(np.float32) / np.float32(1000), path)
 
 
-def check_unit(depth: Depth, origin: object) -> Depth:
-    """Return the depth [m], or raise DataError where all of it is implausibly far or near."""
+def check_depth(depth: Depth, origin: object) -> Depth:
+    """Return the depth [m], or raise DataError where it can be none.
+
+    That is less than a few pixels, no pixel that was measured, or all of them implausibly far or
+    near.
+    """
+    height, width = depth.shape
+    if min(depth.shape) < SMALLEST_DEPTH:
+        raise DataError(
+            f"{origin}: depth is {width}x{height} px, too small; both sides must be "
+            f"{SMALLEST_DEPTH} or more"
+        )
     valid = depth[depth > 0]
-    if valid.size and (valid.min() > PLAUSIBLE[1] or valid.max() < PLAUSIBLE[0]):
+    if not valid.size:
+        raise DataError(f"{origin}: depth is 0 everywhere, nothing was measured; leave it out")
+    if valid.min() > PLAUSIBLE[1] or valid.max() < PLAUSIBLE[0]:
         raise DataError(
             f"{origin}: depth reads as {valid.min():.4g} to {valid.max():.4g} m, so its unit is "
             "wrong; PNG depth must be millimetres stored as uint16, .mat depth metres"
@@ -109,11 +163,11 @@ def _check_exist(base: Path, pairs: Sequence[Pair], origin: Path) -> None:
     """Raise DataError naming the first missing file and how many there are."""
     files = [file for pair in pairs for file in (pair.image, pair.depth)]
     there = zip(files, listed(base, files), strict=True)
-    missing = [file for file, known in there if not known and not (base / file).exists()]
+    missing = [file for file, known in there if not known and not os.path.exists(base / file)]  # noqa: PTH110 (no name fails)
     if missing:
         raise DataError(
             f"{origin} names {len(missing)} missing files of {len(files)}, first "
-            f"{base / missing[0]}; copy them there or correct the list"
+            f"{quoted(missing[0])} in {base}; copy them there or correct the list"
         )
 
 
@@ -127,27 +181,69 @@ def listed(base: Path, files: Iterable[str]) -> Iterator[bool]:
     for file in files:
         folder, _, name = file.rpartition("/")
         if folder not in folders:
-            place = base / folder
-            folders[folder] = frozenset(os.listdir(place) if place.is_dir() else ())  # noqa: PTH208
+            folders[folder] = _names_in(base / folder)
         yield name in folders[folder]
 
 
-def read_manifest(path: Path, split: str) -> FilePairs:
-    """Pairs of a ``manifest.csv`` with the columns image, depth, split and scene.
+def _names_in(folder: Path) -> frozenset[str]:
+    """Names of what lies in a folder; none where there is no such folder."""
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return frozenset()
+
+
+def make_pairs(named: Iterable[Pair]) -> list[Pair]:
+    """Pairs of which each file is named as it is to be sought.
+
+    That is by its absolute path where there is such a file; any other slash in front is dropped:
+    the lists of AdaBins and BTS begin every name with one and mean the folder of the data.
+    """
+    pairs = list(named)
+    rooted = [name for pair in pairs for name in pair[:2] if name.startswith("/")]
+    there = listed(Path("/"), (name.lstrip("/") for name in rooted))
+    absolute = {name for name, known in zip(rooted, there, strict=True) if known}
+
+    def located(name: str) -> str:
+        return name if name in absolute else name.lstrip("/")
+
+    return [Pair(located(image), located(depth), sys.intern(s)) for image, depth, s in pairs]
+
+
+def check_inside(
+    base: Path, pairs: Iterable[Pair], origin: Path, *, absolute: bool = False
+) -> None:
+    """Refuse what the text of a manifest or list leads to outside of its folder.
+
+    By the names alone: a link in the folder that leads out of it is its owner's doing.
+
+    Args:
+        base: the folder.
+        pairs: what is named.
+        origin: where.
+        absolute: absolute paths may lead out, ``..`` may not.
 
     Raises:
-        DataError: a column is missing, there are no pairs, or files are missing.
+        DataError: an absolute path or ``..`` leads out.
     """
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        lacking = {"image", "depth", "split", "scene"}.difference(reader.fieldnames or ())
-        if lacking:
-            raise DataError(f"{path} lacks columns: {', '.join(sorted(lacking))}; add them")
-        rows = [row for row in reader if row["split"] == split]
-    pairs = [pair(row["image"], row["depth"], row["scene"]) for row in rows]
-    return FilePairs(path.parent, pairs, split, INPAINTED, path)
+    folder = os.path.abspath(base)  # noqa: PTH100 (links stay)
+    for pair in pairs:
+        for name in (pair.image, pair.depth):
+            if leads_out(folder, name) and not (absolute and is_absolute(name)):
+                raise DataError(
+                    f"{origin} names {quoted(name)}, which is outside of {base}; copy it there, or "
+                    "read it all the same with --follow-outside"
+                )
 
 
-def pair(image: str, depth: str, scene: str) -> Pair:
-    """A pair by names relative to the base, with or without a slash in front."""
-    return Pair(image.lstrip("/"), depth.lstrip("/"), sys.intern(scene))
+def leads_out(folder: str, name: str) -> bool:
+    """Whether a name, relative to the absolute path of a folder or absolute, is outside of it."""
+    if ".." not in name and not is_absolute(name):
+        return False
+    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 (quick)
+    return not path.startswith(os.path.join(folder, ""))  # noqa: PTH118
+
+
+def is_absolute(name: str) -> bool:
+    """Whether a name begins at a root or names a drive."""
+    return os.path.isabs(name) or bool(os.path.splitdrive(name)[0])  # noqa: PTH117 (quick)

@@ -23,6 +23,9 @@ SPLITS = {"test": (0, 50), "validation": (10_000, 50), "train": (100_000, 2000)}
 ROOM_SIZE = Size(480, 640)
 """Size of drawn images, that of NYU Depth V2."""
 
+MOST_ROOMS = 1_000_000
+"""Drawn without a pause these take a week; names of more only fill memory."""
+
 DEPTH_RANGE = (0.5, 10.0)  # [m]
 FOCAL_LENGTH_PER_WIDTH = TRAINING_FOCAL_LENGTH / TRAINING_WIDTH
 PROBE = Size(36, 48)  # viewpoints are judged at this size, whatever the size of the image
@@ -161,10 +164,11 @@ def open_rooms(count: str, split: str, size: Size = ROOM_SIZE) -> Rooms:
     if split not in SPLITS:
         raise UnknownNameError("split", split, [*SPLITS, "all-train"])
     seed, usual = SPLITS[split]
-    if count and not (count.isascii() and count.isdigit() and int(count) > 0):
-        raise UsageError(f"rooms:{count} is no count of rooms; write for example rooms:{usual}")
-    number = int(count) if count else usual
-    later = [start for start, _ in SPLITS.values() if start > seed]
-    if later and number > min(later) - seed:
-        raise UsageError(f"at most {min(later) - seed} {split} rooms; more belong to another split")
+    digits = count.lstrip("0")
+    if count and not (digits and count.isascii() and count.isdigit()):
+        raise UsageError(f"rooms:{count[:40]} is no count of rooms; write rooms:{usual}")
+    number = int(digits[: len(str(MOST_ROOMS)) + 1]) if count else usual
+    most = min([start - seed for start, _ in SPLITS.values() if start > seed], default=MOST_ROOMS)
+    if number > most:
+        raise UsageError(f"at most {most} {split} rooms; give fewer")
     return Rooms(number, seed, size)

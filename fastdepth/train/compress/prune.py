@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.console import progress, run_command, say, tell
+from fastdepth.data import DataOptions
 from fastdepth.errors import DataError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import write_text
@@ -60,7 +61,7 @@ WEIGHTED = (nn.Conv2d, nn.Linear)  # where multiply-adds are
 
 
 @dataclass(frozen=True)
-class Pruning:
+class Pruning(DataOptions):
     """Options of ``fastdepth-train prune``.
 
     Attributes:
@@ -287,7 +288,8 @@ def _batches(options: Pruning, variant: Variant) -> Iterator[tuple[Tensor, Tenso
     if not options.data:
         raise UsageError("no data; give --data nyu:PATH or --data rooms")
     recipe = get_recipe(variant.recipe)
-    sampler = EpochSampler(parse_sources(options.data, "train"), recipe.batch, EPOCHS, options.seed)
+    sources = parse_sources(options.data, "train", follow_outside=options.follow_outside)
+    sampler = EpochSampler(sources, recipe.batch, EPOCHS, options.seed)
     for batch in make_loader(sampler, recipe.augmentation, options.seed, 0):
         if batch.unreadable:
             raise DataError(error_list(batch.unreadable))

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -255,6 +256,19 @@ def test_too_many_of_them_stop_the_run(run, damaged, tmp_path, capsys):
     capsys.readouterr()
     assert main(words.split()) == 2
     assert f"nyu:{names[1]} (depth cannot be read: " in capsys.readouterr().err
+
+
+def test_pairs_of_two_shapes_are_skipped(run, folder, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    from fastdepth.data import open_source
+
+    name = open_source(f"nyu:{copy}", "train").names[0]
+    depth = cv2.imread(str(copy / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(copy / f"{name}.png"), depth[:, : depth.shape[1] // 2])
+    assert train(run(data=(f"nyu:{copy}",))).finished
+    error = capsys.readouterr().err
+    assert error.count(f"skipped nyu:{name}: ") == 1 and "80x120 px and its image" in error
 
 
 def test_validation_leaves_out_what_cannot_be_read(run, folder, tmp_path, capsys):

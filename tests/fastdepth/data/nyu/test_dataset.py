@@ -152,9 +152,9 @@ def test_every_process_opens_the_mat_for_itself(
     opened: list[Path] = []
     actual = mat._open
 
-    def counted(path: Path) -> object:
+    def counted(path: Path, follow_outside: bool) -> object:
         opened.append(path)
-        return actual(path)
+        return actual(path, follow_outside)
 
     monkeypatch.setattr(mat, "_open", counted)
     _ = source[0]
@@ -218,7 +218,7 @@ def test_unknown_split(tmp_path: Path) -> None:
 
 
 def test_missing_path(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none does not exist; give the folder"):
+    with pytest.raises(DataError, match="none does not exist; check the path; give the folder"):
         open_nyu(tmp_path / "none")
 
 

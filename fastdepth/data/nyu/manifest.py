@@ -1,0 +1,86 @@
+"""Images with depth of any origin, named in a ``manifest.csv``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fastdepth.data.nyu.files import INPAINTED, FilePairs, Pair, check_inside, make_pairs
+from fastdepth.data.nyu.text import lines_of, quoted, read_text
+from fastdepth.errors import DataError
+
+SEPARATORS = ";\t|"
+"""What other programs write where a comma should be."""
+
+SPLITS = ("train", "test")
+
+
+class Row(NamedTuple):
+    """A row of a manifest; the fields are its columns."""
+
+    image: str
+    depth: str
+    split: str
+    scene: str
+
+
+def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> FilePairs:
+    """Pairs of a ``manifest.csv`` with the columns image, depth, split and scene, in any order.
+
+    It is UTF-8, with a byte-order mark or without, separated by commas; names are relative to its
+    folder. One that leads out of it is refused unless ``follow_outside``.
+
+    Raises:
+        DataError: the file is not so, a row lacks a cell or has another split than train and test,
+            there are no pairs, or files are missing.
+    """
+    rows = [row for row in _read_rows(path) if row.split == split]
+    pairs = make_pairs(Pair(row.image, row.depth, row.scene) for row in rows)
+    if not follow_outside:
+        check_inside(path.parent, pairs, path)
+    return FilePairs(path.parent, pairs, split, INPAINTED, path)
+
+
+def _read_rows(path: Path) -> Iterator[Row]:
+    """All rows; DataError with the line where one is none."""
+    table = csv.reader(lines_of(read_text(path)), strict=True)
+    try:
+        order = _read_header(next(table, []), f"{path} line 1")
+        for cells in table:
+            if cells:
+                yield _read_row(cells, order, f"{path} line {table.line_num}")
+    except csv.Error as fault:
+        raise DataError(f"{path} line {table.line_num} is not CSV: {fault}; correct it") from None
+
+
+def _read_header(header: Sequence[str], where: str) -> list[int]:
+    """Where the columns of a :class:`Row` stand."""
+    for column in header:
+        if separator := next((each for each in SEPARATORS if each in column), ""):
+            raise DataError(f"{where} is separated by {separator!r}; separate by commas")
+        if column not in Row._fields:
+            known = ",".join(Row._fields)
+            raise DataError(f"{where} has the unknown column {quoted(column)}; write {known}")
+        if header.count(column) > 1:
+            raise DataError(f"{where} has the column {column} twice; remove one")
+    lacking = sorted({*Row._fields}.difference(header))
+    if lacking:
+        raise DataError(f"{where} lacks columns: {', '.join(lacking)}; add them")
+    return [header.index(column) for column in Row._fields]
+
+
+def _read_row(cells: Sequence[str], order: Sequence[int], where: str) -> Row:
+    """A row of which no cell is missing, empty or one too many."""
+    if len(cells) < len(order):
+        raise DataError(f"{where} has {len(cells)} of {len(order)} cells; add what is missing")
+    if len(cells) > len(order):
+        raise DataError(f"{where} has {len(cells)} cells for {len(order)} columns; quote commas")
+    row = Row(*(cells[place] for place in order))
+    for column, cell in zip(Row._fields, row, strict=True):
+        if not cell.strip():
+            raise DataError(f"{where} has no {column}; fill it in or remove the line")
+    if row.split not in SPLITS:
+        raise DataError(f"{where} has the split {quoted(row.split)}; write train or test")
+    return row
