@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fastdepth.errors import FastDepthError, UsageError, look_up
@@ -105,6 +106,10 @@ def run_command(
 
         parsed = _parse(options, prog, description, arguments)
         check_ranges(parsed)
+        try:
+            Path.cwd()
+        except OSError:  # some libraries end the process where there is none
+            raise UsageError("the working folder is gone; change to one that is there") from None
         return body(parsed)
 
     return _guarded(prog, call)

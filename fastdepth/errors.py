@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Entry = TypeVar("Entry")
 
@@ -48,6 +48,9 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f" did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {kind} {name!r};{hint} known: {', '.join(names)}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).__new__, (type(self), *self.args)  # as a process is told it: its message
 
 
 def look_up(kind: str, name: str, table: Mapping[str, Entry]) -> Entry:

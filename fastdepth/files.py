@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdepth.console import tell
-from fastdepth.errors import InputError, OutputError
+from fastdepth.errors import InputError, OutputError, UsageError
 from fastdepth.streams import write
 
 fcntl: Any
@@ -73,6 +73,8 @@ def _can_write(folder: Path) -> bool:
 MOST = 2**30
 """Bytes of a file that is read whole, unless its reader knows better."""
 
+_MORE = 2**20
+
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -125,8 +127,8 @@ def read_bytes(path: str | Path, error: type[InputError], most: int = MOST) -> b
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
             content = stream.read(size + 1) if size <= most else b""
-            if len(content) > size:  # files of /proc are longer than they say
-                content += stream.read(most)
+            while size < len(content) <= most and (more := stream.read(_MORE)):
+                content += more  # files of /proc are longer than they say
     except OSError as fault:
         raise error(f"{path} cannot be read: {fault.strerror}; check it") from None
     except MemoryError:
@@ -210,6 +212,20 @@ def _check_place(path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
         raise OutputError(f"cannot write {path}: it is {kind}; give a file name")
+
+
+def check_no_input(name: str | Path | None, inputs: Iterable[str | Path | None]) -> None:
+    """Refuse to write over what is read; ``-`` and None are no files.
+
+    Raises:
+        UsageError: the output is one of the inputs.
+    """
+    for each in inputs:
+        same = False
+        with contextlib.suppress(OSError, ValueError):  # one of them is not there
+            same = bool(name and each) and os.path.samefile(str(name), str(each))  # noqa: PTH121
+        if same:
+            raise UsageError(f"{name} is an input and would be written over; give another output")
 
 
 @contextmanager

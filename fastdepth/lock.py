@@ -71,11 +71,3 @@ def _is_still(path: Path, handle: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except OSError:
         return False
-
-
-def is_same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two paths lead to one file, which is there."""
-    try:
-        return Path(one).samefile(other)
-    except (OSError, ValueError):
-        return False

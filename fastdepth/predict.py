@@ -78,7 +78,7 @@ class Options:
     """Exported model (.onnx)."""
 
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE ...")]
-    """Images (JPEG, PNG and what else OpenCV reads), folders, tar shards, lists (.txt)."""
+    """Images (JPEG, PNG, WebP, TIFF, BMP ...), folders, tar shards, lists (.txt)."""
 
     output: Path
     """Folder to write to; it is made where it is missing."""

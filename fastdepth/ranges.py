@@ -1,4 +1,4 @@
-"""Ranges of numeric options: declared in the option's type, shown by --help, checked in one place.
+"""What options may be: ranges declared in their types, shown by --help and checked in one place.
 
 ::
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from numbers import Real
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -107,6 +108,23 @@ def check_ranges(options: object) -> None:
             if wrong or not abs(value) < math.inf:
                 option, shown = name.replace("_", "-"), str(value)[:SHOWN]
                 raise UsageError(f"{option} {shown} must be {wrong or 'finite'}")
+
+
+def check_needed(options: Any, there: object, what: str, *names: str) -> None:
+    """Refuse options that mean nothing without another one, unless that is there.
+
+    Args:
+        options: a dataclass.
+        there: whether it is.
+        what: the other option, and what to do, for the message.
+        names: of the fields that need it.
+
+    Raises:
+        UsageError: one of them is not its default.
+    """
+    for field in () if there else fields(options):
+        if field.name in names and getattr(options, field.name) != field.default:
+            raise UsageError(f"--{field.name.replace('_', '-')} is for {what}")
 
 
 def _ranges(hint: Any) -> Iterator[Range]:

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from fastdepth.console import list_verbs, progress, run_command, say
-from fastdepth.files import output
+from fastdepth.errors import UsageError
+from fastdepth.files import check_no_input, output
 from fastdepth_bench.cli import PROG, VERBS
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
@@ -69,11 +70,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _body(command: Command) -> int:
     if command.doctor:
+        if command != Command(doctor=True):
+            raise UsageError("--doctor measures nothing; leave the other options out")
         from fastdepth_bench.machine.doctor import report as doctor_report
 
         say(doctor_report())
         return 0
     names = (command.json, command.markdown, command.csv)
+    places = [name for name in names if name]
+    if len({*places}) < len(places):
+        raise UsageError("--json, --markdown and --csv share a place; give each one of its own")
+    for place in places:
+        check_no_input(place, [*command.model, *command.weights, command.against])
     with ExitStack() as stack:
         writers = [stack.enter_context(output(name)) for name in names]
         with progress(PROG, steps(command)) as advance:

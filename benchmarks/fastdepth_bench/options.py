@@ -12,7 +12,7 @@ from fastdepth.errors import UsageError, look_up
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
-from fastdepth.ranges import Quantity, Threads, TimeLimit, check_ranges, real, whole
+from fastdepth.ranges import Quantity, Threads, TimeLimit, check_needed, check_ranges, real, whole
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
@@ -152,9 +152,8 @@ class Options(Data, Networks):
         known: dict[str, Scenario] = {name: name for name in SCENARIOS}
         names = self.scenario or (SINGLE_STREAM,)
         chosen = dict.fromkeys(look_up("scenario", name, known) for name in names)
-        for option, needs in (("rate", SERVER), ("pictures", OFFLINE)):
-            if getattr(self, option) and needs not in chosen:
-                raise UsageError(f"--{option} is for --scenario {needs}; add that")
+        for option, needs in (("rate", SERVER), ("pictures", OFFLINE), ("streams", MULTI_STREAM)):
+            check_needed(self, needs in chosen, f"--scenario {needs}; add that", option)
         return chosen
 
     def _within(self, case: Case, scenario: Scenario) -> Case:
@@ -206,6 +205,12 @@ class Options(Data, Networks):
             DeviceError, MissingExtraError: a runtime cannot run here.
         """
         check_ranges(self)
+        foreign = self.model or (self.against or "").endswith(".onnx")
+        said = "normalise", "output", "input_size"
+        check_needed(self, foreign, "--model FILE.onnx; add that", *said)
+        ours = self.variant or self.weights or not self.model
+        idle = "size", "training", *(() if "onnxruntime" in self.runtime else ("runtime",))
+        check_needed(self, ours, "--variant; add one", *idle, "precision")
         get_protocol(self.protocol)
         for runtime in dict.fromkeys(case.runtime for case in self.cases()):
             check_target(get_target(runtime), self.device)

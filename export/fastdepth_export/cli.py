@@ -13,6 +13,7 @@ from fastdepth.console import print_table, progress, run_command, say, tell, val
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED, ModelMetadata
+from fastdepth.ranges import check_needed
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
@@ -102,7 +103,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(Options, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
+EXPORTING = (
+    "format", "sizes", "batch", "precision", "opset", "form", "quantisation", "calibration",
+    "simplify", "outputs", "output", "no_fold", "force", "sensitivity",
+)  # fmt: skip
+"""Options that a finished file has no use for."""
+
+
+def _check(options: Options) -> None:
+    """Refuse what means nothing without another option.
+
+    Raises:
+        UsageError: it was given.
+    """
+    verify, sensitivity, reduced = options.verify, options.sensitivity, options.precision != "fp32"
+    check_needed(options, not verify, "an export; leave it or --verify out", *EXPORTING)
+    writing = "a file that is written; leave it or --sensitivity out"
+    check_needed(options, not sensitivity, writing, "output", "force")
+    check_needed(options, reduced, "--precision fp16 or int8; add that", "force")
+    measured = verify or sensitivity or reduced
+    check_needed(options, measured, "--precision fp16 or int8; add that", "data")
+    calibrated = sensitivity or options.precision == "int8"
+    check_needed(options, calibrated, "--precision int8; add that", "calibration")
+
+
 def _run(options: Options) -> None:
+    _check(options)
     if options.list:
         lines, notes = listing()
         print_table(HEADINGS, lines)

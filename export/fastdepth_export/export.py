@@ -15,8 +15,7 @@ from fastdepth.console import progress
 from fastdepth.data import open_source, sample_list_hash
 from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
-from fastdepth.files import remove_leftovers_of, replacing
-from fastdepth.lock import is_same_file
+from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
@@ -130,9 +129,7 @@ def _check_inputs(
     if resolved.weights != UNTRAINED:
         read.append(find_weights(resolved.weights))
     for path in files:
-        for source in read:
-            if is_same_file(path, source):
-                raise UsageError(f"{path} would be written over; name another output")
+        check_no_input(path, read)
 
 
 def _require_extras(target: Target) -> None:

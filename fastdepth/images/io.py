@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from cv2.utils import logging
 from numpy.typing import NDArray
 
 from fastdepth.errors import ImageError
@@ -128,10 +127,14 @@ def _decode(content: bytes, flags: int, name: str | Path, check_size: Any) -> ND
     except cv2.error as error:
         if error.code == cv2.Error.STS_NO_MEM:
             raise MemoryError from None
-        raise as_damaged(name, "it cannot be decoded") from None
+        raise as_damaged(name, f"OpenCV {cv2.__version__} cannot decode it") from None
     if pixels is None:
-        raise as_damaged(name, "it cannot be decoded")
+        raise as_damaged(name, f"OpenCV {cv2.__version__} cannot decode it")
     return pixels
+
+
+# OpenCV 4 has it in the one place, 5 in the other.
+_SET_LEVEL: Any = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
 
 
 class _Quiet:
@@ -146,7 +149,7 @@ class _Quiet:
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if not self._inside:
-                self._level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+                self._level = _SET_LEVEL(0)
             self._inside += 1
         try:
             yield
@@ -154,7 +157,7 @@ class _Quiet:
             with self._lock:
                 self._inside -= 1
                 if not self._inside:
-                    logging.setLogLevel(self._level)
+                    _SET_LEVEL(self._level)
 
 
 _QUIET = _Quiet()

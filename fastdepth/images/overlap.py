@@ -37,7 +37,7 @@ class Inputs:
             self._files |= {_place(path), os.path.realpath(path)}
 
     def hold(self, path: Path) -> bool:
-        """Whether a file to be written is one of the images, or lies in a folder of them."""
+        """Whether what is to be written is one of the images, or lies in a folder of them."""
         if not (self._files or self._folders):
             return False
         place = _place(path)

@@ -11,6 +11,9 @@ from fastdepth.camera import Intrinsics
 from fastdepth.errors import UsageError
 from fastdepth.files import replacing
 
+_BLOCK = 2**20
+"""Points that are written at once."""
+
 _VERTEX = np.dtype([("position", "<f4", 3), ("colour", "u1", 3)])
 
 _HEADER = """ply
@@ -74,11 +77,14 @@ def write_ply(path: str | Path, points: NDArray[np.float32], colours: NDArray[np
             f"points {points.shape} and colours {colours.dtype} {colours.shape} do not belong "
             "together; give (..., 3) points and uint8 colours of the same shape"
         )
-    valid = np.isfinite(points).all(axis=-1)
-    vertices = np.empty(int(valid.sum()), _VERTEX)
-    vertices["position"] = points[valid]
-    vertices["colour"] = colours[valid]
+    valid = np.isfinite(points).all(axis=-1).reshape(-1)
+    points, colours, count = points.reshape(-1, 3), colours.reshape(-1, 3), int(valid.sum())
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        stream.write(_HEADER.format(count=len(vertices)).encode("ascii"))
-        stream.write(vertices.tobytes())
-    return len(vertices)
+        stream.write(_HEADER.format(count=count).encode("ascii"))
+        for start in range(0, len(valid), _BLOCK):  # large images have gigabytes of points
+            block = slice(start, start + _BLOCK)
+            vertices = np.empty(int(valid[block].sum()), _VERTEX)
+            vertices["position"] = points[block][valid[block]]
+            vertices["colour"] = colours[block][valid[block]]
+            stream.write(vertices.tobytes())
+    return count

@@ -129,7 +129,9 @@ def _check_by_pillow(
             image = getattr(import_module(f"PIL.{module}"), kind)(io.BytesIO(content))
         except Exception as fault:  # Pillow raises whatever its parts do
             if "unknown pixel mode" in str(fault):
-                raise ImageError(f"{name} is of an unusual kind; save it as PNG") from None
+                raise ImageError(
+                    f"{name} is damaged or of an unusual kind; save it as PNG"
+                ) from None
             raise as_damaged(name, "its header cannot be read") from None
         check_size(Size(image.height, image.width))
         if not kind.startswith(_DECODED):

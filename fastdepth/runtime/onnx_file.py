@@ -38,7 +38,7 @@ def as_source(given: object) -> Source:
         return Path(os.fsdecode(given))
     try:
         content = given.read(MOST + 1) if hasattr(given, "read") else given
-    except (OSError, ValueError) as error:  # the latter where it is closed
+    except Exception as error:  # whatever an object with that name does
         raise ModelFileError(f"the model cannot be read: {error}; open it anew") from None
     if isinstance(content, bytes | bytearray | memoryview):
         return bytes(content)

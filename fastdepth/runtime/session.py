@@ -124,6 +124,7 @@ def open_session(opening: Opening) -> Any:
 
 def _options(ort: Any, opening: Opening) -> Any:
     """An ``onnxruntime.SessionOptions``."""
+    ort.set_default_logger_severity(_SILENT)  # what belongs to no session goes through this
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = opening.threads or 0

@@ -157,17 +157,17 @@ def inspect(file: ThirdPartyFile) -> Graph:
     graph = _read_input(file, model.graph)
     if graph.dtype == np.uint8 and file.normalise not in ("", "raw"):
         raise UsageError(
-            f"input {graph.input!r} of {path} is uint8, which the file normalises itself; "
+            f"input {graph.input[:MOST]!r} of {path} is uint8, which the file normalises itself; "
             f"use {file.options.normalise} raw, or leave it out"
         )
     if graph.dtype != np.uint8 and not file.normalise:
         raise UsageError(
-            f"how input {graph.input!r} of {path} is normalised stands nowhere in it; "
+            f"how input {graph.input[:MOST]!r} of {path} is normalised stands nowhere in it; "
             f"say {file.options.normalise} {', '.join(NORMALISE)}"
         )
     if not file.output:
         raise UsageError(
-            f"what output {graph.output!r} of {path} means stands nowhere in it; "
+            f"what output {graph.output[:MOST]!r} of {path} means stands nowhere in it; "
             f"say {file.options.output} {' or '.join(OUTPUTS)}"
         )
     return graph
@@ -200,7 +200,7 @@ def _read_input(file: ThirdPartyFile, graph: onnx.GraphProto) -> Graph:
             "export it with constants for the others"
         )
     (image,) = inputs
-    what, shape = f"input {image.name!r} of {file.path}", _shape(image)
+    what, shape = f"input {image.name[:MOST]!r} of {file.path}", _shape(image)
     kind = _kind(image)
     if kind not in _TYPES:
         raise ModelFileError(f"{what} is {kind}; export it with float32, float16 or uint8")
@@ -244,7 +244,7 @@ def _size(file: ThirdPartyFile, sides: Sequence[int | None], what: str) -> Size:
 def _output(path: Path, graph: onnx.GraphProto) -> str:
     """Name of the tensor that is the depth."""
     outputs = list(graph.output)
-    if len(outputs) > 1:
+    if len(outputs) != 1:
         likely = ("depth", "disp")
         named = [info for info in outputs if any(word in info.name.lower() for word in likely)]
         if len(named) != 1:
@@ -258,8 +258,8 @@ def _output(path: Path, graph: onnx.GraphProto) -> str:
     fits = shape is None or len(shape) == 3 or (len(shape) == 4 and map_axis(shape))
     if not fits or _kind(depth) not in _ANSWERS:
         raise ModelFileError(
-            f"output {depth.name!r} of {path} is {_kind(depth)} {_said(shape)}; export it with "
-            "one float map an image: (B, 1, H, W), (B, H, W) or (B, H, W, 1)"
+            f"output {depth.name[:MOST]!r} of {path} is {_kind(depth)} {_said(shape)}; export it "
+            "with one float map an image: (B, 1, H, W), (B, H, W) or (B, H, W, 1)"
         )
     name: str = depth.name
     return name

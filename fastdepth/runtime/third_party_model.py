@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.documents import MOST
 from fastdepth.errors import ModelFileError, UsageError
 from fastdepth.preprocess import resize
 from fastdepth.runtime.answer import check_answer, run
-from fastdepth.runtime.onnx_file import printable
 from fastdepth.runtime.session import Opening, check_graph, open_session, provider_name
 from fastdepth.runtime.third_party import NORMALISE, ThirdPartyFile, inspect, map_axis
 from fastdepth.size import MAX_SIDE, Size
@@ -83,8 +83,8 @@ class ThirdPartyModel:
         graph = self.graph
         if graph.batch not in (None, len(batch)):
             raise UsageError(
-                f"input {graph.input!r} of {self._file.path} takes {graph.batch} image(s) at "
-                f"once, not {len(batch)}; export it with an open batch"
+                f"input {graph.input[:MOST]!r} of {self._file.path} takes {graph.batch} image(s) "
+                f"at once, not {len(batch)}; export it with an open batch"
             )
         if graph.dtype == np.uint8:
             return np.ascontiguousarray(
@@ -119,7 +119,7 @@ class ThirdPartyModel:
         maps = answer.squeeze(axis) if axis else answer
         if maps.ndim != 3 or len(maps) != batch or not 0 < maps.size <= LARGEST * batch:
             raise ModelFileError(
-                f"output {printable(self.graph.output)!r} of {self._file.path} came as "
+                f"output {self.graph.output[:MOST]!r} of {self._file.path} came as "
                 f"{answer.shape} for {batch} image(s); export it with one map an image: "
                 "(B, 1, H, W), (B, H, W) or (B, H, W, 1)"
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -38,6 +39,9 @@ _RANDOM = f"{TRAINING_STATE}random"
 _PROGRESS = f"{TRAINING_STATE}progress"
 _SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 _MOST_PROGRESS = 2**20  # it has some kB [bytes]
+_MERSENNE, _WORDS = struct.Struct("=QiiQ"), 624
+"""How a state of a generator begins: seed, left, seeded, next; and how many words it has."""
+
 _MEND = "resume from a copy, or start from best.safetensors with --weights"
 
 
@@ -236,13 +240,14 @@ class Checkpoint:
 
     def _read_random(self) -> Tensor:
         """States of PyTorch's generators (processes, bytes) uint8, each of which can be one."""
-        states = self._tensors.get(_RANDOM)
-        try:
-            for state in states if states is not None and len(states) else (None,):
-                torch.Generator().set_state(state)  # type: ignore[arg-type]
-        except (TypeError, RuntimeError):
-            raise self._damaged("it holds no state of the random numbers") from None
-        assert states is not None
+        states, usual = self._tensors.get(_RANDOM), torch.get_rng_state()
+        fits = states is not None and states.dtype == usual.dtype and states.ndim == 2
+        if states is None or not fits or states.shape[1:] != usual.shape or not len(states):
+            raise self._damaged("it holds no state of the random numbers")
+        for state in states:
+            _, left, seeded, next_word = _MERSENNE.unpack_from(bytes(state.tolist()))
+            if not (1 <= left <= _WORDS and seeded == 1 and next_word <= _WORDS):
+                raise self._damaged("it holds no state of the random numbers")
         return states
 
     def _read_moments(self) -> OptimiserState:

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from fastdepth.data import DataOptions, has_depth
 from fastdepth.errors import UnknownNameError, UsageError
-from fastdepth.lock import is_same_file, locked
-from fastdepth.ranges import MANY, Quantity, Seed, Threads, check_ranges, real, whole
+from fastdepth.files import check_no_input
+from fastdepth.lock import locked
+from fastdepth.ranges import MANY, Quantity, Seed, Threads, check_needed, check_ranges, real, whole
 from fastdepth.runtime.third_party import OptionNames, ThirdPartyFile
 from fastdepth.size import Size
 from fastdepth.train.recipes import Augmentation, TrainingRecipe, get_recipe
@@ -180,10 +181,8 @@ class TrainingRun(DataOptions):
         if self.resume and not there:
             raise UsageError(f"{self.checkpoint} does not exist; start without --resume")
         begun = () if self.resume else (self.weights, *self.initial, self.encoder_weights)
-        for name in (*begun, self.feature_teacher, *self.teacher):
-            for own in (self.checkpoint, self.best):
-                if name is not None and is_same_file(name, own):
-                    raise UsageError(f"{name} would be written over; give another --output")
+        for own in (self.checkpoint, self.best):
+            check_no_input(own, (*begun, self.feature_teacher, *self.teacher))
 
     @contextmanager
     def alone(self, first: bool) -> Iterator[None]:
@@ -201,14 +200,10 @@ class TrainingRun(DataOptions):
     def _check_teachers(self) -> None:
         """Refuse teachers that cannot work, and images that need one."""
         files = self.teachers()
-        given = self._given("teacher_size", "teacher_normalise", "teacher_output")
-        if given and not files:
-            option = next(iter(given)).replace("_", "-")
-            raise UsageError(f"--{option} is for --teacher FILE.onnx; add that")
-        if not files and self.teacher_weight != TrainingRun.teacher_weight:
-            raise UsageError("--teacher-weight is for --teacher FILE.onnx; add that")
-        if self.feature_teacher is None and self.feature_weight != TrainingRun.feature_weight:
-            raise UsageError("--feature-weight is for --feature-teacher WEIGHTS; add that")
+        said = "teacher_weight", "teacher_size", "teacher_normalise", "teacher_output"
+        check_needed(self, files, "--teacher FILE.onnx; add that", *said)
+        other = self.feature_teacher
+        check_needed(self, other, "--feature-teacher WEIGHTS; add that", "feature_weight")
         if len(files) > 1 and not files[0].in_metres:
             raise UsageError("disparities have no common scale to be averaged on; give one teacher")
         bare = [spec for spec in self.data if not has_depth(spec)]

@@ -14,8 +14,7 @@ import tyro
 from fastdepth.console import run_command, tell, values_of
 from fastdepth.data import open_source
 from fastdepth.errors import UsageError
-from fastdepth.files import remove_leftovers_of, replacing
-from fastdepth.lock import is_same_file
+from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metrics import Evaluation
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
@@ -100,8 +99,7 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
         Path of the file, ``folder/TAG.safetensors``.
 
     Raises:
-        UsageError: the card has no tag of this variant, or the file would take the checkpoint's
-            place.
+        UsageError: the card has no tag of this variant, or the file would replace the checkpoint.
         WeightsError: the checkpoint cannot be read.
         OutputError: the file cannot be written.
     """
@@ -109,8 +107,7 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
     if not re.fullmatch(rf"{re.escape(variant)}\.\w[\w-]*", card.tag):
         raise UsageError(f"tag {card.tag!r} must be {variant}.DATA; write --tag {variant}.nyu")
     path = Path(folder) / f"{card.tag}{SUFFIX}"
-    if is_same_file(checkpoint, path):
-        raise UsageError(f"{checkpoint} would be written over; give another --folder")
+    check_no_input(path, [checkpoint])
     network = create_model(variant)
     load_weights(network, checkpoint, variant)
     remove_leftovers_of(path)

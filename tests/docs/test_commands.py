@@ -48,6 +48,7 @@ RUN = {
 
 NOT_HERE = (
     "python -m pip",  # from a package index
+    "apt install",
     "python -m pytest",  # this is it
     "bash .ci/run",
     "benchmarks/gpu.sh",  # a GPU

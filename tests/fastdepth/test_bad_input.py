@@ -208,7 +208,7 @@ def test_output_that_is_a_file(
 ) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_bytes(b"old")
-    assert f"{blocked}: File exists" in fails(tiny_file, photo_file, output=blocked)
+    assert f"{blocked} is not a folder" in fails(tiny_file, photo_file, output=blocked)
     assert blocked.read_bytes() == b"old"
 
 

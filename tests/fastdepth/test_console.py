@@ -127,6 +127,15 @@ def test_words_that_mean_nothing_are_refused(words, message, capsys):
     assert len(line) < 2000
 
 
+def test_a_working_folder_that_was_removed_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(fail(AssertionError("never called"))) == 2
+    message = "tool: the working folder is gone; change to one that is there\n"
+    assert capsys.readouterr().err == message
+
+
 def test_a_reader_that_leaves_early_is_no_error():
     code = "import sys; from fastdepth_export.cli import main\nsys.exit(main(['--list']))"
     line = f'{sys.executable} -c "{code}" | true; exit ${{PIPESTATUS[0]}}'

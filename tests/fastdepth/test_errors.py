@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 from fastdepth import errors
 
@@ -19,6 +20,12 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all():
     error = errors.UnknownNameError("variant", "unet12", ["effb5", "unet128"])
     assert "did you mean 'unet128'?" in str(error)
     assert "known: effb5, unet128" in str(error)
+
+
+def test_an_unknown_name_is_told_by_another_process():
+    error = errors.UnknownNameError("variant", "unet12", ["effb5", "unet128"])
+    other = pickle.loads(pickle.dumps(error))
+    assert (type(other), str(other)) == (type(error), str(error))
 
 
 def test_a_name_far_from_all_gets_no_guess():

@@ -5,13 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from fastdepth.errors import DataError, ImageError, OutputError
+from fastdepth.errors import DataError, ImageError, OutputError, UsageError
 from fastdepth.files import (
     cache_folder,
+    check_no_input,
     check_regular,
     ends_all,
     read_bytes,
@@ -235,3 +237,24 @@ def test_no_more_is_read_than_is_wanted(tmp_path):
         read_bytes(tmp_path / "a", DataError, most=6)
     with pytest.raises(DataError, match="larger than 6 bytes"):  # says that it has no bytes
         read_bytes("/proc/self/status", DataError, most=6)
+    assert read_bytes("/proc/self/status", DataError).startswith(b"Name:")
+
+
+def test_no_more_memory_is_taken_than_the_file_has(tmp_path):
+    (tmp_path / "a").write_bytes(b"metres")
+    tracemalloc.start()
+    try:
+        read_bytes(tmp_path / "a", DataError)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_output_that_is_an_input_is_refused(tmp_path):
+    (tmp_path / "a").touch()
+    (tmp_path / "link").symlink_to("a")
+    for name in (None, "-", tmp_path / "b", "\0"):
+        check_no_input(name, [tmp_path / "a", None, "nowhere", "\0"])
+    for name in (tmp_path / "a", str(tmp_path / "link"), tmp_path / ".." / tmp_path.name / "a"):
+        with pytest.raises(UsageError, match="is an input and would be written over"):
+            check_no_input(name, ["nowhere", tmp_path / "a"])

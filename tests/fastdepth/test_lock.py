@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fastdepth.errors import OutputError, UsageError
-from fastdepth.lock import is_same_file, locked
+from fastdepth.lock import locked
 
 HOLD = """
 import sys, time
@@ -57,12 +57,3 @@ def test_where_no_lock_can_be_made_is_one_line(tmp_path):
     (tmp_path / ".lock").mkdir()
     with pytest.raises(OutputError, match="cannot write to .*directory"), locked(tmp_path):
         pass
-
-
-def test_the_same_file_by_other_names(tmp_path):
-    file, link = tmp_path / "a", tmp_path / "b"
-    file.touch()
-    link.symlink_to(file)
-    assert is_same_file(file, link)
-    assert not is_same_file(file, tmp_path / "c")
-    assert not is_same_file("\0", "x" * 5000)

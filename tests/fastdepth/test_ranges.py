@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdepth.errors import UsageError
-from fastdepth.ranges import Quantity, Seed, Threads, check_ranges, real, whole
+from fastdepth.ranges import Quantity, Seed, Threads, check_needed, check_ranges, real, whole
 
 Factor = Annotated[float, real(0.5, 2)]
 
@@ -71,3 +71,11 @@ def test_what_is_no_number_is_in_no_range(value, name):
     wrong = {"zoom": (1.0, value), "limits": (value,), "scores": {"d1": value}}
     with pytest.raises(UsageError, match=f"{name} .* must be "):
         check_ranges(Options(**{name: wrong.get(name, value)}))
+
+
+def test_an_option_that_needs_another_one_is_refused_without_it():
+    given = Options(share=0.5)
+    check_needed(given, True, "--zoom; add that", "share")
+    check_needed(given, False, "--zoom; add that", "seconds", "limits")
+    with pytest.raises(UsageError, match="^--share is for --zoom; add that$"):
+        check_needed(given, False, "--zoom; add that", "seconds", "share")

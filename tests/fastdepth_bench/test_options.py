@@ -192,3 +192,19 @@ def test_scenarios_are_rows_of_their_own() -> None:
 def test_scenarios_that_cannot_be(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Options(**changes).check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"normalise": "imagenet"}, "--normalise is for --model FILE.onnx; add that"),
+        ({"input_size": "64x64"}, "--input-size is for --model"),
+        ({"streams": 4}, "--streams is for --scenario multi-stream"),
+        ({"model": (Path("m.onnx"),), "precision": ("int8",)}, "--precision is for --variant"),
+        ({"model": (Path("m.onnx"),), "runtime": ("torch",)}, "--runtime is for --variant"),
+        ({"model": (Path("m.onnx"),), "training": True}, "--training is for --variant"),
+    ],
+)
+def test_options_that_mean_nothing_alone(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Options(**changes).check()

@@ -170,3 +170,22 @@ def test_user_errors_are_one_line_and_status_2(words, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--verify m.onnx --opset 18", "--opset is for an export"),
+        ("--variant tiny --force", "--force is for --precision fp16 or int8; add that"),
+        ("--variant tiny --calibration rooms:1", "--calibration is for --precision int8"),
+        ("--variant tiny --data rooms:1", "--data is for --precision"),
+        ("--variant tiny --sensitivity --output x.onnx", "--output is for a file that is written"),
+        ("--variant tiny --output {0} --weights {0}", "is an input, too"),
+    ],
+)
+def test_options_that_mean_nothing_alone(words, message, tmp_path, capsys):
+    file = tmp_path / "w.safetensors"
+    file.touch()
+    assert main(words.format(file).split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line

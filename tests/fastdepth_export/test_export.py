@@ -195,7 +195,7 @@ def test_the_weights_are_not_written_over(tmp_path, name, monkeypatch):
     save_weights(tmp_path / "w.safetensors", create_model("tiny"), WeightsCard("tiny"))
     (tmp_path / "link").symlink_to(tmp_path / "w.safetensors")
     before = (tmp_path / "w.safetensors").read_bytes()
-    with pytest.raises(UsageError, match="would be written over; name another output"):
+    with pytest.raises(UsageError, match="would be written over; give another output"):
         export(ExportRecipe("tiny", weights="w.safetensors"), name)
     assert (tmp_path / "w.safetensors").read_bytes() == before
 

@@ -76,8 +76,8 @@ def elsewhere(kind):
     def write(file, name):
         shape, dtype = SHAPES.get(name, (1, COUNT)), "f4" if name == "depths" else "u1"
         if kind == "soft":
-            file["else"] = np.zeros(shape, dtype)
-            file[name] = h5py.SoftLink("/else")
+            file[f"else {name}"] = np.zeros(shape, dtype)
+            file[name] = h5py.SoftLink(f"/else {name}")
         elif kind == "external link":
             file[name] = h5py.ExternalLink("/dev/zero", "/images")
         elif kind == "storage":
@@ -102,7 +102,7 @@ def null_references(file, name):
 
 
 def references_to_group(file, name):
-    write_scenes(file, name, file.create_group("group"))
+    write_scenes(file, name, file.create_group(f"group {name}"))
 
 
 KINDS = ("soft", "external link", "storage", "virtual", "dangling", "circle")

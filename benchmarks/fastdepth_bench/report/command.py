@@ -11,7 +11,7 @@ import tyro
 
 from fastdepth.console import run_command, tell
 from fastdepth.errors import UsageError
-from fastdepth.files import output
+from fastdepth.files import check_no_input, output
 from fastdepth_bench.report.pages import differing, update, update_images
 from fastdepth_bench.report.render import to_csv, to_markdown
 from fastdepth_bench.results.file import Report, committed_results, read_reports
@@ -76,14 +76,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _body(command: Command) -> int:
     outputs = (command.markdown, command.csv, command.plot)
     if not command.files and not any(outputs):
+        if command.check and command.picture:
+            raise UsageError("--check writes nothing, --picture does; leave one of them out")
         return _check(Path()) if command.check else _renew(Path(), command.picture)
     if command.check or command.picture:
         raise UsageError(
             "--check and --picture are for the pages of a checkout: give neither files nor outputs"
         )
-    if command.markdown == command.csv == "-":
-        raise UsageError("--markdown - and --csv - cannot share stdout; give one of them a file")
+    if command.markdown and command.markdown == command.csv:
+        raise UsageError("--markdown and --csv cannot share stdout, or a file; give each its own")
     paths = command.files or tuple(committed_results(Path()))
+    for name in (command.markdown, command.csv):
+        check_no_input(name, paths)
     reports = read_reports(paths)
     if command.markdown or not any(outputs):
         _write(command.markdown or "-", "\n".join(map(to_markdown, reports.values())))

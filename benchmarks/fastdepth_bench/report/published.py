@@ -13,7 +13,7 @@ from typing import Annotated
 import tyro
 
 from fastdepth.console import print_table, run_command, say
-from fastdepth.files import output
+from fastdepth.files import check_no_input, output
 from fastdepth.published import PUBLISHED
 from fastdepth.variants import CHECKPOINT_BYTES
 from fastdepth_bench.report.cells import Column
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(command: Command) -> int:
+    check_no_input(command.markdown, command.files)
     reports = [read_report(path) for path in command.files or committed_results(Path())]
     if command.markdown:
         with output(command.markdown) as write:

@@ -85,7 +85,9 @@ def read_report(path: str | Path) -> Report:
     try:
         content = msgspec.json.decode(data)
     except (ValueError, RecursionError):
-        raise InputError(f"{path} is not JSON; give what fastdepth-bench --json wrote") from None
+        raise InputError(
+            f"{path} is not JSON, which has no NaN; give what fastdepth-bench --json wrote"
+        ) from None
     return Report.from_json(content, str(path))
 
 

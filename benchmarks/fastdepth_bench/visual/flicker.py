@@ -38,7 +38,7 @@ from fastdepth.console import (
 )
 from fastdepth.data.sample import Image
 from fastdepth.errors import UsageError
-from fastdepth.files import file_hash, output
+from fastdepth.files import check_no_input, file_hash, output
 from fastdepth.preprocess import resize
 from fastdepth.ranges import MANY, whole
 from fastdepth.size import Size
@@ -286,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(command: Command) -> None:
+    check_no_input(command.json, [command.file, *command.weights])
     options, count = command.options(), count_frames(command.file)
     total = min(filter(None, (count, command.frames)), default=None)
     with output(command.json) as write:

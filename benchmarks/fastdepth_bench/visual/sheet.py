@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastdepth.console import Advance, progress, run_command, silent, tell, values_of
 from fastdepth.data.sample import Depth
+from fastdepth.files import check_no_input
 from fastdepth.images.contact_sheet import WIDTH, SheetRow, make_sheet
 from fastdepth.images.io import write_png
 from fastdepth.metrics import METRICS, evaluate_image, get_protocol
@@ -133,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _body(command: Command) -> None:
+    check_no_input(command.output, command.weights)
     options = command.options()
     options.check()
     with progress(PROG, steps(options)) as advance:

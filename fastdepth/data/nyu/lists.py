@@ -28,7 +28,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 """Of a listed image."""
 
 _LISTS_IMAGES = re.compile(
-    rb"\.(?:jpe?g|png)[ \t,;|]+(?:None\b|[^\r\n]*\.(?:jpe?g|png))", re.IGNORECASE
+    rb"\.(?:jpe?g|png)[ \t,;|][^\r\n]*(?:\.(?:jpe?g|png)|\bNone\b)", re.IGNORECASE
 )
 """Two image files on a line, or one without depth: the text is meant as a list of pairs."""
 
@@ -109,7 +109,7 @@ def _parse_list(text: str, path: Path) -> list[Pair]:
     """Image and depth of each line, of no scene yet; DataError with the line that has neither."""
     pairs: list[Pair] = []
     known: set[str] = set()
-    for number, line in enumerate(lines_of(text), start=1):
+    for number, line in enumerate(lines_of(text, path), start=1):
         fields = line.split()
         if not fields:
             continue

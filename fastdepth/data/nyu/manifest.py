@@ -29,7 +29,7 @@ class Row(NamedTuple):
 def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> FilePairs:
     """Pairs of a ``manifest.csv`` with the columns image, depth, split and scene, in any order.
 
-    It is UTF-8, with a byte-order mark or without, separated by commas; names are relative to its
+    Other columns are ignored. It is UTF-8, with a byte-order mark or without, separated by commas; names are relative to its
     folder. One that leads out of it is refused unless ``follow_outside``.
 
     Raises:
@@ -45,12 +45,15 @@ def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> Fi
 
 def _read_rows(path: Path) -> Iterator[Row]:
     """All rows; DataError with the line where one is none."""
-    table = csv.reader(lines_of(read_text(path)), strict=True)
+    table = csv.reader(lines_of(read_text(path), path), strict=True)
     try:
-        order = _read_header(next(table, []), f"{path} line 1")
+        header = next(table, [])
+        order = _read_header(header, f"{path} line 1")
         for cells in table:
+            where = f"{path} line {table.line_num}"
             if cells:
-                yield _read_row(cells, order, f"{path} line {table.line_num}")
+                _check_count(cells, len(header), where)
+                yield _read_row([cells[place] for place in order], where)
     except csv.Error as fault:
         raise DataError(f"{path} line {table.line_num} is not CSV: {fault}; correct it") from None
 
@@ -60,9 +63,8 @@ def _read_header(header: Sequence[str], where: str) -> list[int]:
     for column in header:
         if separator := next((each for each in SEPARATORS if each in column), ""):
             raise DataError(f"{where} is separated by {separator!r}; separate by commas")
-        if column not in Row._fields:
-            known = ",".join(Row._fields)
-            raise DataError(f"{where} has the unknown column {quoted(column)}; write {known}")
+        if column.strip() in Row._fields and column not in Row._fields:
+            raise DataError(f"{where} has spaces about {quoted(column)}; remove them")
         if header.count(column) > 1:
             raise DataError(f"{where} has the column {column} twice; remove one")
     lacking = sorted({*Row._fields}.difference(header))
@@ -71,13 +73,17 @@ def _read_header(header: Sequence[str], where: str) -> list[int]:
     return [header.index(column) for column in Row._fields]
 
 
-def _read_row(cells: Sequence[str], order: Sequence[int], where: str) -> Row:
-    """A row of which no cell is missing, empty or one too many."""
-    if len(cells) < len(order):
-        raise DataError(f"{where} has {len(cells)} of {len(order)} cells; add what is missing")
-    if len(cells) > len(order):
-        raise DataError(f"{where} has {len(cells)} cells for {len(order)} columns; quote commas")
-    row = Row(*(cells[place] for place in order))
+def _check_count(cells: Sequence[str], columns: int, where: str) -> None:
+    """Raise DataError where a row has a cell too few or too many."""
+    if len(cells) < columns:
+        raise DataError(f"{where} has {len(cells)} of {columns} cells; add what is missing")
+    if len(cells) > columns:
+        raise DataError(f"{where} has {len(cells)} cells for {columns} columns; quote commas")
+
+
+def _read_row(cells: Sequence[str], where: str) -> Row:
+    """A row of which no cell is empty."""
+    row = Row(*cells)
     for column, cell in zip(Row._fields, row, strict=True):
         if not cell.strip():
             raise DataError(f"{where} has no {column}; fill it in or remove the line")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from fastdepth.errors import DataError
 from fastdepth.files import read_bytes
 
-LARGEST = 2**26
+LARGEST = 2**25
 """Bytes of a manifest or list; 50,000 pairs take five million."""
+
+MOST_LINES = 2**20
+"""Lines of a manifest or list."""
 
 MOST = 100
 """Characters of a file that a message repeats."""
@@ -49,9 +53,16 @@ def decode_text(content: bytes, path: Path) -> str:
     return text
 
 
-def lines_of(text: str) -> io.StringIO:
-    """The lines of a text one by one, however they end; as the module csv wants them."""
-    return io.StringIO(text, newline="")
+def lines_of(text: str, path: Path) -> Iterator[str]:
+    """The lines of a text one by one, however they end; as the module csv wants them.
+
+    Raises:
+        DataError: there are more than ``MOST_LINES``.
+    """
+    for number, line in enumerate(io.StringIO(text, newline="")):
+        if number >= MOST_LINES:
+            raise DataError(f"{path} has more than {MOST_LINES} lines; part it into several")
+        yield line
 
 
 def quoted(text: str) -> str:

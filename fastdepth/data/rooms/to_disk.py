@@ -1,7 +1,8 @@
 """Draw rooms once onto the disk: ``fastdepth-train rooms --output DIR``.
 
 A room takes half a second to draw and some milliseconds to read, so a training of many epochs
-draws them first and reads them as ``nyu:DIR``.
+draws them first and reads them as ``nyu:DIR``. Furnished rooms, which take seconds a frame, there
+are in no other way.
 """
 
 from __future__ import annotations
@@ -14,26 +15,32 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 
 from fastdepth.console import progress, run_command, tell
+from fastdepth.data.furnished.catalogue import FURNITURE
 from fastdepth.data.rooms.dataset import ROOM_SIZE, SPLITS, open_rooms, render_room
 from fastdepth.errors import DataError, UsageError
 from fastdepth.files import read_bytes, remove_leftovers, write_bytes, write_text
 from fastdepth.images.io import to_millimetres, write_png
 from fastdepth.lock import locked
-from fastdepth.ranges import Quantity, Threads, check_ranges
+from fastdepth.ranges import Quantity, Seed, Threads, check_needed, check_ranges, whole
 from fastdepth.size import MAX_SIDE, Size
 
 PROG = "fastdepth-train rooms"
 HEADER = "image,depth,split,scene"
 
-DESCRIPTION = """Draw rooms of the training split onto the disk, to train from often.
+FIRST_SEED = SPLITS["train"][0]
+
+DESCRIPTION = """Draw rooms onto the disk, to train from often; what is drawn there already stays.
 
 Examples:
 
   fastdepth-train rooms --count 4000 --output rooms
+
+  fastdepth-train rooms --furnished --count 1250 --output furnished
 
   fastdepth-train --variant unet128-dws --data nyu:PATH --data nyu:rooms --output runs/mixed
 """
@@ -46,30 +53,54 @@ class Drawing:
     Attributes:
         output: folder for images, depths and manifest.csv; what is drawn there already stays.
         count: number of rooms.
-        size: WIDTHxHEIGHT of the images.
+        size: WIDTHxHEIGHT of the images; 640x480, of furnished rooms 320x240 if not given.
         workers: processes that draw.
+        first_seed: number of the first room; the same number is the same room.
+        furnished: path-traced rooms of real furniture, seconds a frame, with a test split; needs
+            the extra render and the furniture.
+        furniture: folder of the furniture (.sh3f), where the system's package has it if not given.
+        views: frames of each furnished room.
+        samples: light paths a pixel of furnished rooms; fewer are quicker and smear.
     """
 
     output: Path
     count: Quantity = 2000
-    size: str = str(ROOM_SIZE)
+    size: str | None = None
     workers: Threads = 2
+    first_seed: Seed = FIRST_SEED
+    furnished: bool = False
+    furniture: Path = FURNITURE
+    views: Annotated[int, whole(1, 100)] = 4
+    samples: Annotated[int, whole(1, 10_000)] = 6
+
+    @property
+    def image_size(self) -> Size:
+        """Of drawn rooms."""
+        return Size.parse(self.size or str(ROOM_SIZE))
 
 
 def draw(options: Drawing) -> Path:
-    """Draw the rooms; returns the manifest, which is written last.
+    """Draw the rooms; returns the manifest.
 
     Raises:
         UsageError: a count, size or number of workers that cannot be, or a folder that holds other
             data or in which another process draws.
         OutputError: the folder cannot be written.
+        MissingExtraError: furnished rooms without the renderer.
+        DataError: furnished rooms without furniture.
     """
     check_ranges(options)
-    size = Size.parse(options.size)
+    traced = "views", "samples", "furniture"
+    check_needed(options, options.furnished, "--furnished; add that", *traced)
+    size = options.image_size
     if max(size) > MAX_SIDE:
         raise UsageError(f"size {size}: sides must be at most {MAX_SIDE} px")
     count = len(open_rooms(str(options.count), "train"))  # checks it
-    seeds = range(SPLITS["train"][0], SPLITS["train"][0] + count)
+    if options.furnished:
+        return _draw_furnished(options)
+    if options.first_seed < FIRST_SEED:
+        raise UsageError(f"rooms below {FIRST_SEED} are for validation and test; begin there")
+    seeds = range(options.first_seed, options.first_seed + count)
     manifest = options.output / "manifest.csv"
     with locked(options.output):
         _check_manifest(manifest)
@@ -115,7 +146,7 @@ def _draw_all(seeds: Sequence[int], options: Drawing) -> None:
         OutputError: the folder cannot be written.
     """
     context = multiprocessing.get_context("spawn")  # forked OpenCV threads can hang
-    size = Size.parse(options.size)
+    size = options.image_size
     pool = ProcessPoolExecutor(options.workers, context)
     try:
         with progress("rooms", len(seeds)) as advance:
@@ -129,6 +160,16 @@ def _draw_all(seeds: Sequence[int], options: Drawing) -> None:
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _draw_furnished(options: Drawing) -> Path:
+    """Draw furnished rooms; the renderer is imported for them alone."""
+    from fastdepth.data.furnished.to_disk import Job, draw_furnished
+
+    size = Size.parse(options.size) if options.size else Job.size
+    job = Job(options.output, options.furniture, size, options.views, options.samples)
+    with locked(options.output):
+        return draw_furnished(job, options.first_seed, options.count, options.workers)
 
 
 def _draw_one(seed: int, size: Size, folder: Path) -> None:

@@ -23,8 +23,8 @@ from fastdepth.console import progress, run_command, say, tell
 from fastdepth.data import DataOptions
 from fastdepth.errors import DataError, UsageError
 from fastdepth.extras import require
-from fastdepth.files import write_text
-from fastdepth.lock import is_same_file, locked
+from fastdepth.files import check_no_input, write_text
+from fastdepth.lock import locked
 from fastdepth.models import DepthNetwork, count_parameters, create_model
 from fastdepth.models.loading import load_weights
 from fastdepth.models.pruned import Layer, channel_by_channel, layer_widths
@@ -112,8 +112,7 @@ def prune_weights(options: Pruning) -> Variant:
         percent = round(100 * (1 - options.keep))
         left = pruned(whole, percent, count_parameters(network))
         narrowed = options.output / f"{left.name}{SUFFIX}"
-        if is_same_file(weights, narrowed):
-            raise UsageError(f"{weights} would be written over; give another --output")
+        check_no_input(narrowed, [weights])
         after = layer_widths(network)
         widths = {name: after[name] for name in before if after[name] != before[name]}
         lines = [f"{json.dumps(name)}: {json.dumps(pair)}" for name, pair in widths.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import pickle
 import shutil
 import tarfile
@@ -197,3 +198,50 @@ def test_members_of_a_shard_are_not_kept(tmp_path: Path) -> None:
 )
 def test_unique_names(paths: list[str], expected: list[str]) -> None:
     assert unique_names([Path(path) for path in paths]) == expected
+
+
+def test_folders_deeper_than_a_stack_are_walked(tmp_path: Path) -> None:
+    folder = tmp_path
+    for _ in range(1200):
+        folder = folder / "d"
+        folder.mkdir()
+    put(folder, "a.png")
+    try:
+        (image,) = open_images(tmp_path)
+        assert image.read().shape == PIXELS.shape
+    finally:  # pytest would remove it by recursion
+        (folder / "a.png").unlink()
+        for path in (folder, *list(folder.parents)[:1199]):
+            path.rmdir()
+
+
+def test_a_shard_whose_sizes_lie_is_named(tmp_path: Path) -> None:
+    whole = tar(tmp_path / "s.tar", "1.png").read_bytes()
+    for size in (b"77777777777\0", b"\x80" + b"\x7f" * 11, b"\xff" * 12, b"-0000000512\0"):
+        head = whole[:124] + size + whole[136:148] + b" " * 8 + whole[156:512]
+        total = b"%06o\0 " % sum(head)
+        (tmp_path / "s.tar").write_bytes(head[:148] + total + head[156:] + whole[512:])
+        *_, last = open_images(tmp_path / "s.tar")
+        with pytest.raises(ImageError, match=r"s\.tar is not a whole tar file"):
+            last.read()
+
+
+def test_pipes_and_names_that_none_has_are_named(tmp_path: Path) -> None:
+    for name in ("p.jpg", "p.tar", "p.txt"):
+        os.mkfifo(tmp_path / name)
+        (image,) = open_images(tmp_path / name)
+        with pytest.raises(ImageError, match="a named pipe"):
+            image.read()
+    (image,) = open_images(tmp_path / ("n" * 300 + ".jpg"))
+    with pytest.raises(ImageError, match="File name too long"):
+        image.read()
+    for suffix in (".txt", ".tar"):
+        with pytest.raises(UsageError, match="does not exist"):
+            open_images(tmp_path / ("n" * 300 + suffix))
+
+
+def test_a_list_with_a_line_without_end_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x" * 100_000)
+    (image,) = open_images(tmp_path / "a.txt")
+    with pytest.raises(ImageError, match="a line of more than"):
+        image.read()

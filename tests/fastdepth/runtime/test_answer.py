@@ -127,6 +127,23 @@ def test_what_fails_inside_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("side", [2**31, 2**20])
+def test_memory_that_no_machine_has_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], side: int
+) -> None:
+    def change(model: onnx.ModelProto) -> None:
+        sides = numpy_helper.from_array(np.array([1, 1, side, side]), "sides")
+        model.graph.initializer.append(sides)
+        model.graph.node.append(helper.make_node("ConstantOfShape", ["sides"], ["zeros"]))
+        model.graph.node.append(helper.make_node("ReduceMax", ["zeros"], ["zero more"]))
+        add_step(model, "Add", ["zero more"])
+
+    model = load(rewrite(write_model(tmp_path / "m.onnx"), change), threads=1)
+    with pytest.raises(ModelFileError, match="needs more memory at|storage size overflowed"):
+        model(IMAGE)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_memory_that_does_not_suffice_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,11 @@ def test_a_file_that_was_closed(tiny_file: Path) -> None:
     assert "closed file; open it anew" in refused(stream)
 
 
+def test_what_reads_as_no_file_does() -> None:
+    assert "cannot be read" in refused(type("Odd", (), {"read": None})())
+    assert "cannot be read" in refused(type("Odd", (), {"read": lambda self: b""})())
+
+
 def test_a_file_that_is_too_new(tiny_file: Path) -> None:
     rewrite(tiny_file, lambda model: setattr(model.opset_import[0], "version", 99))
     said = refused(tiny_file)

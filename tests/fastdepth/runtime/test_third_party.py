@@ -121,6 +121,7 @@ def test_shapes_are_read_from_the_graph(
         ({"shape": ("B", 3, 12, 16)}, Size(12, 20), "'x' of .* takes 16x12, not 20x12"),
         ({"shape": ("B", 3, "H", 16)}, Size(12, 20), "'x' of .* takes 16xany, not 20x12"),
         ({"extra_input": True}, SIZE, "takes 'x', 'focal', but is given one image"),
+        ({"outputs": ()}, SIZE, "answers with nothing"),
         ({"outputs": ("a", "b")}, SIZE, "answers with 'a', 'b', .*extract_model"),
         ({"outputs": ("depth", "inv_depth")}, SIZE, "answers with 'depth', 'inv_depth'"),
         ({"answer": ("B", 2, "h", "w", "k")}, SIZE, r"'depth' of .* \(open, 2, open, open, open\)"),

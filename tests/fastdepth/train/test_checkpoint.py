@@ -228,6 +228,6 @@ def test_what_a_run_begins_from_is_not_written_over(run, option):
     save_weights(asked.best, network, WeightsCard("plain"))
     before = asked.best.read_bytes()
     name = (str(asked.best),) if option == "initial" else str(asked.best)
-    with pytest.raises(UsageError, match="would be written over; give another --output"):
+    with pytest.raises(UsageError, match="would be written over; give another output"):
         train(run(**{option: name}))
     assert asked.best.read_bytes() == before

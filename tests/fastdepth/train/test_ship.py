@@ -121,7 +121,7 @@ def test_the_checkpoint_itself_is_not_written_over(tiny, tmp_path):
     file = tmp_path / "tiny.a.safetensors"
     save_weights(file, create_model("tiny"), WeightsCard("tiny"))
     before = file.read_bytes()
-    with pytest.raises(UsageError, match="would be written over; give another --folder"):
+    with pytest.raises(UsageError, match="would be written over; give another output"):
         ship(file, tmp_path, WeightsCard("", "tiny.a"))
     assert file.read_bytes() == before
 

@@ -245,8 +245,8 @@ def test_what_a_file_says_is_shown_and_not_obeyed() -> None:
         assert not {"\x1b", "\u202e"} & {*text}
     assert "<script" not in markdown
     assert "](" not in markdown
-    for table in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
-        ends = [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table.splitlines()]
+    for found in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
+        ends = [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in found.splitlines()]
         assert len({*ends}) == 1
     (first, _) = csv.DictReader(io.StringIO(table))
     assert {first["file"][:2], first["variant"][:2], first["environment.cpu"][:2]} == {"'@", "'="}

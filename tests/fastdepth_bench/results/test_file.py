@@ -39,7 +39,7 @@ def test_files_without_newer_keys_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not JSON; give what"),
+        ("{", "is not JSON, which has no NaN; give what"),
         ("\xff", "is not JSON"),
         ("[" * 10_000, "is not JSON"),
         ("[]", "has no rows"),

@@ -313,7 +313,7 @@ def test_an_image_that_cannot_be_opened(tmp_path: Path) -> None:
     write_manifest(tmp_path)
     (tmp_path / "test/00030_rgb.png").unlink()
     (tmp_path / "test/00030_rgb.png").mkdir()
-    with pytest.raises(ImageError, match=r"00030_rgb\.png cannot be read"):
+    with pytest.raises(ImageError, match=r"00030_rgb\.png is a folder"):
         open_nyu(tmp_path)
 
 

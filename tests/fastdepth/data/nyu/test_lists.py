@@ -65,10 +65,12 @@ def test_lists_as_they_are_written(opened, base, content):
         (LINE.replace("a.jpg", "a\0.jpg"), r"line 1 has the control character '\\x00'"),
         (LINE + "x" * 5000 + ".jpg a.png", r"names 2 missing files of 4, first 'x+\.\.\.' in"),
         (LINE.replace("test/a.png", "None"), "holds no test pairs"),
+        (LINE + 2**20 * "\n", "has more than 1048576 lines"),
+        (".jpg" + " " * 2**24, "(line 1 is not 'IMAGE|holds no test pairs)"),  # at once
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(opened, content, message):
-    with pytest.raises(DataError, match=rf"nyu_test\.txt.* ?{message}") as raised:
+    with pytest.raises(DataError, match=rf"(nyu_test\.txt|data) ?{message}") as raised:
         opened(content)
     assert len(str(raised.value)) < 600 and "\n" not in str(raised.value)
 

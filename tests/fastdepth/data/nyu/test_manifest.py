@@ -43,13 +43,18 @@ def test_columns_in_another_order(base):
     assert opened(base, text).names == ["test/a"]
 
 
+def test_other_columns_are_ignored(base):
+    text = lines(f"518.9,{ROW},", header=f"focal,{HEADER},kind")
+    assert opened(base, text).names == ["test/a"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (lines(ROW).replace(",", ";"), "line 1 is separated by ';'; separate by commas"),
         (lines(ROW).replace(",", "\t"), r"line 1 is separated by '\\t'"),
-        (lines(ROW).replace(",", ", "), "line 1 has the unknown column ' depth'"),
-        (lines(ROW, header=HEADER + ",focal"), "line 1 has the unknown column 'focal'"),
+        (lines(ROW).replace(",", ", "), "line 1 has spaces about ' depth'; remove them"),
+        (lines(ROW, header=HEADER + ",focal"), "line 2 has 4 of 5 cells"),
         (lines(ROW, header=HEADER + ",image"), "line 1 has the column image twice"),
         (lines(header="image,depth"), "line 1 lacks columns: scene, split; add them"),
         ("", "line 1 lacks columns"),

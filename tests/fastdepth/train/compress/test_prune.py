@@ -128,7 +128,7 @@ def test_the_weights_are_not_written_over(folder, tmp_path, monkeypatch, capsys)
     before = weights.read_bytes()
     words = f"--variant small --weights {weights} --data nyu:{folder} --keep 1 --output {tmp_path}"
     assert main(words.split()) == 2
-    assert "would be written over; give another --output" in capsys.readouterr().err
+    assert "would be written over; give another output" in capsys.readouterr().err
     assert weights.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [weights.name]
 

@@ -1,0 +1,1 @@
+"""Rooms of furniture in true size, path-traced, with exact depth."""
