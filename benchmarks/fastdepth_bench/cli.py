@@ -30,7 +30,7 @@ VERBS = (
     Verb(
         "table",
         "published figures beside those measured here",
-        "fastdepth_bench.report.published",
+        "fastdepth_bench.report.table",
         "bench",
     ),
     Verb(

@@ -116,9 +116,9 @@ def test_output_within_the_images_is_not_predicted(run: Run, photos: Path) -> No
         (["{photos}", "--engine", "threads"], "unknown engine 'threads'"),
         (
             ["{photos}", "--workers", "2", "--engine", "here"],
-            "give 1 or more with --engine process",
+            "--workers is for --engine process or --engine ray",
         ),
-        (["{photos}", "--workers", "0"], "--workers 0 does not go"),
+        (["{photos}", "--workers", "0"], "workers 0 must be 1 to 1024"),
         (["{photos}", "--engine", "ray", "--provider", "cuda"], "ray runs on the CPU"),
         (["{photos}/empty"], "no images in"),
         (["{photos}/none.txt"], "none.txt does not exist"),

@@ -30,8 +30,8 @@ from fastdepth_bench.measure.timing import Timing
 from fastdepth_bench.measure.trial import Examined
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.environment import Environment
+from fastdepth_bench.results.figures import Latency, QueryFigures, Stages, WarmUp
 from fastdepth_bench.results.file import Report, read_report
-from fastdepth_bench.results.row import Latency, QueryFigures, Stages, WarmUp
 
 VARIANT, SMALL = "unet128-dws-75", "312x240"
 """The quickest network, on nearly its smallest input."""

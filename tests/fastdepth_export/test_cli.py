@@ -180,7 +180,7 @@ def test_user_errors_are_one_line_and_status_2(words, message, capsys):
         ("--variant tiny --calibration rooms:1", "--calibration is for --precision int8"),
         ("--variant tiny --data rooms:1", "--data is for --precision"),
         ("--variant tiny --sensitivity --output x.onnx", "--output is for a file that is written"),
-        ("--variant tiny --output {0} --weights {0}", "is an input, too"),
+        ("--variant tiny --output {0} --weights {0}", "is an input and would be written over"),
     ],
 )
 def test_options_that_mean_nothing_alone(words, message, tmp_path, capsys):

@@ -16,8 +16,8 @@ from rich.console import Console
 from fastdepth.streams import printable
 from fastdepth_bench.cli import main
 from fastdepth_bench.report.plots import plot
-from fastdepth_bench.report.published import tables_to_markdown
 from fastdepth_bench.report.render import print_report, to_csv, to_markdown
+from fastdepth_bench.report.table import tables_to_markdown
 from fastdepth_bench.results.file import Report, read_report
 
 EVERYTHING = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastdepth.extras import require
 from fastdepth.size import Size
-from fastdepth_bench.results.row import RooflineFigures
+from fastdepth_bench.results.figures import RooflineFigures
 from fastdepth_bench.runners.providers import CPU
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fastdepth_bench.measure.offline import Throughput
 from fastdepth_bench.measure.scenarios import Queries
 from fastdepth_bench.measure.timing import Pass, Timing, summarise
 from fastdepth_bench.measure.trial import Trial
-from fastdepth_bench.results.row import FromDisk, Latency, QueryFigures, Stages, WarmUp
+from fastdepth_bench.results.figures import FromDisk, Latency, QueryFigures, Stages, WarmUp
 
 
 @dataclass(frozen=True)

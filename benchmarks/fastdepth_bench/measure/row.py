@@ -17,7 +17,8 @@ from fastdepth_bench.measure.accuracy import Yardstick
 from fastdepth_bench.measure.exactness import Differences
 from fastdepth_bench.measure.pooling import Pooled
 from fastdepth_bench.measure.trial import Examined
-from fastdepth_bench.results.row import SINGLE_STREAM, Against, RooflineFigures, Row, Stages
+from fastdepth_bench.results.figures import Against, RooflineFigures, Stages
+from fastdepth_bench.results.row import SINGLE_STREAM, Row
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from fastdepth.errors import ParityError
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.measure.inputs import fresh
-from fastdepth_bench.results.row import Latency, WarmUp
+from fastdepth_bench.results.figures import Latency, WarmUp
 
 if TYPE_CHECKING:
     from fastdepth_bench.runners.protocol import Batch, DepthBatch, Infers, OnDevice

@@ -36,7 +36,7 @@ from fastdepth_bench.measure.timing import (
     measure_parts,
     resized,
 )
-from fastdepth_bench.results.row import WarmUp
+from fastdepth_bench.results.figures import WarmUp
 from fastdepth_bench.runners.opening import open_runner
 
 if TYPE_CHECKING:

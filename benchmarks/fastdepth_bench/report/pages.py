@@ -21,6 +21,7 @@ from fastdepth.images.io import write_png
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.weights import shipped_weights
 from fastdepth_bench.options import Options
+from fastdepth_bench.report.cards import card, image_name
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
     D1,
@@ -34,10 +35,9 @@ from fastdepth_bench.report.columns import (
 )
 from fastdepth_bench.report.compression import LEVERS, lever_section, summary
 from fastdepth_bench.report.compression_plot import plot_study
-from fastdepth_bench.report.models import card, image_name
-from fastdepth_bench.report.published import published_to_markdown, tables_to_markdown
 from fastdepth_bench.report.render import between, escaped, markdown_table, marks, sections
 from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together, threads_of
+from fastdepth_bench.report.table import published_to_markdown, tables_to_markdown
 from fastdepth_bench.results.file import FOLDER, Report, committed_results, read_reports
 from fastdepth_bench.results.schema import SCHEMA_FILE, schema
 from fastdepth_bench.runners.cache import exported

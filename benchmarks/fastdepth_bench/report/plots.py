@@ -27,8 +27,9 @@ from fastdepth_bench.report.columns import D1, FPS, P50, P99
 from fastdepth_bench.report.labels import place_labels
 from fastdepth_bench.report.select import data_line, names, threads_of
 from fastdepth_bench.results.environment import Environment
+from fastdepth_bench.results.figures import Latency, Stages
 from fastdepth_bench.results.file import Report
-from fastdepth_bench.results.row import Latency, Row, Stages
+from fastdepth_bench.results.row import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,9 @@ from fastdepth.metadata import UNTRAINED
 from fastdepth.published import PublishedSystem
 from fastdepth.variants import VARIANTS, get_variant
 from fastdepth_bench.results.environment import Environment
+from fastdepth_bench.results.figures import Against
 from fastdepth_bench.results.file import Report
-from fastdepth_bench.results.row import OFFLINE, SINGLE_STREAM, Against, Row
+from fastdepth_bench.results.row import OFFLINE, SINGLE_STREAM, Row
 
 DRAWN = "rooms"
 """Name of the data that is drawn: scores on it say nothing of accuracy on images."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fastdepth_bench.results.row import Amount, Count, Finite, Natural, Text
+from fastdepth_bench.results.figures import Amount, Count, Finite, Natural, Text
 
 
 @dataclass(frozen=True)

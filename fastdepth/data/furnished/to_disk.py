@@ -38,8 +38,9 @@ from fastdepth.data.furnished.wavefront import Array
 from fastdepth.data.rooms.shading import photograph
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import DataError, DeviceError, UsageError
-from fastdepth.files import make_folder, write_bytes, write_text
+from fastdepth.files import write_bytes, write_text
 from fastdepth.images.io import to_millimetres, write_png
+from fastdepth.lock import locked
 from fastdepth.size import Size
 
 TEST_SHARE = 20
@@ -115,18 +116,24 @@ def draw_furnished(job: Job, first_seed: int, count: int, workers: int) -> Path:
         raise UsageError("--count, --views and --samples are 1 or more, --first-seed 0 or more")
     start()
     catalogue = read_catalogue(job.furniture)
-    manifest = make_folder(job.folder) / MANIFEST
-    frames = read_frames(manifest)
-    write_text(job.folder / CREDITS_FILE, credits_text(catalogue))
+    with locked(job.folder):
+        manifest = job.folder / MANIFEST
+        frames = read_frames(manifest)
+        write_text(job.folder / CREDITS_FILE, credits_text(catalogue))
+        _draw_missing(job, frames, range(first_seed, first_seed + count), workers)
+    return manifest
+
+
+def _draw_missing(job: Job, frames: list[Frame], asked: range, workers: int) -> None:
+    """Draw the rooms that no frame of the manifest is of."""
     done = {frame.scene for frame in frames}
-    seeds = [seed for seed in range(first_seed, first_seed + count) if scene_name(seed) not in done]
-    with progress("rooms", count) as advance:
-        advance(count - len(seeds))
+    seeds = [seed for seed in asked if scene_name(seed) not in done]
+    with progress("rooms", len(asked)) as advance:
+        advance(len(asked) - len(seeds))
         for drawn in _draw_rooms(seeds, job, workers):
             frames += drawn
-            write_frames(manifest, frames)
+            write_frames(job.folder / MANIFEST, frames)
             advance(1, note=f"{len(frames)} frames")
-    return manifest
 
 
 def _draw_rooms(seeds: Sequence[int], job: Job, workers: int) -> Iterator[list[Frame]]:

@@ -29,8 +29,8 @@ class Row(NamedTuple):
 def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> FilePairs:
     """Pairs of a ``manifest.csv`` with the columns image, depth, split and scene, in any order.
 
-    Other columns are ignored. It is UTF-8, with a byte-order mark or without, separated by commas; names are relative to its
-    folder. One that leads out of it is refused unless ``follow_outside``.
+    Other columns are ignored. It is UTF-8, with a byte-order mark or without, separated by commas;
+    names are relative to its folder. One that leads out of it is refused unless ``follow_outside``.
 
     Raises:
         DataError: the file is not so, a row lacks a cell or has another split than train and test,

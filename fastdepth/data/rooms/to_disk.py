@@ -168,8 +168,7 @@ def _draw_furnished(options: Drawing) -> Path:
 
     size = Size.parse(options.size) if options.size else Job.size
     job = Job(options.output, options.furniture, size, options.views, options.samples)
-    with locked(options.output):
-        return draw_furnished(job, options.first_seed, options.count, options.workers)
+    return draw_furnished(job, options.first_seed, options.count, options.workers)
 
 
 def _draw_one(seed: int, size: Size, folder: Path) -> None:

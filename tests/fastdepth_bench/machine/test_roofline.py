@@ -10,7 +10,7 @@ import pytest
 from fastdepth.size import Size
 from fastdepth_bench.machine import roofline
 from fastdepth_bench.machine.roofline import SIDE, Rates, Roofline, fastest, product
-from fastdepth_bench.results.row import RooflineFigures
+from fastdepth_bench.results.figures import RooflineFigures
 from fastdepth_export.cost import GraphCost
 
 RATES = Rates(macs_per_second=50e9, bytes_per_second=10e9, threads=1)

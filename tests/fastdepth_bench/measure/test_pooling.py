@@ -11,7 +11,7 @@ from fastdepth_bench.measure.pooling import pool
 from fastdepth_bench.measure.scenarios import Queries
 from fastdepth_bench.measure.timing import Pass, summarise
 from fastdepth_bench.measure.trial import Parts, Trial
-from fastdepth_bench.results.row import QueryFigures, WarmUp
+from fastdepth_bench.results.figures import QueryFigures, WarmUp
 
 
 def trial(inference: float, n: int = 10, **changes) -> Trial:

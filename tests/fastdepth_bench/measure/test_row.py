@@ -15,7 +15,8 @@ from fastdepth_bench.measure.bootstrap import Interval
 from fastdepth_bench.measure.exactness import Differences
 from fastdepth_bench.measure.pooling import InTurns
 from fastdepth_bench.measure.row import Answered, Figures, compare_with_torch, empty_row, row_of
-from fastdepth_bench.results.row import Against, RooflineFigures, Row, Stages
+from fastdepth_bench.results.figures import Against, RooflineFigures, Stages
+from fastdepth_bench.results.row import Row
 
 
 @pytest.fixture

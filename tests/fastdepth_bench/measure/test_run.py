@@ -60,6 +60,10 @@ def quick(**changes: Any) -> Options:
     return Options(**{"runtime": ("torch",), **small} | changes)
 
 
+THIRD_PARTY: dict[str, Any] = {"variant": (), "runtime": (), "size": None}
+"""Of :func:`quick`: a file's own network alone."""
+
+
 def nothing(batch: Any) -> Any:
     """An answer of no depth."""
     return np.full((1, 1, *batch.shape[1:3]), np.nan, np.float32)
@@ -246,7 +250,7 @@ def test_a_third_party_file_is_measured_beside_ours(
 ) -> None:
     path = write_model(tmp_path / "theirs.onnx", Size(48, 64), metadata=None)
     for output in ("metres", "disparity"):
-        options = quick(model=(path,), variant=(), normalise="raw", output=output, restarts=1)
+        options = quick(model=(path,), **THIRD_PARTY, normalise="raw", output=output, restarts=1)
         (row,) = run(options, isolated=False).rows
         assert (row.error, row.variant) == (None, "theirs")
         assert row.params is row.checkpoint_bytes is None
@@ -261,7 +265,12 @@ def test_a_file_without_end_is_stopped_and_the_others_go_on(tmp_path: Path) -> N
     files = [write_model(tmp_path / f"{n}.onnx", Size(48, 64), metadata=None) for n in "ab"]
     make_endless(files[0])
     options = quick(
-        model=tuple(files), variant=(), normalise="raw", output="metres", restarts=1, time_limit=20
+        model=tuple(files),
+        **THIRD_PARTY,
+        normalise="raw",
+        output="metres",
+        restarts=1,
+        time_limit=20,
     )
     endless, other = run(options).rows
     assert endless.error is not None

@@ -12,8 +12,8 @@ import pytest
 from made_up_results import ENVIRONMENT, latency, new_row, old_row, report
 
 from fastdepth.errors import InputError, UsageError
+from fastdepth_bench.results.figures import Against
 from fastdepth_bench.results.file import Report, committed_results, read_report, read_reports
-from fastdepth_bench.results.row import Against
 
 
 def write(folder: Path, content: Any) -> Path:

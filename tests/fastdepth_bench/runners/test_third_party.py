@@ -12,7 +12,7 @@ from fastdepth.files import file_hash
 from fastdepth.size import Size
 from fastdepth_bench.case import FITTED, ThirdPartyNetwork
 from fastdepth_bench.measure.timing import measure
-from fastdepth_bench.results.row import ThirdPartyFigures
+from fastdepth_bench.results.figures import ThirdPartyFigures
 from fastdepth_bench.runners.providers import CPU
 from fastdepth_bench.runners.third_party import BoundSession, ThirdPartyRunner
 

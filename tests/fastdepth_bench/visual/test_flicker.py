@@ -133,7 +133,7 @@ def test_json_has_stdout_for_itself(network, video, capsys):
     ("words", "message"),
     [
         ("nowhere.mp4", "does not exist"),
-        ("VIDEO --frames 1", "2 or more"),
+        ("VIDEO --frames 1", "frames 1 must be 2 to"),
         ("VIDEO --variant nope", "unknown variant"),
     ],
 )

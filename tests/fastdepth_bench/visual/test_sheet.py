@@ -111,7 +111,7 @@ def test_every_step_is_counted(folder, tiny):
     ("words", "message"),
     [
         ("--variant nope", "unknown variant"),
-        ("--limit 0", "leaves no sample"),
+        ("--limit 0", "limit 0 must be 1 to"),
         ("--protocol nope", "unknown protocol"),
         ("--data nyu:/nowhere", "/nowhere"),
     ],

@@ -150,4 +150,4 @@ def test_the_newest_llvm_is_found(tmp_path):
 @pytest.mark.parametrize("option", ["--count", "--views", "--samples"])
 def test_numbers_that_draw_nothing_are_one_line(tmp_path, capsys, option):
     assert main(["--furnished", "--output", str(tmp_path), option, "0"]) == 2
-    assert "1 or more" in capsys.readouterr().err
+    assert f"{option.strip('-')} 0 must be 1 to" in capsys.readouterr().err

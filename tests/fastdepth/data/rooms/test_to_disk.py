@@ -35,8 +35,8 @@ def test_a_second_call_draws_only_what_is_missing(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--count", "0"], "rooms:0 is no count"),
-        (["--workers", "0"], "give 1 or more"),
+        (["--count", "0"], "count 0 must be 1 to"),
+        (["--workers", "0"], "workers 0 must be 1 to 1024"),
         (["--size", "64"], "64"),
     ],
 )

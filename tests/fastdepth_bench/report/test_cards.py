@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from fastdepth import weights
 from fastdepth.weights import WeightsCard, weights_hash
-from fastdepth_bench.report.models import card
+from fastdepth_bench.report.cards import card
 
 SCORES = {"d1": 0.6123, "abs_rel": 0.2345}
 CARD = WeightsCard(

@@ -10,7 +10,7 @@ from made_up_results import failed_row, new_row, old_row, report, results
 from fastdepth.published import PUBLISHED
 from fastdepth_bench.cli import main
 from fastdepth_bench.report.columns import REPRODUCED
-from fastdepth_bench.report.published import (
+from fastdepth_bench.report.table import (
     LIGHT,
     SIBLINGS,
     published_tables,
