@@ -7,7 +7,7 @@
     model = fastdepth.load("unet128-dws.onnx")
     depth = model(image)  # (H, W) float32 [m] of an (H, W, 3) uint8 RGB image
 
-What is imported here needs numpy, OpenCV and ONNX Runtime alone, never torch.
+What is imported here needs what the extra ``cpu`` installs, never torch.
 
 ONNX Runtime's telemetry, which stores a device's number below the user's cache folder and looks up
 names in the network, is off unless ``ORT_DISABLE_TELEMETRY`` is set to something else.
