@@ -12,8 +12,8 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 SITE = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [ROOT / n for n in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")]
-PAGES += SITE
+OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md")
+PAGES = [*map(ROOT.joinpath, OTHERS), *SITE]
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 
