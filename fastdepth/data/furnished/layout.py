@@ -175,9 +175,10 @@ def _spot(rng: Rng, box: Box, size: Size3) -> tuple[float, float, float] | None:
     """A place for a thing on top of a box; None where it would stick out."""
     half = max(size[0], size[2]) / 2 + 0.02
     (x0, _, z0), (x1, top, z1) = box.low, box.high
-    if x1 - x0 < 2 * half or z1 - z0 < 2 * half:
+    (left, right), (back, front) = (x0 + half, x1 - half), (z0 + half, z1 - half)
+    if right < left or front < back:  # not by their difference, which rounding may make positive
         return None
-    return rng.uniform(x0 + half, x1 - half), top + 0.002, rng.uniform(z0 + half, z1 - half)
+    return rng.uniform(left, right), top + 0.002, rng.uniform(back, front)
 
 
 def _on_top(rng: Rng, room: Room, box: Box, thing: Furniture) -> Box | None:
@@ -194,7 +195,8 @@ def _cushions(rng: Rng, room: Room, box: Box) -> None:
     (x0, _, z0), (x1, top, z1) = box.low, box.high
     for _ in range(_number(rng, (1, 4))):
         size = (rng.uniform(0.35, 0.65), rng.uniform(0.1, 0.18), rng.uniform(0.3, 0.45))
-        x, z = rng.uniform(x0 + 0.25, max(x0 + 0.26, x1 - 0.25)), rng.uniform(z0 + 0.25, z1 - 0.25)
+        x = rng.uniform(x0 + 0.25, max(x0 + 0.26, x1 - 0.25))
+        z = rng.uniform(z0 + 0.25, max(z0 + 0.26, z1 - 0.25))
         y = min(top, 0.8) * rng.uniform(0.62, 0.85)
         room.surfaces.append(cushion(vector([x, y, z]), size, rng.uniform(-3, 3), colour))
 

@@ -8,7 +8,7 @@ from tiny_furniture import write_libraries
 
 from fastdepth.data.furnished.catalogue import read_catalogue
 from fastdepth.data.furnished.kinds import KINDS
-from fastdepth.data.furnished.layout import compose
+from fastdepth.data.furnished.layout import _spot, compose
 from fastdepth.data.furnished.placing import Box, box_at, empty_room, stand_along, stand_free
 from fastdepth.data.furnished.roles import ROLES, cast_roles
 from fastdepth.data.furnished.surfaces import curtain, patch, turn, vector
@@ -144,3 +144,12 @@ def test_curtains_hang_before_their_wall():
     points = curtain(vector([0, 2, 0]), vector([1, 0, 0]), 1.5, vector([0, 0, 1]), 3)
     assert points[..., 2].min() > 0.05
     assert np.ptp(points[..., 1]) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("left", "half"), [(0.436, 0.471), (-0.142, 0.45), (0.5, 0.25)])
+def test_a_thing_as_broad_as_what_it_stands_on(left, half):
+    """Rounding may make such a place a little less than nothing wide."""
+    size = (2 * (half - 0.02), 0.1, 0.05)
+    box = Box((left, 0.0, -1.0), (left + 2 * half, 0.7, 1.0))
+    spot = _spot(np.random.default_rng(0), box, size)
+    assert spot is None or spot[0] == pytest.approx(left + half)
