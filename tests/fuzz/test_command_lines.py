@@ -21,11 +21,11 @@ import fastdepth.train.compress.prune
 import fastdepth_bench.cli
 import fastdepth_bench.command
 import fastdepth_bench.machine.doctor
+import fastdepth_bench.measure.gpu
 import fastdepth_bench.visual.flicker
 import fastdepth_bench.visual.sheet
 import fastdepth_export.cli
 from fastdepth.errors import UsageError
-from fastdepth.size import Size
 from fastdepth.streams import printable
 from fastdepth.variants import get_variant
 
@@ -60,6 +60,7 @@ GOOD = {
     "fastdepth-bench table": "results.json",
     "fastdepth-bench sheet": "--variant mnv2-64-dws --data rooms:1",
     "fastdepth-bench flicker": "video.avi",
+    "fastdepth-bench gpu": "--dry-run",
     "fastdepth-bench doctor": "",
     "fastdepth-train train": "--variant mnv2-64-dws --data rooms:2 --output run",
     "fastdepth-train prune": "--variant mnv2-64-dws --weights mnv2-64-dws.nyu --data rooms:2 "
@@ -117,6 +118,7 @@ class Checked:
 STAND_INS = (
     (fastdepth_bench.command, "run", measured),
     (fastdepth_bench.machine.doctor, "report", lambda: "fine"),
+    (fastdepth_bench.measure.gpu, "measure_gpu", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.sheet, "contact_sheet", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.flicker, "measure", Checked(lambda options: options.check())),
     (fastdepth_export.cli, "export", Checked(lambda recipe: recipe.resolved())),
@@ -127,7 +129,7 @@ STAND_INS = (
         "prune_weights",
         Checked(lambda options: get_variant(options.variant)),
     ),
-    (fastdepth.data.rooms.to_disk, "draw", Checked(lambda options: Size.parse(options.size))),
+    (fastdepth.data.rooms.to_disk, "draw", Checked(lambda options: options.image_size)),
 )
 """For what takes long: everything up to it is done."""
 

@@ -65,7 +65,7 @@ def _read_header(header: Sequence[str], where: str) -> list[int]:
             raise DataError(f"{where} is separated by {separator!r}; separate by commas")
         if column.strip() in Row._fields and column not in Row._fields:
             raise DataError(f"{where} has spaces about {quoted(column)}; remove them")
-        if header.count(column) > 1:
+        if column in Row._fields and header.count(column) > 1:
             raise DataError(f"{where} has the column {column} twice; remove one")
     lacking = sorted({*Row._fields}.difference(header))
     if lacking:
