@@ -195,8 +195,11 @@ def _parse(
 
 def _check_words(words: Sequence[str]) -> None:
     """Refuse what a shell makes of a variable that is not set, and what no file can be called."""
-    for before, word in zip(["the first word", *words], words, strict=False):
-        option, equals, value = word.partition("=") if word[:2] == "--" else (before, "=", word)
+    named = ""
+    for number, word in enumerate(words, 1):
+        option, equals, value = word.partition("=") if word[:2] == "--" else (named, "=", word)
+        option = option or f"word {number} of the command line"
+        named = word if word[:2] == "--" and not equals else ""
         if equals and not value.strip():
             raise UsageError(f"{option} is empty; leave it out, or say what it should be")
         if "\0" in word:

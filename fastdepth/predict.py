@@ -110,6 +110,7 @@ class Options:
 
     max_pixels: Quantity = MAX_PIXELS
     """Most pixels of an image; larger ones are refused before memory is spent on them."""
+
     time_limit: TimeLimit = TIME_LIMIT
     """For one inference; a model that takes longer is stopped, as one that never ends is [s]."""
 
@@ -130,6 +131,8 @@ class Options:
             check_focal(self.focal)
         if not self.images:
             raise UsageError("no images given; name one or more after the model")
+        if not all(self.compare):
+            raise UsageError("--compare names no model; leave it out, or give one after it")
         if self.engine is not None:
             look_up("engine", self.engine, ENGINES)
         if self.workers is not None and self.engine == "here":
@@ -181,10 +184,10 @@ class Options:
         return self.resumes and all(map(os.path.exists, paths))
 
     def overwritten(self, image: ImageFile, inputs: Inputs) -> str:
-        """Which image would be lost if this one's files were written; nothing if none."""
+        """Which image or model would be lost if this one's files were written; nothing if none."""
         lost = filter(inputs.hold, self.files(image).values())
         return "".join(
-            f"{image}: {path} is one of the images or in their folder; give another --output"
+            f"{image}: {path} is an input or in a folder of images; give another --output"
             for path in itertools.islice(lost, 1)
         )
 
@@ -206,7 +209,7 @@ def predict(options: Options) -> int:
     options.check()
     _check_output(options.output)
     images = open_images(options.images, leave_out=options.output)
-    inputs = Inputs(images, options.output, ENDINGS)
+    inputs = Inputs(images, options.output, ENDINGS, options.models)
     if not options.resumes and any(lost := [options.overwritten(i, inputs) for i in images]):
         raise UsageError(next(filter(None, lost)))
     open_models.cache_clear()  # the files may have changed since

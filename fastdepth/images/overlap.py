@@ -16,9 +16,16 @@ class Inputs:
         images: what is read.
         output: folder to which is written; folders below it as well.
         endings: ends of the names of what is written.
+        models: files that are read beside the images.
     """
 
-    def __init__(self, images: ImageList, output: Path, endings: Iterable[str]) -> None:
+    def __init__(
+        self,
+        images: ImageList,
+        output: Path,
+        endings: Iterable[str],
+        models: Iterable[Path] = (),
+    ) -> None:
         ends = tuple(endings)
         self._files: set[str] = set()
         self._folders: list[str] = []
@@ -31,13 +38,14 @@ class Inputs:
                 self._add(below for below in images.listed(path) if below.name.endswith(ends))
             elif not is_set(path):
                 self._add([path])
+        self._add(models)
 
     def _add(self, paths: Iterable[Path]) -> None:
         for path in paths:
             self._files |= {_place(path), os.path.realpath(path)}
 
     def hold(self, path: Path) -> bool:
-        """Whether what is to be written is one of the images, or lies in a folder of them."""
+        """Whether what is to be written is an image or model, or lies in a folder of images."""
         if not (self._files or self._folders):
             return False
         place = _place(path)

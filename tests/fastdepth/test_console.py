@@ -113,7 +113,10 @@ def test_what_the_machine_lacks_is_one_line(error, line, capsys):
     [
         (["--name", ""], "--name is empty; leave it out"),
         (["--name", "a", "--name= "], "--name is empty; leave it out"),
-        ([""], "the first word is empty"),
+        ([""], "tool: word 1 of the command line is empty"),
+        (["model.onnx", ""], "tool: word 2 of the command line is empty"),
+        (["--name=a", " "], "tool: word 2 of the command line is empty"),
+        (["model.onnx", "a\0b"], "tool: word 2 of the command line holds a NUL"),
         (["--name", "a\0b"], "--name holds a NUL"),
         (["--size", "0"], "size 0 must be 1 to 1024"),
         (["--size", "x" * 10**5], "Error parsing --size"),

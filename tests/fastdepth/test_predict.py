@@ -59,6 +59,25 @@ def test_all_that_can_be_written(
     assert page.shape[1] > 4 * 128
 
 
+def test_compare_without_a_model_is_refused(
+    tiny_file: Path, photo_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny_file, photo_file, "--output", tmp_path / "out", "--compare") == 2
+    assert "--compare names no model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("others", [[], ["photo_depth.png"]], ids=["model", "compared"])
+def test_no_model_is_written_over(
+    tiny_file: Path, photo_file: Path, tmp_path: Path, others: list[str]
+) -> None:
+    model = tmp_path / "photo_depth.png"
+    shutil.copy(tiny_file, model)
+    words = ["--compare", *(tmp_path / name for name in others)] if others else []
+    assert run(tiny_file if others else model, photo_file, "--output", tmp_path, *words) == 2
+    assert model.read_bytes() == tiny_file.read_bytes()
+
+
 def test_compare_may_be_repeated(tiny_file: Path, photo_file: Path, tmp_path: Path) -> None:
     widths = []
     for words in ("--compare", tiny_file, "--compare", tiny_file), ("--compare", tiny_file):

@@ -306,7 +306,7 @@ def test_no_image_is_written_over(
     (tmp_path / "list.txt").write_text("x.jpg\nx_depth.png\n")
     before = (tmp_path / "x_depth.png").read_bytes(), files(tmp_path / "deep")
     said = run(*words, status=2)
-    assert f"{lost} is one of the images or in their folder; give another --output" in said
+    assert f"{lost} is an input or in a folder of images; give another --output" in said
     assert (tmp_path / "x_depth.png").read_bytes() == before[0]
     assert set(before[1]) <= set(files(tmp_path / "deep"))
 
