@@ -151,11 +151,20 @@ def _status(prog: str, body: Callable[[], int | None]) -> int:
     except FastDepthError as error:
         tell(f"{prog}: {error}")
         return error.exit_status
-    except KeyboardInterrupt:
-        tell(f"{prog}: interrupted")
-        return 130
     except BrokenPipeError:  # whoever read our output has seen enough
         return 0
+    except (KeyboardInterrupt, ImportError) as error:
+        if not _interrupted(error):
+            raise
+        tell(f"{prog}: interrupted")
+        return 130
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt is at the root; modules in C++ make an ImportError of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _reason(error: Exception) -> str:

@@ -83,6 +83,20 @@ def test_an_interrupt_is_no_traceback(capsys):
     assert capsys.readouterr().err == "tool: interrupted\n"
 
 
+def import_in_c(cause):
+    """As pybind11 has it."""
+    error = ImportError("initialization failed")
+    error.__cause__ = cause
+    return error
+
+
+def test_an_interrupt_while_a_module_in_c_is_imported_is_one_too(capsys):
+    assert run(fail(import_in_c(KeyboardInterrupt()))) == 130
+    assert capsys.readouterr().err == "tool: interrupted\n"
+    with pytest.raises(ImportError):
+        run(fail(import_in_c(ValueError())))
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError(), RuntimeError("a defect")])
 def test_a_defect_of_ours_keeps_its_traceback(error):
     with pytest.raises(type(error)):
