@@ -206,7 +206,7 @@ class Options(Data, Networks):
         """
         check_ranges(self)
         foreign = self.model or (self.against or "").endswith(".onnx")
-        said = "normalise", "output", "input_size"
+        said = "normalise", "output", "input_size", "time_limit"
         check_needed(self, foreign, "--model FILE.onnx; add that", *said)
         ours = self.variant or self.weights or not self.model
         idle = "size", "training", *(() if "onnxruntime" in self.runtime else ("runtime",))

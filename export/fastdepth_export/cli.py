@@ -128,12 +128,14 @@ def _check(options: Options) -> None:
 
 
 def _run(options: Options) -> None:
-    _check(options)
     if options.list:
+        if options != Options(list=True):
+            raise UsageError("--list exports nothing; leave the other options out")
         lines, notes = listing()
         print_table(HEADINGS, lines)
         say("\n".join(notes))
         return
+    _check(options)
     if options.verify is not None:
         _verify(options.verify, options)
         return

@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: Command) -> int:
     if command.list:
+        if command != Command(list=True):
+            raise UsageError("--list trains nothing; leave the other options out")
         lines, notes = listing()
         print_table(HEADINGS, lines)
         for note in notes:

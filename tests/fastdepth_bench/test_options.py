@@ -199,6 +199,7 @@ def test_scenarios_that_cannot_be(changes: dict[str, Any], message: str) -> None
     [
         ({"normalise": "imagenet"}, "--normalise is for --model FILE.onnx; add that"),
         ({"input_size": "64x64"}, "--input-size is for --model"),
+        ({"time_limit": 5.0}, "--time-limit is for --model"),
         ({"streams": 4}, "--streams is for --scenario multi-stream"),
         ({"model": (Path("m.onnx"),), "precision": ("int8",)}, "--precision is for --variant"),
         ({"model": (Path("m.onnx"),), "runtime": ("torch",)}, "--runtime is for --variant"),

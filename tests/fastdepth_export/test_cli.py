@@ -146,6 +146,8 @@ def test_the_form_has_an_old_and_a_new_option(options, form):
     ("words", "message"),
     [
         ("", "no --variant; --list shows all"),
+        ("--list --variant tiny", "--list exports nothing; leave the other options out"),
+        ("--list --verify m.onnx", "--list exports nothing; leave the other options out"),
         ("--variant unet128 --size 224x224", "nearest sizes that work"),
         ("--variant unet128 --size big", "write for example 640x480"),
         ("--variant unet129", "did you mean 'unet128'"),

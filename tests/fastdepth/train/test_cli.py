@@ -44,6 +44,7 @@ def test_user_errors_are_one_line_and_status_2(words, message, tmp_path, capsys)
     ("words", "message"),
     [
         ("", "no --variant; --list shows all"),
+        ("--list --variant unet128", "--list trains nothing; leave the other options out"),
         ("--variant unet128", "no --output; give a folder"),
         ("--variant unet128 --output run", "no training data; give --data"),
     ],
