@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fastdepth
-from fastdepth.files import cache_folder
+from fastdepth.files import cache_folder, remove_leftovers_in
 from fastdepth.metadata import UNTRAINED
 from fastdepth.weights import find_weights, weights_hash
 from fastdepth_export.recipe import FOLDED
@@ -78,6 +78,7 @@ def exported(recipe: ExportRecipe, write: Export | None = None) -> Path:
     if not whole:
         from fastdepth_export import export
 
+        remove_leftovers_in(path.parent)  # of other recipes too, which may never come again
         (write or export)(recipe, path)
     return path
 

@@ -61,6 +61,18 @@ def test_a_failed_export_leaves_nothing(folder: Path) -> None:
     assert not list(folder.rglob("*.onnx"))
 
 
+def test_what_killed_exports_of_any_recipe_left_goes_with_the_next(folder: Path) -> None:
+    left = folder / "exports" / ".fastdepth-0123abcd-a1b2c3d4.onnx"
+    left.parent.mkdir()
+    left.touch()
+
+    def write(recipe: ExportRecipe, path: Path) -> Any:
+        path.touch()
+
+    exported(RECIPE, write)
+    assert not left.exists()
+
+
 def test_key_holds_recipe_version_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {cache_path(RECIPE)}
     paths.add(cache_path(ExportRecipe("unet128-dws", "untrained", sizes=(Size(384, 512),))))
