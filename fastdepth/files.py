@@ -232,7 +232,8 @@ def check_no_input(name: str | Path | None, inputs: Iterable[str | Path | None])
 def output(name: str | None) -> Iterator[Callable[[str], object]]:
     """What writes a text where it was asked to: a file that takes the place of ``name`` at the end.
 
-    The file is made now, so that it fails now; ``-`` is stdout, and None is nowhere.
+    The file is made now, so that it fails now, and what killed processes left of it is removed;
+    ``-`` is stdout, and None is nowhere.
 
     Yields:
         A function that takes the text.
@@ -243,6 +244,7 @@ def output(name: str | None) -> Iterator[Callable[[str], object]]:
     if name is None or name == "-":
         yield functools.partial(write, "stdout") if name else len
         return
+    remove_leftovers_of(Path(name))
     with replacing(name) as temporary:
         yield functools.partial(temporary.write_text, encoding="utf-8")
 

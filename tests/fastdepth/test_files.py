@@ -16,6 +16,7 @@ from fastdepth.files import (
     check_no_input,
     check_regular,
     ends_all,
+    output,
     read_bytes,
     remove_leftovers,
     remove_leftovers_in,
@@ -153,6 +154,14 @@ with replacing({str(path)!r}) as temporary:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return Path(done.stdout.strip())
+
+
+def test_what_was_left_of_an_output_goes_with_the_next(tmp_path):
+    left = killed_writer(tmp_path / "a.json")
+    with output(str(tmp_path / "a.json")) as write:
+        write("{}")
+    assert not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_only_what_was_left_of_one_file_is_removed(tmp_path):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastdepth.console import Advance, progress, run_command, silent, tell, values_of
 from fastdepth.data.sample import Depth
-from fastdepth.files import check_no_input
+from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.images.contact_sheet import WIDTH, SheetRow, make_sheet
 from fastdepth.images.io import write_png
 from fastdepth.metrics import METRICS, evaluate_image, get_protocol
@@ -137,9 +137,11 @@ def _body(command: Command) -> None:
     check_no_input(command.output, command.weights)
     options = command.options()
     options.check()
-    with progress(PROG, steps(options)) as advance:
-        drawn = contact_sheet(options, command.width, advance)
-    write_png(command.output, drawn)
+    remove_leftovers_of(command.output)
+    with replacing(command.output) as place:  # now, so that it fails now
+        with progress(PROG, steps(options)) as advance:
+            drawn = contact_sheet(options, command.width, advance)
+        write_png(place, drawn)
     source = options.open_data()
     rules = Yardstick.of(source, options.protocol, split=options.split).describe()
     tell(f"{command.output}: {rules}")

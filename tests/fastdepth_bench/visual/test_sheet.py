@@ -114,9 +114,11 @@ def test_every_step_is_counted(folder, tiny):
         ("--limit 0", "limit 0 must be 1 to"),
         ("--protocol nope", "unknown protocol"),
         ("--data nyu:/nowhere", "/nowhere"),
+        ("--data rooms:1 --output /", "cannot write /: it is a folder"),
     ],
 )
-def test_misuse_is_one_line(words, message, capsys):
+def test_misuse_is_one_line_before_any_work(words, message, monkeypatch, capsys):
+    monkeypatch.setattr(sheet, "contact_sheet", None)
     assert main(["sheet", *words.split()]) == 2
     error = capsys.readouterr().err
     assert message in error
