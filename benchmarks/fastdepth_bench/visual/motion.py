@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastdepth.data.sample import Image
 from fastdepth.errors import ImageError
+from fastdepth.files import check_regular
 
 
 def read_video(path: str | Path, limit: int | None = None) -> Iterator[Image]:
@@ -41,8 +42,7 @@ def count_frames(path: str | Path) -> int | None:
 
 
 def _open(path: str | Path) -> cv2.VideoCapture:
-    if not Path(path).is_file():
-        raise ImageError(f"{path} does not exist; give a video file")
+    check_regular(path, ImageError)
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise ImageError(f"{path} is no video that OpenCV reads; give an MP4 file")

@@ -61,8 +61,10 @@ def test_frames_are_rgb_in_their_order(tmp_path):
 
 def test_no_video(tmp_path):
     path = tmp_path / "video.mp4"
-    with pytest.raises(ImageError, match="does not exist; give a video file"):
+    with pytest.raises(ImageError, match="does not exist; check the path"):
         read_video(path)
+    with pytest.raises(ImageError, match="/dev/null is a device, not a file"):
+        read_video("/dev/null")
     path.write_bytes(b"no video at all" * 100)
     with pytest.raises(ImageError, match="no video that OpenCV reads"):
         read_video(path)
