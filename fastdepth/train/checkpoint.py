@@ -15,6 +15,7 @@ from typing import Any, Required, TypedDict
 import torch
 from torch import Tensor
 
+from fastdepth.console import tell
 from fastdepth.documents import parse
 from fastdepth.errors import DivergenceError, OutputError, WeightsError
 from fastdepth.extras import require
@@ -214,6 +215,8 @@ class Checkpoint:
                 f"{self._path} was taught by {self._card.teacher or 'nobody'}, not by "
                 f"{card.teacher or 'nobody'}; resume with the same --teacher"
             )
+        if self._card.data != card.data:  # perhaps the same at another place
+            tell(f"{self._path} was trained on {self._card.data}, and goes on with {card.data}")
         load_weights(shipped, self._path, card.variant)
         own = self._below(_TRAINED)
         if trained is not shipped:

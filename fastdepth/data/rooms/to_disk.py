@@ -103,23 +103,24 @@ def draw(options: Drawing) -> Path:
     seeds = range(options.first_seed, options.first_seed + count)
     manifest = options.output / "manifest.csv"
     with locked(options.output):
-        _check_manifest(manifest)
+        known = _read_manifest(manifest)
         remove_leftovers(options.output)
         _draw_all([seed for seed in seeds if not _is_drawn(options.output, seed, size)], options)
-        lines = [f"{seed}.jpg,{seed}.png,train,room{seed}" for seed in seeds]
+        lines = [f"{x}.jpg,{x}.png,train,room{x}" for x in sorted({*known, *seeds})]
         write_text(manifest, "\n".join([HEADER, *lines]) + "\n")
     return manifest
 
 
-def _check_manifest(path: Path) -> None:
-    """See that a manifest that would be replaced is one of drawn rooms."""
+def _read_manifest(path: Path) -> list[int]:
+    """The rooms that were drawn before; UsageError where the manifest is of other data."""
     if not os.path.lexists(path):
-        return
+        return []
     header, *lines = read_bytes(path, DataError).decode(errors="replace").splitlines() or [""]
-    if header != HEADER or not all(
-        re.fullmatch(r"(\d+)\.jpg,\1\.png,train,room\1", x) for x in lines
-    ):
+    found = [re.fullmatch(r"(\d{1,9})\.jpg,\1\.png,train,room\1", line, re.ASCII) for line in lines]
+    rooms = [int(each[1]) for each in found if each]
+    if header != HEADER or len(rooms) < len(lines):
         raise UsageError(f"{path} is of other data; give another --output")
+    return rooms
 
 
 def _is_drawn(folder: Path, seed: int, size: Size) -> bool:

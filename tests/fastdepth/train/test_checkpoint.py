@@ -123,6 +123,14 @@ def test_another_learning_rate_is_not_passed_over_in_silence(run):
         train(run(resume=True, learning_rate=0.5))
 
 
+def test_other_data_are_not_taken_in_silence(run, folder, capsys):
+    train(run())
+    train(run(resume=True))
+    assert "goes on" not in capsys.readouterr().err
+    train(run(resume=True, data=(f"nyu:{folder}/",)))
+    assert f"was trained on nyu:{folder}, and goes on with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("changes", [{}, {"ema": 0.9}])
 def test_what_is_not_finite_is_never_written(run, changes, monkeypatch):
     asked = run(changes, learning_rate=1e-3)

@@ -84,3 +84,10 @@ def test_after_an_error_no_further_room_is_drawn(tmp_path):
         draw(Drawing(tmp_path, count=500, size="64x48", workers=1))
     assert len(list(tmp_path.glob("*.png"))) < 10
     assert not (tmp_path / ".lock").exists()
+
+
+def test_rooms_that_were_drawn_before_stay_in_the_manifest(tmp_path):
+    for first in (100_005, 100_000):
+        draw(Drawing(tmp_path, count=2, size="64x48", workers=1, first_seed=first))
+    lines = (tmp_path / "manifest.csv").read_text().splitlines()[1:]
+    assert [line.partition(".")[0] for line in lines] == ["100000", "100001", "100005", "100006"]
