@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -60,12 +61,13 @@ def _read_rows(path: Path) -> Iterator[Row]:
 
 def _read_header(header: Sequence[str], where: str) -> list[int]:
     """Where the columns of a :class:`Row` stand."""
+    counts = Counter(header)
     for column in header:
         if separator := next((each for each in SEPARATORS if each in column), ""):
             raise DataError(f"{where} is separated by {separator!r}; separate by commas")
         if column.strip() in Row._fields and column not in Row._fields:
             raise DataError(f"{where} has spaces about {quoted(column)}; remove them")
-        if column in Row._fields and header.count(column) > 1:
+        if column in Row._fields and counts[column] > 1:
             raise DataError(f"{where} has the column {column} twice; remove one")
     lacking = sorted({*Row._fields}.difference(header))
     if lacking:

@@ -55,7 +55,7 @@ def test_other_columns_are_ignored(base):
         (lines(ROW).replace(",", "\t"), r"line 1 is separated by '\\t'"),
         (lines(ROW).replace(",", ", "), "line 1 has spaces about ' depth'; remove them"),
         (lines(ROW, header=HEADER + ",focal"), "line 2 has 4 of 5 cells"),
-        (lines(ROW, header=HEADER + ",image"), "line 1 has the column image twice"),
+        (lines(ROW, header=HEADER + ",image"), "line 1 has the column 'image' twice"),
         (lines(header="image,depth"), "line 1 lacks columns: scene, split; add them"),
         ("", "line 1 lacks columns"),
         (lines(ROW, "test/a.jpg,test/a.png,test"), "line 3 has 3 of 4 cells"),
@@ -127,3 +127,8 @@ def test_a_manifest_too_large_to_be_one(base):
         stream.truncate(2**27)  # holds nothing
     with pytest.raises(DataError, match="is larger than"):
         open_nyu(base, "test")
+
+
+def test_very_many_columns_take_no_time(base):
+    with pytest.raises(DataError, match="line 1 lacks columns"):
+        opened(base, ",".join(map(str, range(100_000))))
