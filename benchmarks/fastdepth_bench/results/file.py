@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -83,7 +84,7 @@ def read_report(path: str | Path) -> Report:
     """
     data = read_bytes(path, InputError, MOST_BYTES)
     try:
-        content = msgspec.json.decode(data)
+        content = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))  # of Windows
     except (ValueError, RecursionError):
         raise InputError(
             f"{path} is not JSON, which has no NaN; give what fastdepth-bench --json wrote"

@@ -70,7 +70,7 @@ def test_files_without_newer_keys_load(tmp_path: Path) -> None:
         (report(old_row(), cores=0), "Expected `int` >= 1 - at .*cores"),
         (report(*[old_row()] * 1001), "length <= 1000"),
         ({"schema": "x" * 10**6, "rows": [1]}, "has schema xxxxxxxxx, this"),
-        ("\ufeff{}", "is not JSON"),
+        ("\ufeff{}", "has no rows"),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -83,6 +83,12 @@ def test_a_broken_file_is_one_line_that_names_the_key(
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "windows.json"
+    path.write_text(json.dumps(report(old_row())), encoding="utf-8-sig")
+    assert len(read_report(path).rows) == 1
 
 
 def test_a_value_that_is_no_json_is_refused_from_python_too() -> None:
