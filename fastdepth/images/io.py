@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from fastdepth.errors import ImageError
 from fastdepth.files import read_bytes, write_bytes
 from fastdepth.images import jpeg
-from fastdepth.images.whole import PNG, as_damaged, check_other, parse_png
+from fastdepth.images.whole import (
+    PLAIN_PNM,
+    PNG,
+    as_damaged,
+    avif_orientation,
+    check_other,
+    check_white,
+    is_avif,
+    parse_png,
+    was_decoded,
+)
 from fastdepth.size import Size
 
 SMALLEST_SIDE = 16
@@ -79,10 +89,13 @@ def image_from(
             parsed = jpeg.parse(content, name)
             check_size(parsed.size)
             return parsed.pixels(name, upright=upright)
-        turn = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
+        check_white(content, name)
+        by_boxes = is_avif(content)  # of its turns OpenCV knows nothing, and EXIF's do not count
+        turn = 0 if upright and not by_boxes else cv2.IMREAD_IGNORE_ORIENTATION
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turn
         pixels = _as_uint8(name, _decode(content, flags, name, check_size))
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+        image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+        return jpeg.turned(image, avif_orientation(content)) if upright and by_boxes else image
     except MemoryError:
         raise ImageError(f"{name} does not fit into memory; make it smaller") from None
 
@@ -121,6 +134,8 @@ def _decode(content: bytes, flags: int, name: str | Path, check_size: Any) -> ND
         check_size(size)
     elif not _is_jpeg(content):
         check_other(content, name, check_size)
+        if content.startswith(PLAIN_PNM):
+            content += b"\n"  # without which OpenCV misses the end of the last number
     try:
         with _QUIET():
             pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -128,6 +143,8 @@ def _decode(content: bytes, flags: int, name: str | Path, check_size: Any) -> ND
         if error.code == cv2.Error.STS_NO_MEM:
             raise MemoryError from None
         raise as_damaged(name, f"OpenCV {cv2.__version__} cannot decode it") from None
+    if pixels is None and was_decoded(content):
+        raise ImageError(f"{name} is of a kind that OpenCV does not read; save it as PNG")
     if pixels is None:
         raise as_damaged(name, f"OpenCV {cv2.__version__} cannot decode it")
     return pixels

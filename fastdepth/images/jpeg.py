@@ -7,6 +7,7 @@ where its last block does, and libjpeg-turbo says so; OpenCV and Pillow do not a
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,9 +85,14 @@ class Jpeg:
         stored = _decode(self.coded, name, self.channels)
         if not (upright and self.exif):
             return stored
-        transposed, flip = _TURNS.get(_orientation(self.exif), (False, None))
-        turned = cv2.transpose(stored) if transposed else stored
-        return (turned if flip is None else cv2.flip(turned, flip)).astype(np.uint8, copy=False)
+        return turned(stored, _orientation(self.exif))
+
+
+def turned(stored: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Stored pixels turned upright by EXIF's number; one that it does not have turns nothing."""
+    transposed, flip = _TURNS.get(orientation, (False, None))
+    pixels = cv2.transpose(stored) if transposed else stored
+    return (pixels if flip is None else cv2.flip(pixels, flip)).astype(np.uint8, copy=False)
 
 
 def parse(content: bytes, name: object) -> Jpeg:
@@ -231,8 +237,10 @@ def _orientation(exif: bytes) -> int:
     """1 to 8; 1, upright, where the block does not say or makes no sense."""
     tags = Image.Exif()
     try:
-        tags.load(exif)
-        found = tags.get(0x0112, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it cannot read
+            tags.load(exif)
+            found = tags.get(0x0112, 1)
     except Exception:  # Pillow raises whatever its parts do; the pixels do not depend on it
         return 1
     return found if isinstance(found, int) else 1

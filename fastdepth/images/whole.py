@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -26,6 +27,9 @@ _KEPT = (b"IHDR", b"IDAT", b"IEND", b"PLTE", b"eXIf")
 
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bits by a PNG's kind of colour."""
+
+_HEADER = 2**12
+"""Bytes of a PNM in which its header must end, comments and all."""
 
 _PART = 2**20
 """Bytes that are decompressed at once."""
@@ -114,6 +118,12 @@ _PLUGINS = (
 )
 """How files begin, and who reads their header. Not by Image.open, which warns of large ones."""
 
+PLAIN_PNM = (b"P1", b"P2", b"P3")
+"""How PNM files of written numbers begin."""
+
+_WHITE = re.compile(rb"P[2356](?:\s|#[^\n]*\n)+(?:\d+(?:\s|#[^\n]*\n)+){2}0*(\d+)")
+"""Header of a PNM file up to the number that white is."""
+
 _DECODED = ("Tiff", "Jpeg2K")
 """Kinds of which OpenCV takes what its decoder could not read for pixels."""
 
@@ -145,6 +155,37 @@ def _check_by_pillow(
             raise
         except Exception:
             raise as_damaged(name, "it cannot be decoded") from None
+
+
+def was_decoded(content: bytes) -> bool:
+    """Whether a file is of a kind that :func:`check_other` lets pass only if Pillow decodes it."""
+    begins = (magics for magics, plugin in _PLUGINS if plugin.startswith(_DECODED))
+    return any(content.startswith(magics) for magics in begins)
+
+
+def check_white(content: bytes, name: object) -> None:
+    """Raise ImageError for a PNM whose white is no whole byte or two: OpenCV reads it as dark."""
+    header = _WHITE.match(content[:_HEADER])
+    if header and header[1] not in (b"255", b"65535"):
+        white = header[1].decode()
+        raise ImageError(f"{name} has {white[:9]} for white, not 255 or 65535; save it as PNG")
+
+
+def is_avif(content: bytes) -> bool:
+    """Whether a file begins as AVIF does."""
+    return content[4:8] == b"ftyp" and content[8:12] in (b"avif", b"avis")
+
+
+def avif_orientation(content: bytes) -> int:
+    """By EXIF's numbers how an AVIF that could be decoded is turned, 1 where it is not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = import_module("PIL.AvifImagePlugin").AvifImageFile(io.BytesIO(content))
+            orientation = found.getexif().get(0x0112, 1)
+        except Exception:  # of the metadata; the pixels do not depend on it
+            return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fastdepth.errors import ImageError, OutputError
 from fastdepth.images.io import image_from, read_image, write_png
@@ -221,7 +221,7 @@ def test_every_orientation_is_turned_as_opencv_does(orientation: int) -> None:
 
 
 def test_a_block_of_exif_that_makes_no_sense_turns_nothing() -> None:
-    for cut in range(24):
+    for cut in range(22):  # until the one tag is whole
         body = (b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0")[: 6 + cut]
         part = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
         assert image_from(BASELINE[:2] + part + BASELINE[2:], "a").shape == (120, 160, 3)
@@ -281,6 +281,45 @@ def test_other_kinds_are_read_whole_and_refused_damaged(kind: str, capfd) -> Non
         with pytest.raises(ImageError, match=r"a\.img is damaged"):
             image_from(content, "a.img")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_upright(orientation: int) -> None:
+    pixels, exif, stream = cv2.GaussianBlur(noise(), (15, 15), 0), Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(stream, "AVIF", exif=exif, quality=95)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(stream)), np.float32)
+    found = image_from(stream.getvalue(), "a")
+    assert found.shape == expected.shape and np.abs(found - expected).mean() < 4
+    assert image_from(stream.getvalue(), "a", upright=False).shape == pixels.shape
+
+
+@pytest.mark.parametrize("white", [b"100", b"# a\n1023", b"256"])
+def test_a_pnm_of_another_white_is_refused(white: bytes) -> None:
+    content = b"P2 32 24\n" + white + b"\n" + b"90 " * 768
+    with pytest.raises(ImageError, match="for white, not 255 or 65535; save it as PNG"):
+        image_from(content, "a")
+
+
+def test_a_pnm_of_written_numbers_needs_no_end_of_line() -> None:
+    content = b"P2 # ours\n32 24\n255\n" + b" ".join([b"90"] * 768)
+    assert (image_from(content, "a") == 90).all()
+
+
+def test_a_whole_tiff_that_opencv_does_not_read_is_not_called_damaged() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(noise()).save(stream, "TIFF", compression="lzma")
+    with pytest.raises(ImageError, match="a kind that OpenCV does not read; save it as PNG"):
+        image_from(stream.getvalue(), "a")
+
+
+@pytest.mark.filterwarnings("default")
+def test_broken_exif_of_a_jpeg_is_passed_over_in_silence(recwarn) -> None:
+    for body in (b"\5\0\x12\1\3\0", b"\1\0\x12\1\3\0\xff\xff\xff\x7f\x08\0\0\0"):
+        part = b"Exif\0\0II*\0\x08\0\0\0" + body
+        exif = b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part
+        image_from(BASELINE[:2] + exif + BASELINE[2:], "a")
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM"])
