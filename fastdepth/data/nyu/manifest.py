@@ -68,7 +68,7 @@ def _read_header(header: Sequence[str], where: str) -> list[int]:
         if column.strip() in Row._fields and column not in Row._fields:
             raise DataError(f"{where} has spaces about {quoted(column)}; remove them")
         if column in Row._fields and counts[column] > 1:
-            raise DataError(f"{where} has the column {column} twice; remove one")
+            raise DataError(f"{where} has the column {quoted(column)} twice; remove one")
     lacking = sorted({*Row._fields}.difference(header))
     if lacking:
         raise DataError(f"{where} lacks columns: {', '.join(lacking)}; add them")
