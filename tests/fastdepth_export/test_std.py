@@ -81,11 +81,13 @@ def test_a_file_through_the_runtime(weights, tmp_path, capsys):
     assert "std at the image's size" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(
+    "precision", ["fp32", pytest.param("fp16 --data rooms:4", marks=pytest.mark.slow)]
+)
 def test_bins_of_log_depth(precision, tmp_path, capsys):
     path = tmp_path / "std.onnx"
-    asked = "--variant mnv2-64-dws-70 --size 64x64 --outputs depth,std --data rooms:4"
-    assert main([*asked.split(), "--precision", precision, "--output", str(path)]) == 0
+    asked = f"--variant mnv2-64-dws-70 --size 64x64 --outputs depth,std --precision {precision}"
+    assert main([*asked.split(), "--output", str(path)]) == 0
     depth, std = fastdepth.load(path, threads=1).depth_and_std(render_room(3, Size(60, 80)).image)
     assert (std > 0).all()
     assert (std < 10).all()

@@ -149,7 +149,7 @@ def test_what_does_not_fold_comes_back_as_it_is():
     assert fold(network) is network
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_exported_file_is_the_folded_network_unless_asked_otherwise(tmp_path):
     recipe = ExportRecipe("unet128-dws", sizes=(Size(320, 416),))
     export(recipe, tmp_path / "folded.onnx")
