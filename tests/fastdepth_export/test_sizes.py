@@ -38,6 +38,7 @@ def test_the_metadata_lists_what_was_compared(several):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 1, "height", "width"]
 
 
+@pytest.mark.slow
 def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     path = tmp_path / "m.onnx"
     export(ExportRecipe("tiny", sizes=(Size(96, 128), Size(96, 160))), path)
@@ -45,7 +46,8 @@ def test_a_side_that_all_share_is_fixed(tiny, tmp_path):
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 96, "width", 3]
 
 
-@pytest.mark.parametrize("order", [1, pytest.param(-1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [1, -1])
 def test_a_size_may_be_a_multiple_of_another(tiny, tmp_path, order):
     sizes = (Size(96, 96), Size(96, 192))[::order]
     assert export(ExportRecipe("tiny", sizes=sizes), tmp_path / "m.onnx").parity < 1e-4
