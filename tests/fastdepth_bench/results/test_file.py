@@ -144,21 +144,28 @@ def folding_row(form: str, p50: float | None, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def test_files_of_the_folding_benchmark_are_read_as_rows(tmp_path: Path) -> None:
-    speedup = {"value": 2.0, "low": 1.9, "high": 2.1}
-    content = {
+SPEEDUP = {"value": 2.0, "low": 1.9, "high": 2.1}
+
+
+def folding_file(*rows: dict[str, Any]) -> dict[str, Any]:
+    """What the folding benchmark wrote."""
+    return {
         "schema": 1,
         "environment": ENVIRONMENT,
         "rates": {"macs_per_second": 200e9, "bytes_per_second": 10e9, "threads": 3},
         "data": "nyu",
         "samples": 10,
         "sample_hash": "903e649ece66",
-        "rows": [
-            folding_row("plain", 500.0),
-            folding_row("last-axis", None, same_as="plain"),  # which was not timed twice
-            folding_row("folded", 250.0, speedup=speedup, difference_to_plain=4e-6),
-        ],
+        "rows": rows,
     }
+
+
+def test_files_of_the_folding_benchmark_are_read_as_rows(tmp_path: Path) -> None:
+    content = folding_file(
+        folding_row("plain", 500.0),
+        folding_row("last-axis", None, same_as="plain"),  # which was not timed twice
+        folding_row("folded", 250.0, speedup=SPEEDUP, difference_to_plain=4e-6),
+    )
     plain, folded = read_report(write(tmp_path, content)).rows
     assert (plain.name, folded.name) == ("unet128:plain", "unet128")
     assert (folded.target, folded.device, folded.threads) == ("onnxruntime", "cpu", 3)
@@ -176,16 +183,7 @@ def test_files_of_the_folding_benchmark_are_read_as_rows(tmp_path: Path) -> None
 
 
 def test_a_folding_file_without_the_row_that_was_compared_with_is_one_line(tmp_path: Path) -> None:
-    speedup = {"value": 2.0, "low": 1.9, "high": 2.1}
-    content = {
-        "schema": 1,
-        "environment": ENVIRONMENT,
-        "rates": {"macs_per_second": 200e9, "bytes_per_second": 10e9, "threads": 3},
-        "data": "nyu",
-        "samples": 10,
-        "sample_hash": "903e649ece66",
-        "rows": [folding_row("folded", 250.0, speedup=speedup)],
-    }
+    content = folding_file(folding_row("folded", 250.0, speedup=SPEEDUP))
     with pytest.raises(InputError, match=r"results.json: 'unet128'; measure it again"):
         read_report(write(tmp_path, content))
 
