@@ -58,6 +58,7 @@ def test_the_count_is_exact_and_the_depth_in_range(plain):
     assert plain.depth_range[0] < depth.min() < depth.max() < plain.depth_range[1]
 
 
+@pytest.mark.thorough
 def test_it_trains_exports_and_is_benchmarked(plain, folder, tmp_path, monkeypatch, shared_graphs):
     monkeypatch.setenv("FASTDEPTH_CACHE", str(tmp_path / "cache"))
     options = {"batch": 16, "epochs": 1, "crop": SIZE, "workers": 0, "threads": 1}

@@ -55,6 +55,7 @@ def test_export_lists():
     assert len(done.stdout.splitlines()) > len(VARIANTS)
 
 
+@pytest.mark.thorough
 def test_a_row_is_measured_in_a_process_of_its_own(tiny_file):
     words = f"--model {tiny_file} --data rooms:1 --seconds 0.02 --restarts 1 --threads 1 --json -"
     done = python(*command("fastdepth_bench.cli"), *words.split())
@@ -63,6 +64,7 @@ def test_a_row_is_measured_in_a_process_of_its_own(tiny_file):
     assert row["fps"] > 0
 
 
+@pytest.mark.thorough
 def test_train_leaves_a_checkpoint(folder, tmp_path):
     words = f"--variant plain --data nyu:{folder} --workers 0 --max-minutes 1e-9 --output"
     done = python(TESTS / "tiny_training.py", *words.split(), tmp_path / "run")

@@ -199,6 +199,7 @@ def check_deaths(run: Run, photos: Path, tmp_path: Path, *words: object) -> None
     )
 
 
+@pytest.mark.thorough
 def test_killed_processes_lose_and_repeat_nothing(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,8 +115,8 @@ def test_list_needs_no_torch():
     ("module", "extra", "form"),
     [
         ("torch", "export", "onnx"),
-        ("onnxruntime", "cpu", "onnx"),
-        ("openvino", "openvino", "openvino"),
+        pytest.param("onnxruntime", "cpu", "onnx", marks=pytest.mark.thorough),
+        pytest.param("openvino", "openvino", "openvino", marks=pytest.mark.thorough),
         ("tensorrt", "tensorrt", "engine"),
     ],
 )

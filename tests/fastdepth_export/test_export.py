@@ -72,6 +72,7 @@ def test_the_runtime_answers_as_pytorch_does(exported):
     np.testing.assert_allclose(fastdepth.load(path, threads=1)(image), expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_trained_weights_go_into_the_file(network, weights, tmp_path):
     recipe = ExportRecipe("tiny", weights=str(weights), form="plain")
     metadata = export(recipe, tmp_path / "mine.onnx")
@@ -111,6 +112,7 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("precision", "share", "bound"), [("fp16", 0.6, 0.1), ("int8", 0.4, 0.5)], ids=["fp16", "int8"]
 )
@@ -127,6 +129,7 @@ def test_reduced_precision(reduced, exported, folded, precision, share, bound):
     np.testing.assert_allclose(model(image), whole, atol=bound)
 
 
+@pytest.mark.thorough
 def test_an_int8_file_names_its_types_and_its_calibration(reduced):
     metadata = reduced["int8"][1]
     assert metadata.quantisation in ("u8s8", "u8s7")

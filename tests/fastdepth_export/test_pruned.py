@@ -11,7 +11,9 @@ from fastdepth_export.cost import graph_cost
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("base", ["unet-dws", small_pruned.MOBILE])
+@pytest.mark.parametrize(
+    "base", ["unet-dws", pytest.param(small_pruned.MOBILE, marks=pytest.mark.slow)]
+)
 def test_a_pruned_network_exports_within_the_bound(base, folder, tmp_path, monkeypatch):
     left = small_pruned.enter_pruned(monkeypatch, tmp_path, f"nyu:{folder}", 0.6, base)
     weights, path = str(tmp_path / f"{left.name}.safetensors"), tmp_path / "pruned.onnx"

@@ -69,7 +69,11 @@ def kill_and_resume(folder, tmp_path, monkeypatch, changes, kills, seed):
     assert dict(losses) == dict(expected)
 
 
-@pytest.mark.parametrize("changes", CHANGES, ids=["plain", "averaged", "stages"])
+@pytest.mark.parametrize(
+    "changes",
+    [*(pytest.param(c, marks=pytest.mark.thorough) for c in CHANGES[:2]), CHANGES[2]],
+    ids=["plain", "averaged", "stages"],
+)
 def test_a_killed_run_comes_to_the_same(folder, tmp_path, monkeypatch, changes):
     kill_and_resume(folder, tmp_path, monkeypatch, changes, kills=1, seed=0)
 

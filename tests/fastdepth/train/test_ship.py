@@ -63,6 +63,7 @@ def test_the_card_holds_the_score_of_what_is_written(tiny, one_room, tmp_path):
     assert score_on_rooms(tmp_path / "other.safetensors") != rooms
 
 
+@pytest.mark.thorough
 def test_the_command_says_the_rest_as_the_checkpoint_does(tiny, one_room, tmp_path, capsys):
     trained = WeightsCard("tiny", data="rooms:50", teacher="a large one")
     save_weights(tmp_path / "best.safetensors", create_model("tiny"), trained)

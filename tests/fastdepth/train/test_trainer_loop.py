@@ -79,7 +79,8 @@ def test_training_lowers_the_loss(run):
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resume_continues_bit_for_bit(run, steps, precision, monkeypatch):
     whole = train(run("whole", precision=precision))
     original = Trainer._step

@@ -79,6 +79,7 @@ def test_one_that_is_silent_for_too_long_is_killed(heard):
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.thorough
 def test_one_that_is_heard_of_in_time_may_take_longer(heard):
     assert within(2, linger, heard.append, 9, 0) == 9
     assert len(heard) == 9

@@ -245,6 +245,7 @@ def test_progress_reaches_its_end(opening: Open, fake_runner: Callable[..., Any]
     assert "reading rooms:2 2/2" in notes
 
 
+@pytest.mark.thorough
 def test_a_third_party_file_is_measured_beside_ours(
     fake_runner: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -280,6 +281,7 @@ def test_a_file_without_end_is_stopped_and_the_others_go_on(tmp_path: Path) -> N
     assert (other.error, other.spinning) == (None, True)
 
 
+@pytest.mark.thorough
 def test_every_scenario_has_its_row(
     opening: Open, fake_runner: Callable[..., Any], tmp_path: Path, folder: Path
 ) -> None:

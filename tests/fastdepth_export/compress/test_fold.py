@@ -56,7 +56,7 @@ def both(network, image, **options):
         return network(image), fold(network, **options)(image)
 
 
-@pytest.mark.parametrize("merge", [True, False])
+@pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     "name",
     ["unet128-dws", *(pytest.param(n, marks=pytest.mark.thorough) for n in OTHERS)],

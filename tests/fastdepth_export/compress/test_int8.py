@@ -95,6 +95,7 @@ def test_the_model_itself_stays_as_it_was(quantiser, folded):
     assert folded.SerializeToString() == before
 
 
+@pytest.mark.thorough
 def test_a_row_per_block(folded, tiny, meter):
     quantiser = Quantiser(folded, tiny.size, "rooms:1", "u8s8")
     rows = quantiser.sensitivity(meter)

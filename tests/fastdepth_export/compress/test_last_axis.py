@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 import torch
 
 from fastdepth.data.rooms.dataset import render_room
@@ -40,6 +41,7 @@ def softmaxes(model):
     return [onnx.helper.get_node_attr_value(node, "axis") for node in nodes]
 
 
+@pytest.mark.thorough
 def test_only_the_axis_changes(monkeypatch, tmp_path):
     torch.manual_seed(0)
     network = Bins().eval()

@@ -168,6 +168,7 @@ def test_truth_and_teacher_share_the_loss(run):
     assert line["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_is_the_same_bit_for_bit(run, monkeypatch):
     whole = train(run("whole"))
     original, done = Trainer._step, []
