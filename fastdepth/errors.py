@@ -29,6 +29,14 @@ from typing import Any, TypeVar
 
 Entry = TypeVar("Entry")
 
+MOST = 100
+"""Characters of a file that a message repeats."""
+
+
+def quoted(text: str) -> str:
+    """What a message repeats of a file: in quotes, printable, not too long."""
+    return repr(text if len(text) <= MOST else f"{text[:MOST]}...")
+
 
 class FastDepthError(Exception):
     """Base of the tree; catching it catches everything that fastdepth raises on purpose."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdepth.console import tell
-from fastdepth.errors import InputError, OutputError, UsageError
+from fastdepth.errors import InputError, OutputError, UsageError, quoted
 from fastdepth.streams import write
 
 fcntl: Any
@@ -136,6 +136,50 @@ def read_bytes(path: str | Path, error: type[InputError], most: int = MOST) -> b
     if max(size, len(content)) > most:
         raise error(f"{path} is larger than {most} bytes; is it the right file?")
     return content
+
+
+def check_inside(
+    base: Path,
+    names: Iterable[str],
+    origin: Path,
+    error: type[InputError],
+    *,
+    absolute: bool = False,
+) -> None:
+    """Refuse what the text of a manifest or list leads to outside of its folder.
+
+    By the names alone: a link in the folder that leads out of it is its owner's doing.
+
+    Args:
+        base: the folder.
+        names: what is named, relative to the folder or absolute.
+        origin: where.
+        error: what is raised.
+        absolute: absolute paths may lead out, ``..`` may not.
+
+    Raises:
+        InputError: ``error``; an absolute path or ``..`` leads out.
+    """
+    folder = os.path.abspath(base)  # noqa: PTH100 (links stay)
+    for name in names:
+        if _leads_out(folder, name) and not (absolute and _is_absolute(name)):
+            raise error(
+                f"{origin} names {quoted(name)}, which is outside of {base}; copy it there, or "
+                "read it all the same with --follow-outside"
+            )
+
+
+def _leads_out(folder: str, name: str) -> bool:
+    """Whether a name, relative to the absolute path of a folder or absolute, is outside of it."""
+    if ".." not in name and not _is_absolute(name):
+        return False
+    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 (quick)
+    return path != folder and not path.startswith(os.path.join(folder, ""))  # noqa: PTH118
+
+
+def _is_absolute(name: str) -> bool:
+    """Whether a name begins at a root or names a drive."""
+    return os.path.isabs(name) or bool(os.path.splitdrive(name)[0])  # noqa: PTH117 (quick)
 
 
 def file_hash(path: Path) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastdepth.camera import check_focal
 from fastdepth.console import Advance, progress, run_command, tell
+from fastdepth.data.source import DataOptions
 from fastdepth.errors import ImageError, OutputError, UsageError, look_up
 from fastdepth.files import ends_all, remove_leftovers_in, remove_leftovers_of, replacing
 from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
@@ -71,7 +72,7 @@ skipped. To predict them anew, as with another model, give another folder.
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(DataOptions):
     """What to predict, and what to write."""
 
     model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
@@ -208,7 +209,9 @@ def predict(options: Options) -> int:
     """
     options.check()
     _check_output(options.output)
-    images = open_images(options.images, leave_out=options.output)
+    images = open_images(
+        options.images, leave_out=options.output, follow_outside=options.follow_outside
+    )
     inputs = Inputs(images, options.output, ENDINGS, options.models)
     if not options.resumes and any(lost := [options.overwritten(i, inputs) for i in images]):
         raise UsageError(next(filter(None, lost)))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastdepth.data import DataOptions, Source, open_source
 from fastdepth.errors import UsageError, look_up
+from fastdepth.images.collection import ImageList, open_images
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
@@ -225,6 +226,16 @@ class Options(Data, Networks):
         return open_source(
             self.data, self.split, limit=self.limit, follow_outside=self.follow_outside
         )
+
+    def open_pictures(self) -> ImageList | None:
+        """The images that are read from disk in the scenario ``offline``; None without any.
+
+        Raises:
+            UsageError: a folder or list does not exist.
+        """
+        if not self.pictures:
+            return None
+        return open_images(self.pictures, follow_outside=self.follow_outside)
 
     def _weights_by_variant(self) -> dict[str, list[str]]:
         """Weights, tags or files, of every variant that is measured."""

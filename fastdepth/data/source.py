@@ -21,7 +21,7 @@ from fastdepth.size import Size
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Options of every command that reads images with depth.
+    """Options of every command that reads what other files name.
 
     Attributes:
         follow_outside: read also what a manifest, a list or a .mat file names outside of its own
@@ -111,7 +111,8 @@ def open_source(
         look: read the first sample to see that the data are what they should be; False for those
             who cope with samples that cannot be read.
         follow_outside: read also what a manifest, a list or an HDF5 file names outside of its
-            folder; see :func:`fastdepth.data.nyu.dataset.open_nyu`.
+            folder; see :func:`fastdepth.data.nyu.dataset.open_nyu` and
+            :func:`fastdepth.images.collection.open_images`.
 
     Raises:
         UnknownNameError: there is no such source or split.
@@ -134,7 +135,7 @@ def open_source(
 
         if "train" not in split:
             raise UsageError(f"{spec} has no depth to compare with; give nyu:PATH or rooms")
-        source = Unlabelled(argument)
+        source = Unlabelled(argument, follow_outside=follow_outside)
     else:
         known = ["nyu:PATH", "rooms", "rooms:COUNT", "pictures:PATH"]
         raise UnknownNameError("data source", spec, known)

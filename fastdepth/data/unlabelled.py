@@ -22,15 +22,15 @@ class Unlabelled:
 
     name = "pictures"
 
-    def __init__(self, path: str) -> None:
-        """List the images.
+    def __init__(self, path: str, *, follow_outside: bool = False) -> None:
+        """List the images; ``follow_outside`` as for :func:`open_images`.
 
         Raises:
             DataError: the path does not exist, or holds no image.
         """
         if not os.path.exists(path):  # noqa: PTH110 (no name fails)
             raise DataError(f"{path} does not exist; check the path")
-        self._images = list(open_images(path))
+        self._images = list(open_images(path, follow_outside=follow_outside))
         if not self._images:
             raise DataError(f"{path} holds no image; give a folder, a .tar shard or a .txt list")
 

@@ -20,13 +20,13 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.errors import ImageError, UsageError
-from fastdepth.files import check_regular
+from fastdepth.files import check_inside, check_regular
 from fastdepth.images.io import MAX_PIXELS, image_from, most_bytes, read_image
 from fastdepth.images.listing import lines
 from fastdepth.images.shard import members
@@ -100,6 +100,7 @@ class ImageList:
 
     sources: tuple[Path, ...]
     leave_out: Path | None = None
+    follow_outside: bool = False
 
     def __iter__(self) -> Iterator[ImageFile]:
         alone = len(self.sources) == 1
@@ -126,7 +127,8 @@ class ImageList:
 
     def _walk(self, top: Path, name: str) -> Iterator[ImageFile]:
         """Images and shards of a folder in the order of their names, then of those below."""
-        waiting = [(top, name)]  # no recursion, for folders may be deeper than a stack
+        # No recursion, for folders may be deeper than a stack.
+        waiting = [(top, "" if name == "." else name)]
         while waiting:
             folder, name = waiting.pop()
             try:
@@ -151,14 +153,30 @@ class ImageList:
         """What a list names: a path a line, relative to the list."""
         try:
             for line in lines(path):
-                below = posixpath.join(name, _below(line, path.parent))
-                yield from self._open(path.parent / line, below)
+                below = posixpath.normpath(posixpath.join(name, _below(line, path.parent)))
+                if problem := self._outside(line, path):
+                    yield ImageFile(below, below, path.parent / line, problem=problem)
+                else:
+                    yield from self._open(path.parent / line, below)
         except ImageError as error:
             yield ImageFile(name or path.name, name or path.name, path, problem=str(error))
 
+    def _outside(self, line: str, path: Path) -> str:
+        """Why a line is not followed: it leads out of the list's folder; nothing if it may."""
+        if self.follow_outside:
+            return ""
+        try:
+            check_inside(path.parent, [line], path, ImageError)
+        except ImageError as error:
+            return str(error)
+        return ""
+
 
 def open_images(
-    paths: str | Path | Sequence[str | Path], *, leave_out: Path | None = None
+    paths: str | Path | Sequence[str | Path],
+    *,
+    leave_out: Path | None = None,
+    follow_outside: bool = False,
 ) -> ImageList:
     """Images to be read one after the other, of a million as of one.
 
@@ -169,6 +187,8 @@ def open_images(
             where they lie. A list (.txt) of these three, one path a line, relative to the list.
             Names of several sources begin with the name of each.
         leave_out: a folder that is not walked, such as that of the output.
+        follow_outside: read also what a list names outside of its own folder; without it such a
+            line is an image that cannot be read.
 
     Raises:
         UsageError: there are no paths, a folder or list does not exist, or it is the one to be
@@ -184,7 +204,7 @@ def open_images(
         same = leave_out is not None and os.path.realpath(path) == os.path.realpath(leave_out)
         if same and _is_folder(path):
             raise UsageError(f"{path} holds the images; write to another folder")
-    return ImageList(found, None if leave_out is None else leave_out.resolve())
+    return ImageList(found, None if leave_out is None else leave_out.resolve(), follow_outside)
 
 
 def is_set(path: Path) -> bool:
@@ -237,9 +257,9 @@ def _candidates(path: Path, alone: bool) -> Iterator[str]:
 
 def _named(name: str, path: Path, member: str = "", span: tuple[int, int] = (0, 0)) -> ImageFile:
     """An image of a set. Its stem lacks .jpg, unless b.png.jpg would become as b.png is."""
-    short = PurePosixPath(name).with_suffix("")
-    drop = name.endswith(".jpg") and short.suffix.lower() not in SUFFIXES
-    return ImageFile(name, str(short) if drop else name, path, member, span)
+    short, suffix = posixpath.splitext(name)
+    drop = suffix == ".jpg" and not short.lower().endswith(SUFFIXES)
+    return ImageFile(name, short if drop else name, path, member, span)
 
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:

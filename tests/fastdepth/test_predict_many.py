@@ -94,6 +94,19 @@ def test_sources_of_several_kinds(run: Run, photos: Path, tmp_path: Path) -> Non
     assert files(tmp_path / "out") == both("below/a", "list/photos/b", "one")
 
 
+def test_a_list_that_leads_out_of_its_folder(run: Run, photos: Path, tmp_path: Path) -> None:
+    put(tmp_path / "secret.png")
+    (photos / "list.txt").write_text("b.jpg\n../secret.png\n/\nbelow\n")
+    path = photos / "list.txt"
+    secret, root, summary = run(path, status=2).splitlines()
+    assert secret.startswith(f"fastdepth-predict: {path} names '../secret.png', which is outside")
+    assert "'/', which is outside" in root and "--follow-outside" in root
+    assert summary.startswith("2 of 4 images written")
+    (photos / "list.txt").write_text("b.jpg\n../secret.png\n")
+    assert "1 of 2 images written" in run(path, "--follow-outside")
+    assert (tmp_path / "out" / "outside" / f"{tmp_path}/secret.png_depth.png".lstrip("/")).exists()
+
+
 def test_images_named_one_by_one_are_predicted_anew(run: Run, photos: Path, tmp_path: Path) -> None:
     for grey in 40, 80:
         put(photos / "b.jpg", grey)

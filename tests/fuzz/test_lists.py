@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from itertools import islice
 
@@ -15,16 +16,16 @@ from fastdepth.images.collection import open_images
 PNG = cv2.imencode(".png", np.full((16, 16, 3), 7, np.uint8))[1].tobytes()
 NAMES = ["a.png", "b c.png", "sub/\u00fc.png", "#.png"]
 ENCODINGS = "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"
+OUTSIDE = ["/", "..", "sub/../..", "../..", "/proc", "//", "../secret.png", "sub/..", "."]
 ENDS = "\n", "\r\n", "\r", "\n\n", ",", ";", "\t", "\0\n", "\u2028"
 GOOD = ["\n".join(NAMES).encode(encoding) for encoding in ENCODINGS]
 
 
 @st.composite
 def lists(draw):
-    """Lines of good and hostile paths, in all encodings and with all separators."""
-    texts = st.one_of(st.sampled_from(NAMES), HOSTILE_TEXT, st.text(max_size=20))
-    lines = [line for line in draw(st.lists(texts, max_size=8)) if ".." not in line]
-    text = draw(st.sampled_from(ENDS)).join(lines)
+    """Lines of good, hostile and escaping paths, in all encodings and with all separators."""
+    texts = st.one_of(st.sampled_from([*NAMES, *OUTSIDE]), HOSTILE_TEXT, st.text(max_size=20))
+    text = draw(st.sampled_from(ENDS)).join(draw(st.lists(texts, max_size=8)))
     return text.encode(draw(st.sampled_from(ENCODINGS)), "replace")
 
 
@@ -33,10 +34,12 @@ def read(data, folder):
     for name in NAMES:
         (folder / name).write_bytes(PNG)
     (folder / "list.txt").write_bytes(data)
+    (folder.parent / "secret.png").write_bytes(PNG)
     for image in islice(open_images(folder / "list.txt"), 200):
         assert image.name and image.stem
         with suppress(ImageError):
             assert image.read().shape == (16, 16, 3)
+            assert os.path.normpath(image.path).startswith(f"{folder}/")
 
 
 def read_all(data, folder):

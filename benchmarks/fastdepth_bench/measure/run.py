@@ -174,7 +174,7 @@ class _Measurement:
                 seconds=self._options.seconds / restarts,
                 minimum_n=-(-MINIMUM_N // restarts),
                 warm_up_limit=self._options.seconds,
-                images=self._options.pictures if self.case.scenario == OFFLINE else (),
+                images=self._options.open_pictures() if self.case.scenario == OFFLINE else None,
                 other_first=len(self._trials) % 2 == 1,
             )
             self._trials.append(trial)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.images.collection import open_images
+from fastdepth.images.collection import ImageList
 from fastdepth.metrics import Scores
 from fastdepth_bench.case import SERVER, Case
 from fastdepth_bench.machine.energy import EnergyMeter
@@ -175,7 +174,7 @@ def attempt(
     seconds: float,
     minimum_n: int,
     warm_up_limit: float | None = None,
-    images: Sequence[Path] = (),
+    images: ImageList | None = None,
     other_first: bool = False,
 ) -> Trial:
     """Time a row, then in turns with the one that it is compared with.
@@ -223,7 +222,7 @@ def attempt(
             queries = server(runner, batches, case.rate, seconds=seconds, minimum_n=minimum_n)
         if images:
             say(f"{case}: from disk")
-            some = for_a_while(open_images(images), seconds)
+            some = for_a_while(images, seconds)
             from_disk = offline_images(
                 runner, some, case.batch, size=case.size, threads=case.threads
             )

@@ -11,9 +11,8 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from fastdepth.data.nyu.text import quoted
 from fastdepth.data.sample import Depth, Image
-from fastdepth.errors import DataError, ImageError
+from fastdepth.errors import DataError, ImageError, quoted
 from fastdepth.images.io import decode, read_image
 from fastdepth.size import Size
 
@@ -159,9 +158,14 @@ def check_depth(depth: Depth, origin: object) -> Depth:
     return depth
 
 
+def files_of(pairs: Iterable[Pair]) -> Iterator[str]:
+    """The files that pairs name: of each its image, then its depth."""
+    return (file for pair in pairs for file in (pair.image, pair.depth))
+
+
 def _check_exist(base: Path, pairs: Sequence[Pair], origin: Path) -> None:
     """Raise DataError naming the first missing file and how many there are."""
-    files = [file for pair in pairs for file in (pair.image, pair.depth)]
+    files = list(files_of(pairs))
     there = zip(files, listed(base, files), strict=True)
     missing = [file for file, known in there if not known and not os.path.exists(base / file)]  # noqa: PTH110 (no name fails)
     if missing:
@@ -208,42 +212,3 @@ def make_pairs(named: Iterable[Pair]) -> list[Pair]:
         return name if name in absolute else name.lstrip("/")
 
     return [Pair(located(image), located(depth), sys.intern(s)) for image, depth, s in pairs]
-
-
-def check_inside(
-    base: Path, pairs: Iterable[Pair], origin: Path, *, absolute: bool = False
-) -> None:
-    """Refuse what the text of a manifest or list leads to outside of its folder.
-
-    By the names alone: a link in the folder that leads out of it is its owner's doing.
-
-    Args:
-        base: the folder.
-        pairs: what is named.
-        origin: where.
-        absolute: absolute paths may lead out, ``..`` may not.
-
-    Raises:
-        DataError: an absolute path or ``..`` leads out.
-    """
-    folder = os.path.abspath(base)  # noqa: PTH100 (links stay)
-    for pair in pairs:
-        for name in (pair.image, pair.depth):
-            if leads_out(folder, name) and not (absolute and is_absolute(name)):
-                raise DataError(
-                    f"{origin} names {quoted(name)}, which is outside of {base}; copy it there, or "
-                    "read it all the same with --follow-outside"
-                )
-
-
-def leads_out(folder: str, name: str) -> bool:
-    """Whether a name, relative to the absolute path of a folder or absolute, is outside of it."""
-    if ".." not in name and not is_absolute(name):
-        return False
-    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 (quick)
-    return not path.startswith(os.path.join(folder, ""))  # noqa: PTH118
-
-
-def is_absolute(name: str) -> bool:
-    """Whether a name begins at a root or names a drive."""
-    return os.path.isabs(name) or bool(os.path.splitdrive(name)[0])  # noqa: PTH117 (quick)

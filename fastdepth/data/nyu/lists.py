@@ -13,13 +13,13 @@ from fastdepth.data.nyu.files import (
     RAW,
     FilePairs,
     Pair,
-    check_inside,
+    files_of,
     listed,
     make_pairs,
 )
-from fastdepth.data.nyu.text import LARGEST, decode_text, lines_of, quoted, read_text
-from fastdepth.errors import DataError
-from fastdepth.files import read_bytes
+from fastdepth.data.nyu.text import LARGEST, decode_text, lines_of, read_text
+from fastdepth.errors import DataError, quoted
+from fastdepth.files import check_inside, read_bytes
 
 FOCAL_TOLERANCE = 0.01
 """The lists say 518.8579 px; the networks are told 519."""
@@ -64,7 +64,7 @@ def read_lists(folder: Path, split: str, *, follow_outside: bool = False) -> Fil
     if unresolved:
         path, pairs, base = unresolved
         if not follow_outside:
-            check_inside(base, pairs, path)
+            check_inside(base, files_of(pairs), path, DataError)
         return FilePairs(base, _with_scenes(base, pairs), split, RAW, path)
     base, pairs = _numbered_pairs(folder, split)
     return FilePairs(base, _with_scenes(base, pairs), split, RAW, folder)
@@ -87,7 +87,7 @@ def read_list(path: Path, split: str, *, follow_outside: bool = False) -> FilePa
     places = (path.absolute().parent, path.absolute().parent.parent)
     base = _base_of(pairs, places, split) or places[0]
     if not follow_outside:
-        check_inside(base, pairs, path, absolute=True)
+        check_inside(base, files_of(pairs), path, DataError, absolute=True)
     return FilePairs(base, _with_scenes(base, pairs), split, RAW, path)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fastdepth.data.nyu.files import INPAINTED, FilePairs, Pair, check_inside, make_pairs
-from fastdepth.data.nyu.text import lines_of, quoted, read_text
-from fastdepth.errors import DataError
+from fastdepth.data.nyu.files import INPAINTED, FilePairs, Pair, files_of, make_pairs
+from fastdepth.data.nyu.text import lines_of, read_text
+from fastdepth.errors import DataError, quoted
+from fastdepth.files import check_inside
 
 SEPARATORS = ";\t|"
 """What other programs write where a comma should be."""
@@ -40,7 +41,7 @@ def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> Fi
     rows = [row for row in _read_rows(path) if row.split == split]
     pairs = make_pairs(Pair(row.image, row.depth, row.scene) for row in rows)
     if not follow_outside:
-        check_inside(path.parent, pairs, path)
+        check_inside(path.parent, files_of(pairs), path, DataError)
     return FilePairs(path.parent, pairs, split, INPAINTED, path)
 
 

@@ -22,9 +22,8 @@ from fastdepth.data.nyu.hdf5 import (
     read_small,
     told,
 )
-from fastdepth.data.nyu.text import quoted
 from fastdepth.data.sample import Depth, Image
-from fastdepth.errors import DataError
+from fastdepth.errors import DataError, quoted
 from fastdepth.images.io import SMALLEST_SIDE
 
 IMAGES = 1449

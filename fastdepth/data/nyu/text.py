@@ -17,9 +17,6 @@ LARGEST = 2**25
 MOST_LINES = 2**20
 """Lines of a manifest or list."""
 
-MOST = 100
-"""Characters of a file that a message repeats."""
-
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -63,8 +60,3 @@ def lines_of(text: str, path: Path) -> Iterator[str]:
         if number >= MOST_LINES:
             raise DataError(f"{path} has more than {MOST_LINES} lines; part it into several")
         yield line
-
-
-def quoted(text: str) -> str:
-    """What a message repeats of a file: in quotes, printable, not too long."""
-    return repr(text if len(text) <= MOST else f"{text[:MOST]}...")

@@ -14,7 +14,7 @@ import pytest
 from fastdepth.data import Source, Subset, has_depth, open_source, sample_list_hash
 from fastdepth.data.rooms.dataset import SPLITS
 from fastdepth.data.sample import Sample
-from fastdepth.errors import DataError, UnknownNameError, UsageError
+from fastdepth.errors import DataError, ImageError, UnknownNameError, UsageError
 from fastdepth.size import Size
 
 
@@ -156,6 +156,16 @@ def test_images_without_depth(nyu: Path) -> None:
     )
     assert not sample.depth.any()
     assert open_source(f"pictures:{nyu}", "all-train", limit=3).names[0] == "rgb_0.jpg"
+
+
+def test_images_of_a_list_that_leads_out_of_its_folder(nyu: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    path = tmp_path / "lists" / "list.txt"
+    path.write_text(f"{nyu / 'rgb_0.jpg'}\n")
+    with pytest.raises(ImageError, match="--follow-outside"):
+        open_source(f"pictures:{path}", "train")[0]
+    source = open_source(f"pictures:{path}", "train", follow_outside=True)
+    assert source[0].image.shape == (16, 16, 3)
 
 
 def test_images_that_are_not_there(tmp_path: Path) -> None:

@@ -96,18 +96,45 @@ def test_stems_stay_unique(tmp_path: Path) -> None:
     assert stems(tmp_path / "a.png") == ["a"]
 
 
-def test_a_list_is_relative_to_itself_and_leads_nowhere_else(tmp_path: Path) -> None:
+def test_a_list_is_relative_to_itself_and_names_what_it_leads_to(tmp_path: Path) -> None:
     put(tmp_path, "in/a.jpg", "in/d/b.jpg", "other/c.jpg", "in/outside/e.jpg")
     lines = ["a.jpg", "", "  ./d/../d/b.jpg ", "../other/c.jpg", str(tmp_path / "in" / "d")]
     path = tmp_path / "in" / "list.txt"
     path.write_bytes("\r\n".join([*lines, "outside/e.jpg"]).encode("utf-8-sig"))
     away = f"outside{tmp_path.as_posix()}"
-    assert names(path) == [
-        *("a.jpg", "d/b.jpg", f"{away}/other/c.jpg", "d/b.jpg"),
-        f"{away}/in/outside/e.jpg",
-    ]
-    for image in open_images(path):
+    found = ["a.jpg", "d/b.jpg", f"{away}/other/c.jpg", "d/b.jpg", f"{away}/in/outside/e.jpg"]
+    assert names(path) == found
+    images = list(open_images(path, follow_outside=True))
+    assert [image.name for image in images] == found
+    for image in images:
         image.read()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_what_leads_out_of_a_list_is_asked_for(tmp_path: Path, encoding: str) -> None:
+    put(tmp_path, "in/a.jpg", "in/d/b.jpg", "secret/c.jpg", "in-too/c.jpg")
+    tar(tmp_path / "secret" / "s.tar", "1.png")
+    inside = ["a.jpg", "d/../d/b.jpg", "../in/d", str(tmp_path / "in" / "a.jpg"), "d/..", "."]
+    escape = [
+        *("/", "//", "/./", "..", "../", "d/../..", "../secret", "../secret/c.jpg", "../in-too"),
+        *("../secret/s.tar", str(tmp_path / "secret"), f"{tmp_path}/in/../secret/c.jpg", "/proc"),
+    ]
+    path = tmp_path / "in" / "list.txt"
+    path.write_bytes("\n".join([*escape, *inside]).encode(encoding))
+    images = list(open_images(path))
+    for image, line in zip(images, escape, strict=False):
+        with pytest.raises(ImageError, match=r"outside of .*in; .* with --follow-outside") as told:
+            image.read()
+        assert str(told.value).startswith(f"{path} names {line!r}, which is")
+    for image in images[len(escape) :]:
+        np.testing.assert_array_equal(image.read(), PIXELS)
+    assert [image.name for image in images[len(escape) :]] == [
+        *("a.jpg", "d/b.jpg", "d/b.jpg", "a.jpg"),
+        *("a.jpg", "d/b.jpg") * 2,
+    ]
+    (gone,) = open_images(put(tmp_path / "in", "list.txt", content=b"none/..") / "list.txt")
+    with pytest.raises(ImageError, match="does not exist"):
+        gone.read()
 
 
 def test_what_is_missing_or_broken_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
