@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 
 from fastdepth.errors import ImageError
 from fastdepth.files import read_bytes, write_bytes
-from fastdepth.images import jpeg
+from fastdepth.images import jpeg, png
 from fastdepth.images.whole import (
     PLAIN_PNM,
-    PNG,
     as_damaged,
     avif_orientation,
     check_other,
     check_white,
     is_avif,
-    parse_png,
     was_decoded,
 )
 from fastdepth.size import Size
@@ -129,9 +127,8 @@ def _decode(content: bytes, flags: int, name: str | Path, check_size: Any) -> ND
     """Decode by OpenCV what is whole and of a size that ``check_size`` lets pass."""
     if not content:
         raise ImageError(f"{name} is empty; copy it again")
-    if content.startswith(PNG[:4]):
-        size, content = parse_png(content, name)
-        check_size(size)
+    if content.startswith(png.START[:4]):
+        content = png.parse(content, name, check_size)
     elif not _is_jpeg(content):
         check_other(content, name, check_size)
         if content.startswith(PLAIN_PNM):

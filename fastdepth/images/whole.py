@@ -1,4 +1,4 @@
-"""Whether image files other than JPEG are whole, and how large they say that they are.
+"""Whether image files other than JPEG and PNG are whole, and how large they say that they are.
 
 The kinds are those of which the header can be read before memory is spent on pixels.
 """
@@ -10,7 +10,6 @@ import ctypes
 import functools
 import io
 import re
-import struct
 import warnings
 import zlib
 from collections.abc import Callable
@@ -19,14 +18,6 @@ from typing import Any
 
 from fastdepth.errors import ImageError
 from fastdepth.size import Size
-
-PNG = b"\x89PNG\r\n\x1a\n"
-
-_KEPT = (b"IHDR", b"IDAT", b"IEND", b"PLTE", b"eXIf")
-"""Parts of a PNG that decide its pixels; libpng complains of what is odd in the others."""
-
-_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-"""Bits by a PNG's kind of colour."""
 
 _HEADER = 2**12
 """Bytes of a PNM in which its header must end, comments and all."""
@@ -43,47 +34,6 @@ def as_damaged(name: object, reason: str) -> ImageError:
 def as_truncated(name: object) -> ImageError:
     """The error about an image that stops early."""
     return as_damaged(name, "truncated, or a length in it is wrong")
-
-
-def parse_png(content: bytes, name: object) -> tuple[Size, bytes]:
-    """Size of a PNG file, and the file without what does not decide its pixels.
-
-    Args:
-        content: begins with the first four bytes of :data:`PNG`.
-        name: what errors call it.
-
-    Raises:
-        ImageError: it is truncated, or a checksum is wrong.
-    """
-    if not content.startswith(PNG):  # as where ends of lines were translated
-        raise as_damaged(name, "its first bytes are wrong")
-    kept, offset, kind, header = [PNG], len(PNG), b"", b""
-    view = memoryview(content)
-    while kind != b"IEND":
-        if len(content) < offset + 12:
-            raise as_truncated(name)
-        end = offset + 12 + int.from_bytes(view[offset : offset + 4], "big")
-        kind = content[offset + 4 : offset + 8]
-        if end > len(content):
-            raise as_truncated(name)
-        if zlib.crc32(view[offset + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            raise as_damaged(name, "a checksum in it is wrong")
-        header = header or content[offset + 8 : end - 4]
-        if kind in _KEPT and not (kind == b"PLTE" and header[9:10] != b"\3"):
-            kept.append(content[offset:end])
-        offset = end
-    return _png_size(header, name), b"".join(kept)
-
-
-def _png_size(header: bytes, name: object) -> Size:
-    """Size by the header of a PNG."""
-    if len(header) != 13:
-        raise as_damaged(name, "it has no header")
-    width, height, depth, colour, packing, filters, interlace = struct.unpack(">IIBBBBB", header)
-    sound = depth in _DEPTHS.get(colour, ()) and (packing, filters) == (0, 0) and interlace < 2
-    if not sound or not width or not height:
-        raise as_damaged(name, "its header makes no sense")
-    return Size(height, width)
 
 
 def check_other(content: bytes, name: object, check_size: Callable[[Size], object]) -> None:

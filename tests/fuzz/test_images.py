@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -69,6 +70,17 @@ def lost_middles(draw):
     return whole[:start] + zeros + whole[start + lost :]
 
 
+@st.composite
+def forged(draw):
+    """PNGs of another height or width than their pixels, and checksums that fit."""
+    whole = draw(st.sampled_from(PNGS))
+    near = st.integers(-90, 90).filter(bool).map(lambda more: more % 2**32)
+    at, side = draw(st.sampled_from([(16, 128), (20, 96)]))
+    forgery = (side + draw(st.one_of(near, st.integers(0, 2**31)))) % 2**32
+    header = whole[12:at] + forgery.to_bytes(4, "big") + whole[at + 4 : 29]
+    return whole[:12] + header + zlib.crc32(header).to_bytes(4, "big") + whole[33:]
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "family",
@@ -76,6 +88,7 @@ def lost_middles(draw):
         Family("images", damaged([*JPEGS, *PNGS, *OTHERS]), read),
         Family("images-jpeg", lost_middles(), read_same),
         Family("images-png", damaged(PNGS), read_same),
+        Family("images-png-forged", forged(), read_same),
     ],
     ids=lambda family: family.name,
 )

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from fastdepth.errors import ImageError, OutputError
 from fastdepth.images.io import image_from, read_image, write_png
-from fastdepth.images.whole import PNG
+from fastdepth.images.png import START
 
 RED = (0, 0, 200)
 """Red in OpenCV's order: blue, green, red."""
@@ -333,7 +333,7 @@ def test_pixels_are_counted_before_memory_is_spent(kind: str) -> None:
 
 def test_a_small_file_of_very_many_pixels_is_refused() -> None:
     header = png_part(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0))
-    bomb = PNG + header + png_part(b"IDAT", b"") + png_part(b"IEND", b"")
+    bomb = START + header + png_part(b"IDAT", b"") + png_part(b"IEND", b"")
     with pytest.raises(ImageError, match="20000x20000 px, too large"):
         image_from(bomb, "a")
 
