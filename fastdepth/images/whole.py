@@ -58,7 +58,7 @@ def check_other(content: bytes, name: object, check_size: Callable[[Size], objec
 
 
 _PLUGINS = (
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TiffImagePlugin.TiffImageFile"),
+    ((b"II*\0", b"MM\0*", b"II+\0"), "TiffImagePlugin.TiffImageFile"),
     ((b"BM",), "BmpImagePlugin.BmpImageFile"),
     ((b"GIF87a", b"GIF89a"), "GifImagePlugin.GifImageFile"),
     ((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), "PpmImagePlugin.PpmImageFile"),
@@ -94,14 +94,16 @@ def _check_by_pillow(
                 ) from None
             raise as_damaged(name, "its header cannot be read") from None
         check_size(Size(image.height, image.width))
-        if not kind.startswith(_DECODED):
-            return
         try:
+            if kind.startswith("Bmp") and image.info.get("compression") in _RUNS:
+                runs = memoryview(content)[image.tile[0].offset :]
+                _check_runs(runs, image.size, _RUNS[image.info["compression"]], name)
             if kind.startswith("Tiff"):
                 _hush_libtiff()
                 _check_deflated(image.tag_v2, content)
-            image.load()
-        except MemoryError:
+            if kind.startswith(_DECODED):
+                image.load()
+        except (ImageError, MemoryError):
             raise
         except Exception:
             raise as_damaged(name, "it cannot be decoded") from None
@@ -166,6 +168,54 @@ def _check_deflated(tags: Any, content: bytes) -> None:
             raise ValueError("truncated")
 
 
+_RUNS = {1: 1, 2: 2}
+"""Pixels in a byte of a BMP by its kind of run-length code."""
+
+_MOST_RUNS = 2**24
+"""Bytes of these that are looked at, which takes seconds."""
+
+
+def _check_runs(runs: memoryview, size: tuple[int, int], pixels: int, name: object) -> None:
+    """See that the runs of a BMP fill its rows, each to the end.
+
+    Where a part was lost or zeroed they do not, and the decoders go on elsewhere.
+
+    Args:
+        runs: from the first one on.
+        size: width and height.
+        pixels: how many a byte holds.
+        name: what errors call it.
+
+    Raises:
+        ImageError: there are too many.
+        ValueError, IndexError: they do not.
+    """
+    if len(runs) > _MOST_RUNS:
+        raise ImageError(f"{name} has more run-length codes than are read; save it as PNG")
+    width, height = size
+    at = row = column = 0
+    skipped = False
+    while at + 1 < len(runs) and (pair := (runs[at], runs[at + 1])) != (0, 1):
+        at += 2
+        if pair == (0, 0):  # end of a row
+            if column != width and not skipped:
+                raise ValueError("a row is too short")
+            row, column, skipped = row + 1, 0, False
+        elif pair == (0, 2):  # right and on, nothing is drawn
+            right, on = runs[at], runs[at + 1]
+            if not right + on:
+                raise ValueError("it goes nowhere")
+            at, row, column, skipped = at + 2, row + on, column + right, True
+        elif pair[0] == 0:  # so many pixels, in whole pairs of bytes
+            at, column = at + 2 * -(-pair[1] // (2 * pixels)), column + pair[1]
+        else:
+            column += pair[0]
+        if column > width or row > height or (row == height and column):
+            raise ValueError("pixels lie outside")
+    if (row, column) not in ((height - 1, width), (height, 0)) and not skipped:
+        raise ValueError("rows are missing")
+
+
 def _webp_size(content: bytes, name: object) -> Size:
     """Size by the header of a WebP; Pillow would already make room for the pixels."""
     kind, body = content[12:16], content[20:30]
@@ -197,6 +247,8 @@ def _what_else(content: bytes, name: object) -> str:
     brand = content[8:12] if content[4:8] == b"ftyp" else b""
     if brand in _STILLS:
         return f"{name} is a HEIF image, which is not read; save it as JPEG or PNG"
+    if content.startswith(b"MM\0+"):  # Pillow knows the little-endian ones alone
+        return f"{name} is a big-endian BigTIFF, which is not read; save it as PNG"
     boxes = content[4:8] in (b"moov", b"mdat")
     stream = content[:1] == content[188:189] == content[376:377] == b"G"  # MPEG-TS
     riff = content[:4] == b"RIFF" and content[8:12] == b"AVI "

@@ -380,3 +380,68 @@ def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray) -> None:
 def test_unwritable_place(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_png(tmp_path, np.zeros((9, 9, 3), np.uint8))
+
+
+def of_runs(indices: np.ndarray, bits: int) -> bytes:
+    """Rows (h, w) of numbers of colours as runs of a BMP, single pixels of each row together."""
+    found = b""
+    for row in indices[::-1]:
+        for run in np.split(row, np.flatnonzero(np.diff(row)) + 1):
+            value = int(run[0]) * (17 if bits == 4 else 1)
+            found += bytes([len(run), value])
+        found += b"\0\0"
+    return found + b"\0\1"
+
+
+def bmp_of(runs: bytes, bits: int, height: int, width: int) -> bytes:
+    """A BMP of 16 greys."""
+    colours = b"".join(bytes([17 * grey] * 3 + [0]) for grey in range(16))
+    start = 54 + len(colours)
+    head = struct.pack("<HIHHI", 0x4D42, start + len(runs), 0, 0, start)
+    kind = {8: 1, 4: 2}[bits]
+    said = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, kind, len(runs), 0, 0, 16, 0)
+    return head + said + colours + runs
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_bmp_whose_runs_do_not_fill_its_rows_is_damaged(bits: int) -> None:
+    indices = np.random.default_rng(0).integers(0, 16, (40, 24)).repeat(2, 1).astype(np.uint8)
+    runs = of_runs(indices, bits)
+    image = image_from(bmp_of(runs, bits, 40, 48), "a.bmp")
+    np.testing.assert_array_equal(image, (indices * 17)[..., None].repeat(3, -1))
+    for start in range(0, len(runs) - 64, 2):
+        for filling in (b"", bytes(64)):
+            content = bmp_of(runs[:start] + filling + runs[start + 64 :], bits, 40, 48)
+            with pytest.raises(ImageError, match=r"^a\.bmp is damaged"):
+                image_from(content, "a.bmp")
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        b"\x30\1\0\0" * 39 + b"\x30\1\0\1",
+        b"\x30\1\0\0" * 40 + b"\0\1behind",
+        b"\x30\1\0\0" * 39 + b"\x20\1\0\3\1\1\1\0\0\x0d" + b"\1" * 13 + b"\0\0\0\0\1",
+    ],
+)
+def test_runs_of_a_bmp_as_programs_write_them(runs: bytes) -> None:
+    assert (image_from(bmp_of(runs, 8, 40, 48), "a.bmp") == 17).all()
+
+
+def test_runs_of_a_bmp_may_skip() -> None:
+    runs = b"\x30\1\0\0" * 10 + b"\x10\1\0\2\x10\5" + b"\x10\1\0\0" + b"\x30\1\0\0" * 24 + b"\0\1"
+    image = image_from(bmp_of(runs, 8, 40, 48), "a.bmp")
+    assert (image[30:] == 17).all() and not image[25:29, :16].any()
+
+
+def test_runs_of_a_bmp_end() -> None:
+    for runs in (b"\0\2\0\0" * 100_000, b"\0\0" * 1000, b"\0\2", b""):
+        with pytest.raises(ImageError, match="damaged"):
+            image_from(bmp_of(runs, 8, 40, 48), "a.bmp")
+    with pytest.raises(ImageError, match="more run-length codes than are read; save it as PNG"):
+        image_from(bmp_of(bytes(2**24 + 1), 8, 40, 48), "a.bmp")
+
+
+def test_a_big_endian_bigtiff_is_not_called_damaged() -> None:
+    with pytest.raises(ImageError, match="a big-endian BigTIFF, which is not read; save it as PNG"):
+        image_from(b"MM\0+\0\x08\0\0" + bytes(99), "a")
