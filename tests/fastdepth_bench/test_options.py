@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastdepth.errors import DataError, SizeError, UnknownNameError, UsageError
+from fastdepth.errors import DataError, ImageError, SizeError, UnknownNameError, UsageError
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
@@ -209,3 +209,14 @@ def test_scenarios_that_cannot_be(changes: dict[str, Any], message: str) -> None
 def test_options_that_mean_nothing_alone(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Options(**changes).check()
+
+
+def test_a_list_of_images_is_followed_outside_where_that_was_asked(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("/a.png\n")
+    for follow, reason in ((False, "--follow-outside"), (True, "does not exist")):
+        images = Options(pictures=(tmp_path / "list.txt",), follow_outside=follow).open_pictures()
+        assert images is not None
+        (image,) = images
+        with pytest.raises(ImageError, match=reason):
+            image.read()
+    assert Options().open_pictures() is None
