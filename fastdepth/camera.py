@@ -20,6 +20,9 @@ TRAINING_FOCAL_LENGTH = 519.0
 TRAINING_WIDTH = 640
 """Image width [px] to which ``TRAINING_FOCAL_LENGTH`` belongs."""
 
+FOCAL_LENGTHS = 1.0, 1e6
+"""Least and greatest focal length that a camera may have [px]."""
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -51,7 +54,8 @@ class Intrinsics:
 
 
 def check_focal(focal: float) -> float:
-    """Return the focal length [px], or raise UsageError where it is none."""
-    if not 0 < focal < float("inf"):
-        raise UsageError(f"focal length {focal} is not a positive number of pixels")
+    """Return the focal length [px], or raise UsageError where no camera has it."""
+    least, most = FOCAL_LENGTHS
+    if not least <= focal <= most:
+        raise UsageError(f"focal length {focal} must be {least:g} to {most:g} pixels")
     return focal

@@ -204,14 +204,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     make_folder(path.parent)
     temporary = handle = None
     try:
-        suffix = path.suffix if len(path.suffix.encode()) <= _LONGEST_SUFFIX else ""
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=suffix)
-        temporary = Path(name)
-        if fcntl is None:
-            os.close(handle)
-        else:
-            with contextlib.suppress(OSError):  # some network disks have no locks
-                fcntl.flock(handle, fcntl.LOCK_SH)
+        handle, temporary = _make_temporary(path)
         yield temporary
         _keep(temporary, path)
     except OutputError:
@@ -223,6 +216,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         if handle is not None and fcntl is not None:
             os.close(handle)
+
+
+def _make_temporary(path: Path) -> tuple[int, Path]:
+    """An empty file beside ``path``, open and locked."""
+    suffix = path.suffix if len(path.suffix.encode()) <= _LONGEST_SUFFIX else ""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=suffix)
+        if fcntl is None:
+            os.close(handle)
+            return handle, Path(name)
+        with contextlib.suppress(OSError):  # some network disks have no locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # who removes leftovers was here between the file and its lock
 
 
 def ends_all(error: OutputError) -> bool:
@@ -319,10 +327,12 @@ def _remove_dead(folder: Path, names: Iterable[str], pattern: re.Pattern[str]) -
     """Remove temporary files of :func:`replacing` that no living process has locked."""
     for name in filter(pattern.fullmatch, names):
         with contextlib.suppress(OSError):
-            if fcntl is not None:
-                with (folder / name).open("rb") as stream:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (folder / name).unlink()
+            if fcntl is None:
+                (folder / name).unlink()
+                continue
+            with (folder / name).open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (folder / name).unlink()  # while no other process can lock it
 
 
 def make_folder(path: str | Path) -> Path:
@@ -350,7 +360,7 @@ def _keep(temporary: Path, path: Path) -> None:
     temporary.replace(path)
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """Write a whole file or leave what stood there.
 
     Raises:

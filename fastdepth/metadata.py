@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
+from fastdepth.camera import FOCAL_LENGTHS, TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.documents import MOST, parse
 from fastdepth.errors import ModelFileError
 from fastdepth.preprocess import RESIZE
@@ -24,7 +24,7 @@ Count = Annotated[int, Meta(ge=0, le=10**15)]
 Natural = Annotated[int, Meta(ge=1, le=10**6)]
 Amount = Annotated[float, Meta(ge=0, le=1e6)]
 Depth = Annotated[float, Meta(gt=0, le=1e6)]
-FocalLength = Annotated[float, Meta(ge=1, le=1e6)]
+FocalLength = Annotated[float, Meta(ge=FOCAL_LENGTHS[0], le=FOCAL_LENGTHS[1])]
 Change = Annotated[float, Meta(ge=-1, le=1)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from fastdepth.camera import check_focal
 from fastdepth.console import Advance, progress, run_command, tell
 from fastdepth.data.source import DataOptions
 from fastdepth.errors import ImageError, OutputError, UsageError, look_up
-from fastdepth.files import ends_all, remove_leftovers_in, remove_leftovers_of, replacing
+from fastdepth.files import ends_all, remove_leftovers_in, remove_leftovers_of, write_bytes
 from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
 from fastdepth.images.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
 from fastdepth.images.io import MAX_PIXELS, to_millimetres, write_png
@@ -360,8 +361,9 @@ def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> 
     write_png(files["depth"], to_millimetres(depth))
     write_png(files["colour"], scale_bar(colours, options.vmin, options.vmax))
     if options.npy:
-        with replacing(files["npy"]) as temporary:
-            np.save(temporary, depth)
+        content = io.BytesIO()
+        np.save(content, depth)
+        write_bytes(files["npy"], content.getbuffer())
     if options.ply:
         camera = models[0].camera(Size(*depth.shape), options.focal)
         write_ply(files["points"], to_points(depth, camera), image)

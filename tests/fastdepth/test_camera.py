@@ -12,7 +12,7 @@ def test_training_camera_of_a_half_size_image():
     assert (camera.fx, camera.cx, camera.cy) == (519 / 2, 159.5, 119.5)
 
 
-@pytest.mark.parametrize("focal", [0, -5, float("nan"), float("inf")])
+@pytest.mark.parametrize("focal", [0, -5, 0.5, 1e300, float("nan"), float("inf")])
 def test_a_focal_length_that_is_none_is_refused(focal):
     with pytest.raises(UsageError, match="focal length"):
         check_focal(focal)

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from pathlib import Path
 
@@ -154,6 +155,23 @@ with replacing({str(path)!r}) as temporary:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return Path(done.stdout.strip())
+
+
+def test_who_removes_leftovers_before_the_lock_takes_nothing(tmp_path, monkeypatch):
+    """Another process sees the file between its making and its lock."""
+    make, seen = tempfile.mkstemp, []
+
+    def made(**options):
+        handle, name = make(**options)
+        if not seen:
+            remove_leftovers_in(tmp_path)
+        seen.append(name)
+        return handle, name
+
+    monkeypatch.setattr("fastdepth.files.tempfile.mkstemp", made)
+    write_bytes(tmp_path / "a.bin", b"new")
+    assert len(seen) == 2
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.bin", b"new")]
 
 
 def test_what_was_left_of_an_output_goes_with_the_next(tmp_path):

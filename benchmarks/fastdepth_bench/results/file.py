@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from fastdepth.documents import MOST
+from fastdepth.documents import MOST, plain
 from fastdepth.errors import InputError, UsageError
 from fastdepth.files import read_bytes
 from fastdepth_bench.results.environment import Environment
@@ -82,9 +81,9 @@ def read_report(path: str | Path) -> Report:
     Raises:
         InputError: it cannot be read, or is not such a file.
     """
-    data = read_bytes(path, InputError, MOST_BYTES)
+    data = plain(read_bytes(path, InputError, MOST_BYTES), str(path), InputError)
     try:
-        content = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))  # of Windows
+        content = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         raise InputError(
             f"{path} is not JSON, which has no NaN; give what fastdepth-bench --json wrote"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,8 +32,9 @@ class Row(NamedTuple):
 def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> FilePairs:
     """Pairs of a ``manifest.csv`` with the columns image, depth, split and scene, in any order.
 
-    Other columns are ignored. It is UTF-8, with a byte-order mark or without, separated by commas;
-    names are relative to its folder. One that leads out of it is refused unless ``follow_outside``.
+    Other columns are ignored, and lines above theirs that begin with ``#``. It is UTF-8, with a
+    byte-order mark or without, separated by commas; names are relative to its folder. One that
+    leads out of it is refused unless ``follow_outside``.
 
     Raises:
         DataError: the file is not so, a row lacks a cell or has another split than train and test,
@@ -49,13 +51,17 @@ def _read_rows(path: Path) -> Iterator[Row]:
     """All rows; DataError with the line where one is none."""
     table = csv.reader(lines_of(read_text(path), path), strict=True)
     try:
-        header = next(table, [])
-        order = _read_header(header, f"{path} line 1")
+        header = next((cells for cells in table if cells and not cells[0].startswith("#")), [])
+        order = _read_header(header, f"{path} line {max(1, table.line_num)}")
         for cells in table:
             where = f"{path} line {table.line_num}"
             if cells:
                 _check_count(cells, len(header), where)
-                yield _read_row([cells[place] for place in order], where)
+                row = _read_row([cells[place] for place in order], where)
+                yield row._replace(
+                    image=_with_slashes(row.image, path.parent),
+                    depth=_with_slashes(row.depth, path.parent),
+                )
     except csv.Error as fault:
         raise DataError(f"{path} line {table.line_num} is not CSV: {fault}; correct it") from None
 
@@ -93,3 +99,10 @@ def _read_row(cells: Sequence[str], where: str) -> Row:
     if row.split not in SPLITS:
         raise DataError(f"{where} has the split {quoted(row.split)}; write train or test")
     return row
+
+
+def _with_slashes(name: str, folder: Path) -> str:
+    """A name as Windows writes it, as it is here; what is a file here stays."""
+    if "\\" not in name or os.path.lexists(folder / name):
+        return name
+    return name.replace("\\", "/")

@@ -42,6 +42,7 @@ def decode_text(content: bytes, path: Path) -> str:
     except UnicodeDecodeError as fault:
         line = content.count(b"\n", 0, fault.start) + 1
         raise DataError(f"{path} line {line} is not UTF-8; save the file as UTF-8") from None
+    text = text.removesuffix("\x1a")  # the end of a file as DOS wrote it
     if control := _CONTROL.search(text):
         line = text.count("\n", 0, control.start()) + 1
         raise DataError(

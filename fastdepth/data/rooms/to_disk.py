@@ -24,7 +24,7 @@ from fastdepth.data.furnished.catalogue import FURNITURE
 from fastdepth.data.rooms.dataset import ROOM_SIZE, SPLITS, open_rooms, render_room
 from fastdepth.errors import DataError, UsageError
 from fastdepth.files import read_bytes, remove_leftovers, write_bytes, write_text
-from fastdepth.images.io import to_millimetres, write_png
+from fastdepth.images.io import SMALLEST_SIDE, to_millimetres, write_png
 from fastdepth.lock import locked
 from fastdepth.ranges import Quantity, Seed, Threads, check_needed, check_ranges, whole
 from fastdepth.size import MAX_SIDE, Size
@@ -93,8 +93,8 @@ def draw(options: Drawing) -> Path:
     traced = "views", "samples", "furniture"
     check_needed(options, options.furnished, "--furnished; add that", *traced)
     size = options.image_size
-    if max(size) > MAX_SIDE:
-        raise UsageError(f"size {size}: sides must be at most {MAX_SIDE} px")
+    if not SMALLEST_SIDE <= min(size) <= max(size) <= MAX_SIDE:
+        raise UsageError(f"size {size}: sides must be {SMALLEST_SIDE} to {MAX_SIDE} px")
     count = len(open_rooms(str(options.count), "train"))  # checks it
     if options.furnished:
         return _draw_furnished(options)

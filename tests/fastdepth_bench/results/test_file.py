@@ -91,6 +91,14 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     assert len(read_report(path).rows) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_other_encodings_are_named(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes('{"rows": []}'.encode(encoding))
+    with pytest.raises(InputError, match="is UTF-16 or UTF-32; save it as UTF-8"):
+        read_report(path)
+
+
 def test_a_value_that_is_no_json_is_refused_from_python_too() -> None:
     for wrong in (math.nan, math.inf, -math.inf):
         for key in ("fps", "cv", "d1_minus_torch"):

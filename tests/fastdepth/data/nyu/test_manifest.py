@@ -43,6 +43,17 @@ def test_columns_in_another_order(base):
     assert opened(base, text).names == ["test/a"]
 
 
+def test_a_comment_above_the_columns_and_the_end_as_dos_wrote_it(base):
+    text = "# made by hand\n\n" + lines(ROW) + "\x1a"
+    assert opened(base, text).names == ["test/a"]
+
+
+def test_paths_of_windows(base):
+    assert opened(base, lines(ROW.replace("/", "\\"))).names == ["test/a"]
+    with pytest.raises(DataError, match="outside of"):
+        opened(base, lines("..\\a.jpg,test/a.png,test,hall"))
+
+
 def test_other_columns_are_ignored(base):
     text = lines(f"518.9,{ROW},", header=f"focal,{HEADER},kind")
     assert opened(base, text).names == ["test/a"]

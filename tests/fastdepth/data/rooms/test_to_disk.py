@@ -72,6 +72,13 @@ def test_rooms_of_two_sizes_do_not_mix(tmp_path, nothing_drawn):
         draw(Drawing(tmp_path, count=1, size="80x60"))
 
 
+@pytest.mark.parametrize("size", ["1x1", "15x480", "5000x480"])
+def test_sizes_that_no_image_has(tmp_path, nothing_drawn, size):
+    with pytest.raises(UsageError, match="sides must be 16 to 4096 px"):
+        draw(Drawing(tmp_path / "new", count=1, size=size))
+    assert not (tmp_path / "new").exists()
+
+
 def test_one_process_draws_in_a_folder(tmp_path, nothing_drawn, monkeypatch):
     monkeypatch.setattr("fastdepth.lock._take", lambda _: False)
     with pytest.raises(UsageError, match="another run is writing to"):
