@@ -1,4 +1,4 @@
-"""What others reported of the networks that fastdepth reproduces: figures as they were published.
+"""What others reported of their networks: figures as they were published.
 
 They were measured under other protocols and on other machines: to be shown beside measured figures
 with the remarks here, never in one column with them.
@@ -176,3 +176,79 @@ _PUBLISHED = (
 
 PUBLISHED: Mapping[str, PublishedSystem] = MappingProxyType({s.variant: s for s in _PUBLISHED})
 """Published figures by the name of the variant that reproduces the system."""
+
+
+@dataclass(frozen=True)
+class AlignedScore:
+    """Accuracy on NYU Depth V2 that a project reports after a fit to the truth of each image.
+
+    Attributes:
+        network: as the project calls it.
+        alignment: a name of :data:`fastdepth.metrics.ALIGNMENTS`.
+        d1: share of pixels within a ratio of 1.25.
+        abs_rel: mean |p - g| / g; None where it is not reported.
+        params: parameters [10^6].
+        source: where it is printed.
+        differs: what else differs from what is measured here.
+    """
+
+    network: str
+    alignment: str
+    d1: float
+    abs_rel: float | None
+    params: float
+    source: str
+    differs: str
+
+
+_ULTRALYTICS = "docs.ultralytics.com/tasks/depth"
+_ZIPDEPTH = "github.com/fabiotosi92/ZipDepth"
+_EFFICIENTVIT = "huggingface.co/Petrouil/EfficientViT-Depth-5M"
+_ONE_VIEW = "654 images; trained on 2.19 M images of many data sets"
+_VIEWS = "654 images; several scales and mirror images averaged; trained on 2.19 M images"
+_MARIGOLD = "Marigold's protocol, whether in depth or in disparity is not said"
+_TAUGHT = f"{_MARIGOLD}; taught by Depth Anything V2 Large on 14.1 M images"
+_RETRAINED = f"{_TAUGHT}, by ZipDepth's authors"
+_RELATIVE = "654 images at 448x336; answers with disparity"
+
+ALIGNED_SCORES = (
+    AlignedScore("YOLO26n-depth", "median", 0.783, None, 6.4, _ULTRALYTICS, _ONE_VIEW),
+    AlignedScore("YOLO26s-depth", "median", 0.793, None, 13.2, _ULTRALYTICS, _ONE_VIEW),
+    AlignedScore("YOLO26m-depth", "median", 0.840, None, 23.3, _ULTRALYTICS, _ONE_VIEW),
+    AlignedScore("PyDNet", "affine", 0.871, None, 1.9, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("FastDepth", "affine", 0.898, None, 4.0, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("GuideDepth", "affine", 0.918, None, 5.8, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("ZipDepth", "affine", 0.933, 0.084, 6.1, _ZIPDEPTH, _TAUGHT),
+    AlignedScore("Lite-Mono", "affine", 0.927, None, 8.3, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("MiDaS small", "affine", 0.868, None, 21.0, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("Depth Anything V2 Small", "affine", 0.962, 0.061, 24.8, _ZIPDEPTH, _MARIGOLD),
+    AlignedScore("YOLO26n-depth", "log-affine", 0.882, 0.109, 6.4, _ULTRALYTICS, _VIEWS),
+    AlignedScore("YOLO26s-depth", "log-affine", 0.896, 0.104, 13.2, _ULTRALYTICS, _VIEWS),
+    AlignedScore("YOLO26m-depth", "log-affine", 0.921, 0.089, 23.3, _ULTRALYTICS, _VIEWS),
+    AlignedScore(
+        "GTR-S",
+        "log-affine",
+        0.946,
+        0.074,
+        11.5,
+        "github.com/Intellindust-AI-Lab/GTR",
+        "six views averaged; no fine-tuning on NYU",
+    ),
+    AlignedScore(
+        "EfficientViT-Depth-5M", "affine-disparity", 0.855, None, 4.85, _EFFICIENTVIT, _RELATIVE
+    ),
+    AlignedScore(
+        "EfficientViT-Depth-5M int8",
+        "affine-disparity",
+        0.832,
+        None,
+        4.85,
+        f"{_EFFICIENTVIT}-int8",
+        _RELATIVE,
+    ),
+    AlignedScore(
+        "Depth Anything V2 Small", "affine-disparity", 0.921, None, 24.8, _EFFICIENTVIT, _RELATIVE
+    ),
+)
+"""What projects print, each under its own alignment; a figure compares with those of its alignment
+alone."""

@@ -23,12 +23,6 @@ SERVER: Scenario = "server"
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 """How images come in, in MLPerf's words; see :mod:`fastdepth_bench.measure.scenarios`."""
 
-FITTED = (
-    "disparity, fitted to the truth of each image by scale and shift in inverse depth "
-    "(Ranftl et al., TPAMI 2020), so its accuracy does not compare with that of metres"
-)
-"""What becomes of an answer in disparity, and why its scores stand apart."""
-
 
 @dataclass(frozen=True)
 class ThirdPartyNetwork(ThirdPartyFile):
@@ -38,11 +32,6 @@ class ThirdPartyNetwork(ThirdPartyFile):
     def name(self) -> str:
         """The file's name without its suffix."""
         return self.path.stem
-
-    @property
-    def aligned(self) -> bool:
-        """Whether its depth is fitted to the truth, so that its scores stand apart."""
-        return not self.in_metres
 
     def figures(self) -> ThirdPartyFigures:
         """A row's key ``model``."""
@@ -56,8 +45,7 @@ class ThirdPartyNetwork(ThirdPartyFile):
     def describe(self) -> str:
         """One line to print with every figure."""
         how = NORMALISE[self.normalise].summary if self.normalise else "normalised in the file"
-        answer = FITTED if self.aligned else OUTPUTS["metres"]
-        return f"{self.path.name}: pixels {how}; answers with {answer}"
+        return f"{self.path.name}: pixels {how}; answers with {OUTPUTS[self.output or 'metres']}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +104,11 @@ class Case:
     def name(self) -> str:
         """The variant, and its form after a colon where it is not folded."""
         return self.variant if self.form == FOLDED else f"{self.variant}:{self.form}"
+
+    @property
+    def in_metres(self) -> bool:
+        """Whether it answers with depth [m] and not with disparity."""
+        return self.model is None or self.model.in_metres
 
     @property
     def trained(self) -> bool:

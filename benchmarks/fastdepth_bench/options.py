@@ -12,7 +12,13 @@ from fastdepth.errors import UsageError, look_up
 from fastdepth.images.collection import ImageList, open_images
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
-from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
+from fastdepth.metrics import (
+    DEFAULT_ALIGNMENT,
+    DEFAULT_PROTOCOL,
+    OF_DISPARITY,
+    get_alignment,
+    get_protocol,
+)
 from fastdepth.ranges import Quantity, Threads, TimeLimit, check_needed, check_ranges, real, whole
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.size import Size
@@ -64,12 +70,25 @@ class Data(DataOptions):
         split: part of the data: test, validation, train or all-train.
         limit: so many samples, evenly spread; all if absent.
         protocol: rules of the accuracy: eigen, densedepth or fastdepth.
+        align: what is fitted to the truth of each image before it is scored: none, median, affine,
+            log-affine or affine-disparity; several, with commas, make a row each. None if absent;
+            of disparity always affine-disparity.
     """
 
     data: str = "rooms"
     split: str = "test"
     limit: Quantity | None = None
     protocol: str = DEFAULT_PROTOCOL
+    align: tuple[str, ...] = ()
+
+    def alignments(self) -> tuple[str, ...]:
+        """Names of those asked for, each once.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        names = (name for said in self.align for name in said.split(","))
+        return tuple(dict.fromkeys(get_alignment(name).name for name in names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +232,28 @@ class Options(Data, Networks):
         idle = "size", "training", *(() if "onnxruntime" in self.runtime else ("runtime",))
         check_needed(self, ours, "--variant; add one", *idle, "precision")
         get_protocol(self.protocol)
-        for runtime in dict.fromkeys(case.runtime for case in self.cases()):
+        cases = self.cases()
+        for case in cases:
+            self.alignments_of(case)
+        for runtime in dict.fromkeys(case.runtime for case in cases):
             check_target(get_target(runtime), self.device)
+
+    def alignments_of(self, case: Case) -> tuple[str, ...]:
+        """Those that the depth of a case is scored under, a row each.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            UsageError: the case answers with disparity, which has one alignment alone.
+        """
+        asked = self.alignments()
+        if case.in_metres:
+            return asked or (DEFAULT_ALIGNMENT,)
+        if asked and OF_DISPARITY.name not in asked:
+            raise UsageError(
+                f"{case.name} answers with disparity, which is scored under {OF_DISPARITY.name} "
+                "alone; add that to --align, or leave --align out"
+            )
+        return (OF_DISPARITY.name,)
 
     def open_data(self) -> Source:
         """The samples to measure on.

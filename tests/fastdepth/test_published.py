@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from fastdepth.published import PUBLISHED
+from fastdepth.metrics import ALIGNMENTS
+from fastdepth.published import ALIGNED_SCORES, PUBLISHED
 from fastdepth.variants import VARIANTS
 
 REPORTED = {
@@ -50,3 +51,12 @@ def test_each_is_keyed_by_its_variant_and_says_its_source():
         PUBLISHED["eigen"].d1 = 1
     with pytest.raises(TypeError):
         PUBLISHED["eigen"] = None
+
+
+def test_what_is_reported_after_a_fit_says_which_where_and_what_differs():
+    for score in ALIGNED_SCORES:
+        assert score.alignment in ALIGNMENTS and score.alignment != "none"
+        assert 0 < (score.abs_rel or 0.1) < score.d1 < 1 < score.params
+        assert score.source and score.differs
+    keys = [(score.network, score.alignment) for score in ALIGNED_SCORES]
+    assert len({*keys}) == len(keys)

@@ -178,13 +178,13 @@ def scores() -> Scores:
 
 
 @pytest.fixture
-def figures(pooled: Pooled, scores: Scores) -> Figures:
+def figures(pooled: Pooled, scores: Scores, yardstick: Yardstick) -> Figures:
     """What was found of a case."""
     from fastdepth_export.cost import GraphCost
 
     depth = np.full((1, 1, 4, 6), 2, np.float32)
     cost = GraphCost(6_000_000, 17_600_000_000, 26_000_000, weights_bytes=24_000_000)
-    return Figures(Examined(cost, depth, scores), pooled, Size(480, 640))
+    return Figures(Examined(cost, depth, {yardstick: scores}), pooled, Size(480, 640))
 
 
 @pytest.fixture

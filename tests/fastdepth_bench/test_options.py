@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_onnx import write_third_party
 
 from fastdepth.errors import DataError, ImageError, SizeError, UnknownNameError, UsageError
 from fastdepth.images.parallel import usable_cores
@@ -60,6 +61,8 @@ def test_weights_go_to_their_variant(weights_file: Path, monkeypatch: pytest.Mon
         ({"runtime": ("pytorch",)}, UnknownNameError, "did you mean 'torch'"),
         ({"precision": ("fp31",)}, UnknownNameError, "did you mean 'fp32'"),
         ({"protocol": "eigne"}, UnknownNameError, "did you mean 'eigen'"),
+        ({"align": ("none,mediam",)}, UnknownNameError, "did you mean 'median'"),
+        ({"align": ("median,",)}, UnknownNameError, "unknown alignment ''"),
         ({"weights": ("unet128-dws.kitti",)}, UnknownNameError, "weights"),
         ({"size": "64x64"}, SizeError, "tokens"),
         ({"size": "640"}, UsageError, "WIDTHxHEIGHT"),
@@ -220,3 +223,27 @@ def test_a_list_of_images_is_followed_outside_where_that_was_asked(tmp_path: Pat
         with pytest.raises(ImageError, match=reason):
             image.read()
     assert Options().open_pictures() is None
+
+
+def test_alignments_are_given_one_by_one_or_with_commas() -> None:
+    (case, *_) = Options().cases()
+    assert Options().alignments_of(case) == ("none",)
+    asked = Options(align=("none,median", "affine", "median"))
+    assert asked.alignments_of(case) == ("none", "median", "affine")
+
+
+def test_disparity_has_one_alignment_alone(tmp_path: Path) -> None:
+    path = write_third_party(tmp_path / "theirs.onnx")
+    theirs: dict[str, Any] = {
+        "model": (path,),
+        "normalise": "unit",
+        "output": "disparity",
+        "input_size": "16x12",
+    }
+    for align in ((), ("affine-disparity",), ("none,affine-disparity,affine",)):
+        options = Options(align=align, **theirs)
+        options.check()
+        (case,) = options.cases()
+        assert options.alignments_of(case) == ("affine-disparity",)
+    with pytest.raises(UsageError, match="add that to --align"):
+        Options(align=("median",), **theirs).check()

@@ -43,8 +43,9 @@ NUMBERS = "0 1 2 -1 8 1024 1e6 0.5 -0.0 nan inf -inf 1e999 1e-400 99999999999999
 NAMES = (
     "unet128-dws mnv2-64-dws:plain unet128-dws.nyu nobody cpu cuda tensorrt tpu cuda:99 torch "
     "onnxruntime openvino fp32 fp16 int8 rooms rooms:1 rooms:0 rooms:99999999999 nyu: nyu:nowhere "
-    "rooms=nan pictures:nowhere imagenet metres disparity eigen test all-train server offline here "
-    "process ray depth depth,std folded onnx engine u8s8 - . results.json nowhere.onnx x.png None"
+    "rooms=nan pictures:nowhere imagenet metres disparity eigen median test all-train server "
+    "offline here process ray depth depth,std folded onnx engine u8s8 - . results.json "
+    "nowhere.onnx x.png None"
 )
 SIZES = "640x480 320x240 0x0 64x 1x99999999999 -1x5 640X480x3"
 VALUES = st.one_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from fastdepth.data import Sample, Source, sample_list_hash
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import UsageError
-from fastdepth.metrics import Evaluation, Scores, get_protocol
+from fastdepth.metrics import (
+    DEFAULT_ALIGNMENT,
+    Evaluation,
+    Scores,
+    get_alignment,
+    get_protocol,
+    valid_pixels,
+)
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_bench.case import FITTED
-from fastdepth_bench.measure.disparity import align_disparity
 from fastdepth_bench.measure.inputs import stack_frames
 from fastdepth_bench.measure.timing import resized
 
@@ -53,7 +58,8 @@ class Yardstick:
         sample_hash: hash of their names.
         protocol: a name of :data:`fastdepth.metrics.PROTOCOLS`.
         flip: whether the mirrored image is used too.
-        aligned: whether each answer is disparity, which is fitted to the truth of its image.
+        alignment: a name of :data:`fastdepth.metrics.ALIGNMENTS`.
+        disparity: whether what is scored is disparity and not depth.
     """
 
     data: str
@@ -62,7 +68,8 @@ class Yardstick:
     sample_hash: str
     protocol: str
     flip: bool = False
-    aligned: bool = False
+    alignment: str = DEFAULT_ALIGNMENT
+    disparity: bool = False
 
     @classmethod
     def of(
@@ -80,44 +87,48 @@ class Yardstick:
 
     @property
     def rules(self) -> str:
-        """Protocol, and what else decides the figures, in one line."""
-        rules = get_protocol(self.protocol).describe(self.flip)
-        return f"{rules}; {FITTED}" if self.aligned else rules
+        """Protocol, alignment, and what else decides the figures, in one line."""
+        alignment = get_alignment(self.alignment, disparity=self.disparity)
+        return get_protocol(self.protocol).describe(self.flip, alignment)
+
+    def evaluation(self) -> Evaluation:
+        """An evaluation by these rules, of no image yet."""
+        alignment = get_alignment(self.alignment, disparity=self.disparity)
+        return Evaluation(get_protocol(self.protocol), alignment)
 
 
 def measure_accuracy(
     runner: Runner,
     samples: Samples,
-    yardstick: Yardstick,
+    yardsticks: Sequence[Yardstick],
     size: Size,
     before_each: Callable[[int], None] = lambda index: None,
-) -> Scores:
-    """Mean scores of a runner over samples; see :class:`fastdepth.metrics.Evaluation`.
+) -> dict[Yardstick, Scores]:
+    """Mean scores of a runner over samples by yardstick; each image is inferred once for all.
 
     Args:
         runner: entered already.
         samples: images are resized to ``size``, depth goes back to the size of the truth.
-        yardstick: protocol and flip.
+        yardsticks: at least one; they differ in their alignment alone.
         size: network input.
         before_each: told the number of each sample before its turn, for a progress bar.
 
     Raises:
         DataError: a sample cannot be read, or none has a pixel that counts.
     """
-    evaluation = Evaluation(get_protocol(yardstick.protocol))
+    evaluations = {yardstick: yardstick.evaluation() for yardstick in yardsticks}
     for index in range(len(samples)):
         before_each(index)
         sample = samples[index]
         image = resize(sample.image, size)
         depth: NDArray[np.floating] = infer_image(runner, image, size)
-        if yardstick.flip:
+        if yardsticks[0].flip:
             mirrored = infer_image(runner, image[:, ::-1], size)
             depth = (depth + mirrored[:, ::-1]) / 2
-        if yardstick.aligned:
-            valid = evaluation.protocol.valid(sample.depth)
-            depth = align_disparity(depth, sample.depth, valid)
-        evaluation.add(depth, sample.depth)
-    return evaluation.scores()
+        pixels = valid_pixels(depth, sample.depth, get_protocol(yardsticks[0].protocol))
+        for evaluation in evaluations.values():
+            evaluation.add_pixels(*pixels)
+    return {yardstick: evaluation.scores() for yardstick, evaluation in evaluations.items()}
 
 
 def infer_image(runner: Infers, image: Image, size: Size) -> Depth:

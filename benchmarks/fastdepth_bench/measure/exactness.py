@@ -139,7 +139,7 @@ def _single(case: Case) -> Case:
 
 
 def _comparable(case: Case, against: Case) -> bool:
-    metric = not any(each.model and each.model.aligned for each in (case, against))
+    metric = case.in_metres and against.in_metres
     return metric and case.size == against.size
 
 

@@ -45,8 +45,9 @@ class Figures:
 
 
 def row_of(case: Case, yardstick: Yardstick, figures: Figures) -> Row:
-    """The row of a case whose figures are all there, not yet compared with PyTorch."""
-    cost, scores, pooled = figures.examined.cost, figures.examined.scores, figures.pooled
+    """The row of a case by a yardstick, its figures all there, not yet compared with PyTorch."""
+    cost, pooled = figures.examined.cost, figures.pooled
+    scores = figures.examined.scores.get(yardstick)
     timing, fps, whole = pooled.timing, pooled.fps, pooled.end_to_end_fps
     return replace(
         empty_row(case, yardstick),
@@ -118,6 +119,7 @@ def empty_row(case: Case, yardstick: Yardstick, error: str | None = None) -> Row
         sample_hash=yardstick.sample_hash,
         protocol=yardstick.protocol,
         protocol_description=yardstick.rules,
+        alignment=yardstick.alignment,
         flip=yardstick.flip,
         metrics=None,
         d1_minus_torch=None,

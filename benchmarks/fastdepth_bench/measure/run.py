@@ -49,7 +49,8 @@ def run(
             ``if __name__ == "__main__":``, as all that start processes do.
 
     Returns:
-        The rows in the order of :meth:`Options.cases`; one that failed says why in ``error``.
+        The rows in the order of :meth:`Options.cases`, one for each alignment, which share all but
+        their accuracy; one that failed says why in ``error``.
 
     Raises:
         FastDepthError: an option that cannot work, or data that cannot be read; never for a
@@ -73,7 +74,7 @@ def run(
         rates = _better(rates, _measure_rates(options, advance, isolated=isolated))
         for row in rows:
             row.attempt()
-    answered = [row.answered(rates) for row in rows]
+    answered = [each for row in rows for each in row.answered(rates)]
     return Report(recorder.finish(), compare_with_torch(answered))
 
 
@@ -129,8 +130,10 @@ class _Measurement:
     def examine(self, samples: Samples, yardstick: Yardstick) -> None:
         """Export, count, measure accuracy, and compare depth with the other's and float64's."""
 
-        aligned = self.case.model is not None and self.case.model.aligned
-        self._yardstick = replace(yardstick, aligned=aligned)
+        yardstick = replace(yardstick, disparity=not self.case.in_metres)
+        self._yardsticks = tuple(
+            replace(yardstick, alignment=name) for name in self._options.alignments_of(self.case)
+        )
 
         def work() -> None:
             self._check_that_files_answer(samples)
@@ -140,7 +143,7 @@ class _Measurement:
                 if self.against is not None:
                     self.against = replace(self.against, batch=found)
             self._frames = timing_frames(samples, self.case.batch)
-            self._examined = self._do(examine, self.case, self._frames, samples, self._yardstick)
+            self._examined = self._do(examine, self.case, self._frames, samples, self._yardsticks)
             if self._options.training and self.case.model is None:
                 self._training = self._do(
                     training_images_per_second,
@@ -183,10 +186,10 @@ class _Measurement:
 
         self._step(work)
 
-    def answered(self, rates: Rates | None) -> Answered:
-        """What was found; a row that failed anywhere keeps none of its figures."""
+    def answered(self, rates: Rates | None) -> list[Answered]:
+        """What was found, by alignment; what failed anywhere keeps none of its figures."""
         if self._error or self._examined is None:
-            return Answered(empty_row(self.case, self._yardstick, self._error))
+            return [Answered(empty_row(self.case, each, self._error)) for each in self._yardsticks]
         figures = Figures(
             self._examined,
             pool(self._trials, self.case.batch),
@@ -196,7 +199,8 @@ class _Measurement:
             rates=rates,
             training=self._training,
         )
-        return Answered(row_of(self.case, self._yardstick, figures), self._examined.depth)
+        depth = self._examined.depth
+        return [Answered(row_of(self.case, each, figures), depth) for each in self._yardsticks]
 
     def _step(self, work: Callable[[], None]) -> None:
         if not self._error:

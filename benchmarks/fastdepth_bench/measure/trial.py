@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -50,12 +50,12 @@ class Examined:
     Attributes:
         cost: parameters, multiply-adds and bytes of what is timed.
         depth: (B, 1, H, W) float32 [m], the answer to the first timed images.
-        scores: accuracy; None for random weights.
+        scores: accuracy by yardstick; none for random weights.
     """
 
     cost: GraphCost
     depth: NDArray[np.float32]
-    scores: Scores | None
+    scores: Mapping[Yardstick, Scores]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,11 @@ def first_answer(say: Say, case: Case, frames: Batch) -> None:
 
 
 def examine(
-    say: Say, case: Case, frames: Sequence[Batch], samples: Samples, yardstick: Yardstick
+    say: Say,
+    case: Case,
+    frames: Sequence[Batch],
+    samples: Samples,
+    yardsticks: Sequence[Yardstick],
 ) -> Examined:
     """Export the file unless it is there; count its cost, test its honesty, score its depth.
 
@@ -133,7 +137,7 @@ def examine(
         case: what is measured.
         frames: those to be timed.
         samples: images with depth.
-        yardstick: rules of the accuracy.
+        yardsticks: rules of the accuracy, which differ in their alignment alone.
 
     Raises:
         FastDepthError: it cannot be exported, loaded or run, or data cannot be read.
@@ -144,12 +148,12 @@ def examine(
         batches = [resized(frame, case.size) for frame in frames]
         depth = runner.infer(batches[0])
         check_complete(runner, batches, synchronise=_synchronise(case.device))
-        scores = None
+        scores: Mapping[Yardstick, Scores] = {}
         if case.trained:
             scores = measure_accuracy(
                 runner,
                 samples,
-                yardstick,
+                yardsticks,
                 case.size,
                 lambda index: say(f"{case}: accuracy {index + 1}/{len(samples)}"),
             )

@@ -75,10 +75,10 @@ def _in_words(scores: Mapping[str, float]) -> str:
 
 
 def _scored(rows: Iterable[Row]) -> list[Row]:
-    """Rows with scores of images that were not trained on: one of each kind."""
+    """Rows with unaligned scores of images that were not trained on: one of each kind."""
     found: dict[tuple[object, ...], Row] = {}
     for row in rows:
-        if row.metrics and not row.learnt and row.form == "folded":
+        if row.metrics and not row.learnt and not row.aligned and row.form == "folded":
             kind = (*row.yardstick, row.size, row.precision)
             if kind not in found or row.runtime == USUAL_RUNTIME:
                 found[kind] = row

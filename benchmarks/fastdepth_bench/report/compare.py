@@ -207,12 +207,26 @@ def compare(old: Report, new: Report, limits: Limits = Limits()) -> list[Compari
 
     Returns:
         Rows in the order of the old file, then those that are new.
+
+    Raises:
+        UsageError: no row of the one has an alignment of the other.
     """
     check_ranges(limits)
+    _check_alignments(old, new)
     before, now = (_by_identity(report.rows, limits.speed) for report in (old, new))
     return [
         _compared(before.get(key), now.get(key), limits) for key in dict.fromkeys([*before, *now])
     ]
+
+
+def _check_alignments(old: Report, new: Report) -> None:
+    """Refuse files whose scores were fitted to the truth in ways that do not compare."""
+    before, now = ({row.alignment for row in report.rows} for report in (old, new))
+    if before.isdisjoint(now):
+        raise UsageError(
+            f"scored under different alignments ({', '.join(sorted(before))} and "
+            f"{', '.join(sorted(now))}), which do not compare; measure both with the same --align"
+        )
 
 
 def _by_identity(rows: Sequence[Row], speed: bool) -> dict[tuple[Any, ...], Row]:

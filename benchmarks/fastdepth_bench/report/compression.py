@@ -68,7 +68,7 @@ class Lever:
         found: dict[tuple[tuple[str, ...], str], list[Row]] = {}
         for row in good(report.rows):
             for networks in self.networks:
-                if row.name in networks and row.precision in self.precisions and not row.learnt:
+                if row.name in networks and row.precision in self.precisions and _judged(row):
                     found.setdefault((networks, row.runtime), []).append(row)
         for (networks, _), rows in found.items():
             rows.sort(key=partial(self._place, networks))
@@ -187,6 +187,11 @@ LEVERS = {
     )
 }
 """All levers by name, in the order of the page."""
+
+
+def _judged(row: Row) -> bool:
+    """Whether its scores say what a network lost: of images not learnt, and unaligned."""
+    return not row.learnt and not row.aligned
 
 
 def check_files(reports: Reports) -> None:

@@ -21,6 +21,7 @@ from fastdepth.images.io import write_png
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.weights import shipped_weights
 from fastdepth_bench.options import Options
+from fastdepth_bench.report.alignment import alignment_section
 from fastdepth_bench.report.cards import card, image_name
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
@@ -96,7 +97,7 @@ def networks(reports: Reports) -> str:
     said = (
         f"{first.target} on {environment.machine}, "
         f"{threads_of(first)}; {D1.title} on {first.samples} images of {first.data}, protocol "
-        f"{first.protocol}."
+        f"{first.protocol}, alignment {first.alignment}."
     )
     return f"{markdown_table(SHIPPED, rows)}\n\n{escaped(said)}"
 
@@ -108,6 +109,7 @@ def pages() -> dict[str, dict[str, Renderer]]:
         "docs/results.md": {
             "results": _tables("results", RESULTS),
             "third-party": _tables("third-party", THIRD_PARTY),
+            "alignment": alignment_section,
             "precisions": _tables("precisions", RESULTS),
             "folding": _tables("folding", FOLDING),
         },

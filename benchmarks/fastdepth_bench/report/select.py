@@ -23,6 +23,7 @@ SUFFIXES = {
     "third-party": ".third-party.json",
     "precisions": ".precisions.json",
     "folding": ".folding.json",
+    "alignment": ".alignment.json",
     "published": ".published.json",
     "compression": ".compression.json",
     "cards": ".flip.json",
@@ -145,8 +146,8 @@ def ratio(more: float | None, less: float | None) -> float | None:
 
 
 def scored(row: Row) -> bool:
-    """Whether scores say something of accuracy: on real images that were not learnt."""
-    return bool(row.metrics) and row.data != DRAWN and not row.learnt
+    """Whether scores say something of metric depth: unaligned, of real images not learnt."""
+    return bool(row.metrics) and row.data != DRAWN and not row.learnt and not row.aligned
 
 
 def weights_of(row: Row) -> str:
@@ -276,6 +277,7 @@ def _parts(row: Row) -> dict[str, str]:
         # the run itself finds the batch offline
         "batch": f"batch {row.batch}" if row.batch != 1 and row.scenario != OFFLINE else "",
         "data": f"{row.data} ({row.samples} samples)",
+        "alignment": row.alignment if row.aligned else "",
         "scenario": ("" if row.scenario == SINGLE_STREAM else row.scenario) + rate,
     }
 

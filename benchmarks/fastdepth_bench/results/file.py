@@ -14,6 +14,7 @@ import msgspec
 from fastdepth.documents import MOST, plain
 from fastdepth.errors import InputError, UsageError
 from fastdepth.files import read_bytes
+from fastdepth.metrics import ALIGNMENTS, DEFAULT_ALIGNMENT
 from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.row import Row
 
@@ -122,8 +123,13 @@ def _reworded(row: Any) -> Any:
     said = row.get("protocol_description") if isinstance(row, dict) else None
     if not isinstance(said, str):
         return row
+    said, fitted = re.subn("; disparity, fitted to the truth of each (picture|image) .*", "", said)
     said = re.sub("picture(?= and mirror| by scale)", "image", said)
-    return {**row, "protocol_description": said}
+    name = row.get("alignment", "affine-disparity" if fitted else DEFAULT_ALIGNMENT)
+    if isinstance(name, str) and name in ALIGNMENTS:
+        told = f"; alignment {ALIGNMENTS[name].describe()}; "
+        said = re.sub(r"^(protocol \w+); (?!alignment )", lambda found: found[1] + told, said)
+    return {**row, "alignment": name, "protocol_description": said}
 
 
 def _of_folding(

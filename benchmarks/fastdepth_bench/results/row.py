@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from fastdepth.metrics import METRICS
+from fastdepth.metrics import DEFAULT_ALIGNMENT, METRICS
 from fastdepth.size import Size
 from fastdepth.variants import CHECKPOINT_BYTES
 from fastdepth_bench.results.figures import (
@@ -81,6 +81,8 @@ class Row:
         sample_hash: hash of their names
         protocol: of the accuracy
         protocol_description: the protocol and what else decides accuracy, in one line
+        alignment: what was fitted to the truth of each image before it was scored; files from
+            before do not say, and nothing was, but of disparity
         flip: whether depth of image and mirrored image was averaged
         metrics: accuracy by name, and the numbers of valid and of non-finite pixels
         d1_minus_torch: d1 less that of the same weights in fp32 PyTorch; None where that was not
@@ -149,6 +151,7 @@ class Row:
     metrics: ByMetric | None
     d1_minus_torch: Annotated[float, Meta(ge=-1, le=1)] | None
     error: Annotated[str, Meta(min_length=1, max_length=100_000)] | None
+    alignment: Text = DEFAULT_ALIGNMENT
     form: Form = "folded"
     fold: bool = True
     scenario: Scenario = SINGLE_STREAM
@@ -210,6 +213,11 @@ class Row:
     def yardstick(self) -> tuple[str, str, str, str]:
         """What must agree before two rows' scores compare."""
         return self.data, self.depth_kind, self.sample_hash, self.protocol_description
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the scores are of depth that was fitted to the truth."""
+        return self.alignment != DEFAULT_ALIGNMENT
 
     @property
     def learnt(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 
 from fastdepth.console import Advance, progress, run_command, silent, tell, values_of
 from fastdepth.data.sample import Depth
+from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.images.contact_sheet import WIDTH, SheetRow, make_sheet
 from fastdepth.images.io import write_png
-from fastdepth.metrics import METRICS, evaluate_image, get_protocol
+from fastdepth.metrics import (
+    DEFAULT_ALIGNMENT,
+    METRICS,
+    align_image,
+    evaluate_image,
+    get_alignment,
+    get_protocol,
+)
 from fastdepth.ranges import Quantity, whole
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.accuracy import Yardstick, infer_image
@@ -32,6 +40,7 @@ DESCRIPTION = """Draw images, their truth, and each network's prediction and err
 
 The same images at every call, predicted by the exported file, folded, in ONNX Runtime. Below
 each prediction stand its AbsRel and d1, taken at the size of the truth as fastdepth-bench does.
+With --align it is the aligned prediction that is drawn and scored.
 
 Examples:
 
@@ -51,11 +60,14 @@ class Command(Data, Networks):
 
     Attributes:
         limit: number of images, evenly spread.
+        align: what is fitted to the truth of each image before it is drawn and scored: none,
+            median, affine, log-affine or affine-disparity; none if absent.
         width: width of each image on the sheet, in pixels.
         output: PNG file to write.
     """
 
     limit: Quantity | None = IMAGES
+    align: tuple[str, ...] = ()
     width: Annotated[int, whole(16, 4096)] = WIDTH
     output: Path = Path("sheet.png")
 
@@ -73,8 +85,8 @@ def contact_sheet(
     """Draw the images of ``options.data`` and what every case of ``options`` makes of them.
 
     Args:
-        options: variants, weights, runtime, size, threads, data, split, limit and protocol are
-            used.
+        options: variants, weights, runtime, size, threads, data, split, limit, protocol and
+            alignment are used.
         width: of each image on the sheet [px].
         advance: moves a progress bar of :func:`steps` steps.
 
@@ -86,6 +98,7 @@ def contact_sheet(
             be exported.
     """
     options.check()
+    rules = yardstick(options)
     cases, source = options.cases(), options.open_data()
     rows = []
     with ExitStack() as stack:
@@ -101,9 +114,9 @@ def contact_sheet(
                 for title, (case, runner) in runners.items()
             }
             captions = {
-                title: _scores(depth, sample.depth, options.protocol)
-                for title, depth in depths.items()
+                title: _scores(depth, sample.depth, rules) for title, depth in depths.items()
             }
+            depths = {title: _drawn(depth, sample.depth, rules) for title, depth in depths.items()}
             rows.append(SheetRow(sample.image, sample.depth, depths, captions, sample.name))
     return make_sheet(rows, width)
 
@@ -119,9 +132,31 @@ def _title(case: Case, cases: Sequence[Case]) -> str:
     return f"{case.name} {case.weights}" if several else case.name
 
 
-def _scores(depth: Depth, truth: Depth, protocol: str) -> str:
+def yardstick(options: Options) -> Yardstick:
+    """By which rules a sheet's images are scored.
+
+    Raises:
+        UsageError: more than one alignment, or data that cannot be opened.
+    """
+    aligned = options.alignments()
+    if len(aligned) > 1:
+        raise UsageError(f"a sheet shows one alignment, not {' and '.join(aligned)}; keep one")
+    rules = Yardstick.of(options.open_data(), options.protocol, split=options.split)
+    return replace(rules, alignment=aligned[0]) if aligned else rules
+
+
+def _drawn(depth: Depth, truth: Depth, rules: Yardstick) -> Depth:
+    """The depth of an image as it is scored: as it is unless it is aligned."""
+    if rules.alignment == DEFAULT_ALIGNMENT:
+        return depth
+    protocol, alignment = get_protocol(rules.protocol), get_alignment(rules.alignment)
+    return align_image(depth, truth, protocol, alignment).astype(np.float32)
+
+
+def _scores(depth: Depth, truth: Depth, rules: Yardstick) -> str:
     """AbsRel and d1 of an image, in words."""
-    scores = evaluate_image(depth, truth, get_protocol(protocol))
+    protocol, alignment = get_protocol(rules.protocol), get_alignment(rules.alignment)
+    scores = evaluate_image(depth, truth, protocol, alignment)
     if scores is None:
         return "no truth that counts"
     shown = (METRICS["abs_rel"], METRICS["d1"])
@@ -137,11 +172,10 @@ def _body(command: Command) -> None:
     check_no_input(command.output, command.weights)
     options = command.options()
     options.check()
+    rules = yardstick(options)
     remove_leftovers_of(command.output)
     with replacing(command.output) as place:  # now, so that it fails now
         with progress(PROG, steps(options)) as advance:
             drawn = contact_sheet(options, command.width, advance)
         write_png(place, drawn)
-    source = options.open_data()
-    rules = Yardstick.of(source, options.protocol, split=options.split).describe()
-    tell(f"{command.output}: {rules}")
+    tell(f"{command.output}: {rules.describe()}")

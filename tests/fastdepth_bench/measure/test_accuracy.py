@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fastdepth.data import Sample, open_source, sample_list_hash
-from fastdepth.metrics import evaluate_image
+from fastdepth.metrics import ALIGNMENTS, Scores, evaluate_image
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.measure.accuracy import (
@@ -29,10 +30,15 @@ def truthful(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     return batch.mean(axis=3, dtype=np.float32)[:, None] / 50
 
 
+def measured(runner: Any, samples: list[Sample], yardstick: Yardstick, size: Size) -> Scores:
+    """Scores under one yardstick."""
+    return measure_accuracy(runner, samples, [yardstick], size)[yardstick]
+
+
 def test_a_perfect_runner_is_perfect(
     samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
 ) -> None:
-    scores = measure_accuracy(fake_runner(truthful), samples, yardstick, NATIVE)
+    scores = measured(fake_runner(truthful), samples, yardstick, NATIVE)
     assert (scores.d1, scores.rmse) == (1, pytest.approx(0, abs=1e-6))
 
 
@@ -40,7 +46,7 @@ def test_images_come_at_the_networks_size(
     samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
 ) -> None:
     runner, size = fake_runner(truthful), Size(16, 24)
-    scores = measure_accuracy(runner, samples, yardstick, size)
+    scores = measured(runner, samples, yardstick, size)
     assert np.array_equal(runner.seen[0][0], resize(samples[0].image, size))
     expected = [
         evaluate_image(truthful(resize(s.image, size)[None])[0, 0], s.depth) for s in samples
@@ -59,16 +65,41 @@ def test_flip_turns_the_mirrored_depth_back(
 
     plain = Yardstick("fake", "", 3, "0" * 12, "eigen")
     flipped = Yardstick("fake", "", 3, "0" * 12, "eigen", flip=True)
-    assert measure_accuracy(fake_runner(leaning), samples, plain, NATIVE).rmse > 0.2
-    flip = measure_accuracy(fake_runner(leaning), samples, flipped, NATIVE)
+    assert measured(fake_runner(leaning), samples, plain, NATIVE).rmse > 0.2
+    flip = measured(fake_runner(leaning), samples, flipped, NATIVE)
     assert flip.rmse == pytest.approx(0, abs=1e-5)
+
+
+def test_each_image_is_inferred_once_for_all_alignments(
+    samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
+) -> None:
+    runner = fake_runner(lambda batch: 2 * truthful(batch) + 1)
+    yardsticks = [replace(yardstick, alignment=name) for name in ALIGNMENTS]
+    scores = measure_accuracy(runner, samples, yardsticks, NATIVE)
+    assert len(runner.seen) == len(samples)
+    assert list(scores) == yardsticks
+    none, median, affine, *_ = (scores[each].rmse for each in yardsticks)
+    assert none > median > 0.01 > affine == pytest.approx(0, abs=1e-5)
+
+
+def test_disparity_is_scored_by_its_scale_and_shift(
+    samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
+) -> None:
+    disparity = replace(yardstick, alignment="affine-disparity", disparity=True)
+    depth = replace(disparity, disparity=False)
+    inverse = fake_runner(lambda batch: 7 / truthful(batch) - 3)
+    assert measured(inverse, samples, disparity, NATIVE).rmse == pytest.approx(0, abs=1e-4)
+    perfect = fake_runner(truthful)
+    assert measured(perfect, samples, depth, NATIVE).rmse == pytest.approx(0, abs=1e-4)
+    assert disparity.rules == depth.rules  # figures that compare
+    assert "alignment affine-disparity (scale and shift of inverse depth" in disparity.rules
 
 
 def test_nan_counts_as_wrong(
     samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
 ) -> None:
     runner = fake_runner(lambda batch: truthful(batch) * np.float32(np.nan))
-    scores = measure_accuracy(runner, samples, yardstick, NATIVE)
+    scores = measured(runner, samples, yardstick, NATIVE)
     assert (scores.d1, scores.nonfinite) == (0, scores.pixels)
 
 
@@ -86,6 +117,7 @@ def test_yardstick_names_all_that_decides() -> None:
         "20:460",
         "0.1",
         "flip no",
+        "alignment none",
     ):
         assert part in line
 

@@ -257,8 +257,34 @@ def test_a_third_party_file_is_measured_beside_ours(
         assert row.params is row.checkpoint_bytes is None
         assert row.metrics is not None
         assert row.model is not None and row.model.output == output
-        aligned = output == "disparity"
-        assert ("fitted to the truth" in row.protocol_description) == aligned
+        assert row.alignment == ("affine-disparity" if output == "disparity" else "none")
+        assert f"; alignment {row.alignment}" in row.protocol_description
+
+
+def test_every_alignment_has_a_row_of_the_same_measurement(
+    opening: Open, fake_runner: Callable[..., Any], weights_file: Path
+) -> None:
+    opening(lambda case: fake_runner())
+    own = {"variant": (), "weights": (str(weights_file),), "size": "312x240"}
+    asked = quick(**own, align=("none,median", "affine"))
+    rows = run(replace(asked, restarts=1), isolated=False).rows
+    assert [row.alignment for row in rows] == ["none", "median", "affine"]
+    assert len({row.yardstick for row in rows}) == 3
+    assert len({row.fps for row in rows}) == 1
+    d1 = [row.metrics["d1"] for row in rows if row.metrics]
+    assert len({*d1}) == 3
+
+
+def test_what_fails_fails_under_every_alignment(opening: Open) -> None:
+    def broken(case: Case) -> Any:
+        raise RuntimeError("no memory")
+
+    opening(broken)
+    rows = run(quick(align=("none,median",), restarts=1), isolated=False).rows
+    assert [(row.alignment, row.error) for row in rows] == [
+        ("none", "RuntimeError: no memory"),
+        ("median", "RuntimeError: no memory"),
+    ]
 
 
 @pytest.mark.thorough

@@ -77,4 +77,4 @@ def test_a_runner_that_is_not_done_is_never_timed(
         "fastdepth_bench.measure.trial.open_runner", lambda _: fake_runner(lambda _: constant)
     )
     with pytest.raises(Exception, match="not timed"):
-        examine(lambda text: None, small, timing_frames(samples), samples, yardstick)
+        examine(lambda text: None, small, timing_frames(samples), samples, [yardstick])

@@ -225,6 +225,27 @@ def test_an_old_file_in_other_words_is_compared():
     assert words(old, new) == ([], [])
 
 
+def aligned(name, **changes):
+    told = f"protocol eigen; alignment {name}; crop of Eigen"
+    return old_row(alignment=name, protocol_description=told, **changes)
+
+
+def test_other_alignments_are_refused(files, capsys):
+    assert main(["compare", *files(report(old_row()), report(aligned("median")))]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "scored under different alignments (none and median), which do not compare" in line
+
+
+def test_rows_of_one_alignment_are_compared_with_each_other():
+    old = results(old_row(), aligned("median", metrics={"d1": 0.8}))
+    new = results(aligned("median", metrics={"d1": 0.7}), old_row())
+    none, median = compare(old, new)
+    assert (none.worse, [word for word, _ in median.worse]) == ((), ["less accurate"])
+    (kept, gone) = compare(old, results(old_row()))
+    assert (kept.worse, [word for word, _ in gone.worse]) == ((), ["missing"])
+    assert verdict(compare(old, old)).startswith("no regression in 2 rows")
+
+
 def test_a_metric_that_an_old_file_lacks_is_not_compared():
     old = old_row()
     del old["metrics"]["silog"]

@@ -51,6 +51,7 @@ def test_rows_stand_from_the_base_on_with_what_they_gain():
     )
     page = bins(*rows)
     first, second, third = lines(page)
+    assert bins(*rows, new_row(FEWER, 50.0, alignment="median", metrics={"d1": 0.9})) == page
     assert [line[0] for line in (first, second, third)] == [f"{BASE} (base)", FEWER, FEWEST]
     assert first[3:] == ["", "10.0", "", "0.600", ""]
     assert second[3:] == ["2.00 [1.90, 2.10]", "9.00", "0.90", "0.610", "+0.0100"]

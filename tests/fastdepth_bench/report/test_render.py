@@ -124,7 +124,7 @@ def test_lines_below_say_how_to_repeat_it() -> None:
     rows = [new_row(), new_row(runtime="torch"), failed_row(), failed_row("eigen", "a [b] c")]
     text = flat(show(results(*rows), 80))
     for part in (
-        "nyu (in-painted), 498 samples, hash 903e649ece66; protocol eigen; crop of Eigen.",
+        "nyu (in-painted), 498 samples, hash 903e649ece66; protocol eigen; alignment none; crop of",
         "cpu, 2 threads, batch 1.",
         "Model of the CPU; 4 of 8 cores",
         "torch 2.9.0",
@@ -196,7 +196,7 @@ def test_differences_of_depth_are_shown_where_there_is_room() -> None:
 def test_what_is_needed_to_repeat_it_stands_below() -> None:
     text = to_markdown(results(failed_row(error="out of luck"), new_row(noisy=True), busy=True))
     assert "unet128-dws: failed: out of luck." in text
-    assert "hash 903e649ece66; protocol eigen; crop of Eigen. onnxruntime, cpu, 2 threads" in text
+    assert "; protocol eigen; alignment none; crop of Eigen. onnxruntime, cpu, 2 threads" in text
     assert "Measured on Model of the CPU" in text and "BUSY MACHINE" in text
     assert "frames/s: at the median latency, network input in host memory" in text
 

@@ -30,6 +30,7 @@ def test_rows_are_named_by_what_differs():
         "unet128-dws unet128-dws.nyu",
         "unet128-dws mine",
     ]
+    assert called(old_row(), old_row(alignment="median"))[1] == "unet128-dws median"
     served = new_row(scenario="server", queries={"rate": 20.0, "n": 100, "samples": 1})
     assert called(new_row(), served) == ["unet128-dws", "unet128-dws server 20/s"]
     assert names([]) == []
@@ -41,6 +42,8 @@ def test_the_best_row_stands_for_a_network():
     rows = [failed_row(), learnt, trained, new_row(runtime="torch"), new_row(scenario="offline")]
     (found,) = representatives([results(*rows)], ["unet128-dws"]).values()
     assert (found.row.fps, scored(found.row)) == (50.0, True)
+    (aligned,) = representatives([results(new_row(alignment="affine"))], ["unet128-dws"]).values()
+    assert not scored(aligned.row)
     (only,) = representatives([results(learnt)], ["unet128-dws"]).values()
     assert (weights_of(only.row), scored(only.row)) == ("eight (over-fits)", False)
     other = {"file": "unet128-dws.onnx", "normalise": None, "output": "metres", "hash": "0"}

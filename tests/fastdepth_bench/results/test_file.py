@@ -12,6 +12,7 @@ import pytest
 from made_up_results import ENVIRONMENT, latency, new_row, old_row, report
 
 from fastdepth.errors import InputError, UsageError
+from fastdepth.metrics import ALIGNMENTS
 from fastdepth_bench.results.figures import Against
 from fastdepth_bench.results.file import Report, committed_results, read_report, read_reports
 
@@ -203,3 +204,24 @@ def test_a_driver_makes_no_other_machine() -> None:
     )
     assert one == other == "Model of the CPU; 4 of 8 cores; NVIDIA X"
     assert one != none
+
+
+RULES = "crop rows 45:471; flip no (published: mean of {} and mirror); averaging per image"
+FITTED = (
+    "; disparity, fitted to the truth of each {} by scale and shift in inverse depth (Ranftl et "
+    "al., TPAMI 2020), so its accuracy does not compare with that of metres"
+)
+
+
+@pytest.mark.parametrize("word", ["picture", "image"])
+@pytest.mark.parametrize(("said", "name"), [("", "none"), (FITTED, "affine-disparity")])
+def test_files_that_name_no_alignment_say_it_in_their_rules(
+    word: str, said: str, name: str
+) -> None:
+    old = old_row(protocol_description=f"protocol eigen; {RULES}{said}".format(word, word))
+    told = f"protocol eigen; alignment {ALIGNMENTS[name].describe()}; {RULES}".format("image")
+    new = old_row(alignment=name, protocol_description=told)
+    before, now = Report.from_json(report(old, new)).rows
+    assert before == now
+    assert (before.alignment, before.protocol_description) == (name, told)
+    assert Report.from_json(report(old_row(alignment="to come"))).rows[0].alignment == "to come"

@@ -10,7 +10,7 @@ from tiny_onnx import write_third_party
 
 from fastdepth.files import file_hash
 from fastdepth.size import Size
-from fastdepth_bench.case import FITTED, ThirdPartyNetwork
+from fastdepth_bench.case import ThirdPartyNetwork
 from fastdepth_bench.measure.timing import measure
 from fastdepth_bench.results.figures import ThirdPartyFigures
 from fastdepth_bench.runners.providers import CPU
@@ -63,15 +63,15 @@ def test_bound_memory_answers_as_a_call_does(tmp_path: Path, batch: np.ndarray) 
 def test_what_is_said_of_it(tmp_path: Path) -> None:
     path = write_third_party(tmp_path / "midas.onnx")
     theirs = ThirdPartyNetwork(path, SIZE, "imagenet", "disparity")
-    assert (theirs.name, theirs.aligned) == ("midas", True)
+    assert (theirs.name, theirs.in_metres) == ("midas", False)
     assert theirs.figures() == ThirdPartyFigures(
         "midas.onnx", "imagenet", "disparity", file_hash(path)
     )
     assert theirs.describe() == (
-        "midas.onnx: pixels ImageNet's mean and standard deviation; answers with " + FITTED
+        "midas.onnx: pixels ImageNet's mean and standard deviation; answers with disparity, "
+        "larger is nearer, of no known scale and shift"
     )
-    assert "does not compare with that of metres" in theirs.describe()
-    assert not ThirdPartyNetwork(path, SIZE, "imagenet", "metres").aligned
+    assert ThirdPartyNetwork(path, SIZE, "imagenet", "metres").in_metres
     assert (
         "pixels 0..1; answers with depth [m]"
         in ThirdPartyNetwork(path, SIZE, "unit", "metres").describe()

@@ -8,7 +8,7 @@ import pytest
 from tiny_onnx import write_model
 
 from fastdepth.data import open_source
-from fastdepth.metrics import evaluate_image
+from fastdepth.metrics import evaluate_image, get_protocol
 from fastdepth.runtime.model import load
 from fastdepth_bench.cli import main
 from fastdepth_bench.visual import sheet
@@ -68,6 +68,18 @@ def test_scores_are_taken_at_the_size_of_the_truth(folder, tiny, drawn):
     assert caption == f"AbsRel {scores.abs_rel:.3f}, d1 {scores.d1:.3f}"
 
 
+def test_what_is_aligned_is_drawn_as_it_is_scored(folder, tiny, drawn):
+    options = Command(data=f"nyu:{folder}", align=("median",)).options()
+    contact_sheet(options, 64)
+    sample, row = open_source(f"nyu:{folder}", "test")[0], drawn[0]
+    (depth,), (caption,) = row.depths.values(), row.captions.values()
+    assert depth.shape == sample.depth.shape
+    valid = get_protocol("eigen").valid(sample.depth)
+    assert np.median(depth[valid]) == pytest.approx(np.median(sample.depth[valid]), rel=0.05)
+    scores = evaluate_image(depth, sample.depth)
+    assert caption == f"AbsRel {scores.abs_rel:.3f}, d1 {scores.d1:.3f}"
+
+
 def test_networks_stand_side_by_side(folder, tiny, drawn, weights_file):
     asked = Command(
         variant=("unet-dws", "unet128-dws-75"), weights=(str(weights_file),), data=f"nyu:{folder}"
@@ -113,6 +125,8 @@ def test_every_step_is_counted(folder, tiny):
         ("--variant nope", "unknown variant"),
         ("--limit 0", "limit 0 must be 1 to"),
         ("--protocol nope", "unknown protocol"),
+        ("--align nope", "unknown alignment"),
+        ("--align none,median", "a sheet shows one alignment, not none and median"),
         ("--data nyu:/nowhere", "/nowhere"),
         ("--data rooms:1 --output /", "cannot write /: it is a folder"),
     ],

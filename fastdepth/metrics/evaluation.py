@@ -1,4 +1,4 @@
-"""How accurate a depth map is, under a protocol that is named with every figure.
+"""Metrics, and their means over images.
 
 With prediction p and truth g [m] over the valid pixels, and e = ln p - ln g::
 
@@ -9,118 +9,28 @@ With prediction p and truth g [m] over the valid pixels, and e = ln p - ln g::
     log10    mean |log10 p - log10 g|     silog     100 sqrt(mean e^2 - (mean e)^2)
 
 After Eigen, Puhrsch, Fergus, "Depth map prediction from a single image using a multi-scale deep
-network", NeurIPS 2014; ``silog`` as KITTI prints it. Nothing is scaled to the truth's median:
-these are metric networks.
+network", NeurIPS 2014; ``silog`` as KITTI prints it. Unless an alignment is asked for nothing is
+fitted to the truth: these are metric networks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.errors import DataError, UsageError, look_up
+from fastdepth.errors import DataError, UsageError
+from fastdepth.metrics.alignments import ALIGNMENTS, DEFAULT_ALIGNMENT, Alignment
+from fastdepth.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
 
 Array = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class Protocol:
-    """Rules by which predictions are compared with the truth.
-
-    Attributes:
-        name: its name in ``PROTOCOLS``.
-        crop: first row, end row, first column, end column of the pixels that count, in an image
-            of 480x640 and in proportion in others; None for all.
-        truth_range: [m]; a pixel counts where the truth lies strictly between.
-        clip: [m]; predictions are clipped to it.
-        worst: [m]; a prediction that is no finite number is replaced by the end of this range
-            that is farther in ratio from the truth.
-        flip: what published figures do about the mirrored image.
-        view: compare in the 224x224 view of the image that FastDepth sees.
-        averaging: what the mean is taken over.
-    """
-
-    name: str
-    crop: tuple[int, int, int, int] | None
-    truth_range: tuple[float, float]
-    clip: tuple[float, float]
-    worst: tuple[float, float]
-    flip: str
-    view: bool = False
-    averaging: str = "per image, then over images"
-
-    def describe(self, flip: bool = False) -> str:
-        """One line to print with every figure; ``flip``: the mirrored image was used too."""
-        crop = "rows {}:{}, columns {}:{} of 480x640".format(*self.crop) if self.crop else "none"
-        if self.view:
-            crop = "centre 228x304 of 250x333, resized to 224x224"
-        low, high = self.truth_range
-        span = f"{low:g} < g < {high:g} m" if high < math.inf else f"g > {low:g} m"
-        used = "mean of image and mirror" if flip else "no"
-        return (
-            f"protocol {self.name}; crop {crop}; range {span}; "
-            f"flip {used} (published: {self.flip}); averaging {self.averaging}"
-        )
-
-    def valid(self, truth: Array) -> Mask:
-        """Pixels that count: (H, W) bool from the truth (H, W) [m] alone, never the prediction."""
-        low, high = self.truth_range
-        mask = np.zeros(truth.shape, bool)
-        mask[self._window(*truth.shape)] = True
-        return mask & (truth > low) & (truth < high)  # NaN and infinity are between no limits
-
-    def _window(self, height: int, width: int) -> tuple[slice, slice]:
-        """The crop in an image of this size: the pixels whose centres lie inside."""
-        top, bottom, left, right = self.crop or (0, 480, 0, 640)
-        rows = (math.ceil(edge * height / 480 - 0.5) for edge in (top, bottom))
-        columns = (math.ceil(edge * width / 640 - 0.5) for edge in (left, right))
-        return slice(*rows), slice(*columns)
-
-
-_KINECT = (1e-3, 10.0)
-
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
-    {
-        protocol.name: protocol
-        for protocol in (
-            Protocol(
-                "eigen", (45, 471, 41, 601), _KINECT, _KINECT, _KINECT, "mean of image and mirror"
-            ),
-            Protocol(
-                "densedepth",
-                (20, 460, 24, 616),
-                (0.1, 10.0),
-                (0.1, 10.0),
-                (0.1, 10.0),
-                "DenseDepth mean of image and mirror, GuideDepth with and without",
-            ),
-            # Predictions count as they are; only zero and less, which have no ratio, become 1 mm.
-            Protocol(
-                "fastdepth", None, (0.0, math.inf), (1e-3, math.inf), _KINECT, "no", view=True
-            ),
-        )
-    }
-)
-"""``eigen``: AdaBins, BTS, NeWCRFs, ZoeDepth. ``densedepth``: DenseDepth, GuideDepth.
-``fastdepth``: FastDepth. Figures of different protocols cannot be compared."""
-
-DEFAULT_PROTOCOL = "eigen"
-
-
-def get_protocol(name: str) -> Protocol:
-    """Look a protocol up.
-
-    Raises:
-        UnknownNameError: there is none of that name; the message lists all.
-    """
-    return look_up("protocol", name, PROTOCOLS)
+_PROTOCOL, _UNALIGNED = PROTOCOLS[DEFAULT_PROTOCOL], ALIGNMENTS[DEFAULT_ALIGNMENT]
 
 
 @dataclass(frozen=True)
@@ -233,13 +143,14 @@ class Evaluation:
 
     Attributes:
         protocol: the rules.
+        alignment: what is fitted to the truth of each image.
         images: number of images scored.
         skipped: number of images without a valid pixel, which are not scored.
     """
 
-    def __init__(self, protocol: Protocol = PROTOCOLS[DEFAULT_PROTOCOL]) -> None:
+    def __init__(self, protocol: Protocol = _PROTOCOL, alignment: Alignment = _UNALIGNED) -> None:
         """Start with no image."""
-        self.protocol = protocol
+        self.protocol, self.alignment = protocol, alignment
         self.images = 0
         self.skipped = 0
         self._sums = dict.fromkeys(METRICS, 0.0)
@@ -247,7 +158,11 @@ class Evaluation:
 
     def add(self, prediction: Array, truth: Array) -> Scores | None:
         """Score one image as :func:`evaluate_image` does and count it in."""
-        scores = evaluate_image(prediction, truth, self.protocol)
+        return self.add_pixels(*valid_pixels(prediction, truth, self.protocol))
+
+    def add_pixels(self, prediction: Array, truth: Array) -> Scores | None:
+        """The same, of what :func:`valid_pixels` found under the evaluation's protocol."""
+        scores = _score(prediction, truth, self.protocol, self.alignment)
         if scores is None:
             self.skipped += 1
             return None
@@ -274,7 +189,10 @@ class Evaluation:
 
 
 def evaluate_image(
-    prediction: Array, truth: Array, protocol: Protocol = PROTOCOLS[DEFAULT_PROTOCOL]
+    prediction: Array,
+    truth: Array,
+    protocol: Protocol = _PROTOCOL,
+    alignment: Alignment = _UNALIGNED,
 ) -> Scores | None:
     """Score one depth map.
 
@@ -285,6 +203,7 @@ def evaluate_image(
         prediction: (h, w) float [m] of the whole image; resized bilinearly to the truth's size.
         truth: (H, W) float [m]; 0 or NaN where nothing was measured.
         protocol: the rules.
+        alignment: what is fitted to the truth first.
 
     Returns:
         The scores, or None where no pixel is valid.
@@ -292,25 +211,65 @@ def evaluate_image(
     Raises:
         UsageError: an array is not two-dimensional or is empty.
     """
+    return _score(*valid_pixels(prediction, truth, protocol), protocol, alignment)
+
+
+def valid_pixels(prediction: Array, truth: Array, protocol: Protocol) -> tuple[Array, Array]:
+    """Prediction and truth of one image where the protocol counts: found once for all alignments.
+
+    Args:
+        prediction: (h, w) float [m].
+        truth: (H, W) float [m].
+        protocol: the rules.
+
+    Returns:
+        Both (n,) float64 [m]; n is 0 where no pixel is valid.
+
+    Raises:
+        UsageError: an array is not two-dimensional or is empty.
+    """
+    _check_maps(prediction, truth)
+    prediction, truth = protocol.at_truth(prediction, truth)
+    valid = protocol.valid(truth)
+    return prediction[valid], truth[valid]
+
+
+def align_image(prediction: Array, truth: Array, protocol: Protocol, alignment: Alignment) -> Array:
+    """One depth map as it is scored: aligned at the truth's size, and clipped.
+
+    Args:
+        prediction: (h, w) float [m].
+        truth: (H, W) float [m].
+        protocol: the rules; one with a view of its own is fitted over the whole image here.
+        alignment: what is fitted to the truth.
+
+    Returns:
+        (H, W) float64 [m]; NaN and infinity stay.
+
+    Raises:
+        UsageError: an array is not two-dimensional or is empty.
+    """
+    _check_maps(prediction, truth)
+    prediction, truth = replace(protocol, view=False).at_truth(prediction, truth)
+    aligned = alignment(prediction, truth, protocol.valid(truth), protocol.worst[1])
+    return np.where(np.isfinite(prediction), np.clip(aligned, *protocol.clip), prediction)
+
+
+def _check_maps(prediction: Array, truth: Array) -> None:
     for name, array in (("prediction", prediction), ("truth", truth)):
         if array.ndim != 2 or not array.size:
             raise UsageError(f"{name} has shape {array.shape}; give a depth map (H, W)")
-    truth = truth.astype(np.float64)
-    prediction = _bilinear(prediction.astype(np.float64), *truth.shape)
-    if protocol.view:
-        prediction, truth = _fastdepth_view(prediction), _fastdepth_view(truth)
-    valid = protocol.valid(truth)
-    if not valid.any():
+
+
+def _score(raw: Array, truth: Array, protocol: Protocol, alignment: Alignment) -> Scores | None:
+    """Scores over valid pixels, both (n,) [m]; None where there is none."""
+    if not truth.size:
         return None
-    return _score(prediction[valid], truth[valid], protocol)
-
-
-def _score(raw: Array, truth: Array, protocol: Protocol) -> Scores:
-    """Scores over valid pixels, both (n,) [m]."""
     finite = np.isfinite(raw)
+    aligned = alignment(raw, truth, np.ones(raw.shape, bool), protocol.worst[1])
     low, high = protocol.worst
     worst = np.where(truth / low > high / truth, low, high)
-    prediction = np.where(finite, np.clip(raw, *protocol.clip), worst)
+    prediction = np.where(finite, np.clip(aligned, *protocol.clip), worst)
     pixels = Compared(prediction, truth)
     return Scores(
         {name: metric.function(pixels) for name, metric in METRICS.items()},
@@ -321,41 +280,3 @@ def _score(raw: Array, truth: Array, protocol: Protocol) -> Scores:
 
 def _mean(values: Array) -> float:
     return float(np.mean(values))
-
-
-def _bilinear(values: Array, height: int, width: int) -> Array:
-    """Resize (h, w) to (height, width), pixel centres at half (``align_corners=False``).
-
-    NaN and infinity spread to the pixels that they have a part in.
-    """
-    for length in (height, width):  # rows, then columns as rows of the transpose
-        count = len(values)
-        if count != length:
-            at = np.clip((np.arange(length) + 0.5) * count / length - 0.5, 0, count - 1)
-            below = at.astype(int)
-            above = np.minimum(below + 1, count - 1)
-            part = (at - below)[:, None]
-            with np.errstate(invalid="ignore"):
-                values = values[below] * (1 - part) + values[above] * part
-        values = values.T
-    return values
-
-
-def _fastdepth_view(values: Array) -> Array:
-    """Height to 250, centre 228x304, then 224x224; nearest pixels, so that no depths are mixed.
-
-    As FastDepth's evaluation does (Wofk et al., ICRA 2019).
-    """
-    width = values.shape[1] * 250 // values.shape[0]
-    if width < 304:
-        raise UsageError("protocol fastdepth needs images of at least 4:3; choose eigen")
-    small = _nearest(values, 250, width)
-    top, left = round((250 - 228) / 2), round((width - 304) / 2)
-    return _nearest(small[top : top + 228, left : left + 304], 224, 224)
-
-
-def _nearest(values: Array, height: int, width: int) -> Array:
-    """Resize (h, w) to (height, width) by taking the pixel under each new centre."""
-    rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(int)
-    return values[np.ix_(rows, columns)]

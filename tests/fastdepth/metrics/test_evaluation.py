@@ -11,20 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdepth import metrics
 from fastdepth.errors import DataError, UnknownNameError, UsageError
 from fastdepth.metrics import (
+    ALIGNMENTS,
     METRICS,
     PROTOCOLS,
     Evaluation,
     Metric,
     Scores,
+    align_image,
     evaluate_image,
+    evaluation,
     get_protocol,
 )
 
 EIGEN, DENSEDEPTH, FASTDEPTH = (PROTOCOLS[name] for name in ("eigen", "densedepth", "fastdepth"))
-NYU = Path(__file__).parents[3] / "shared" / "nyu"
+NYU = Path(__file__).parents[4] / "shared" / "nyu"
 
 
 def scored(prediction: np.ndarray, truth: np.ndarray, name: str = "eigen") -> Scores:
@@ -188,11 +190,78 @@ def test_unknown_protocol() -> None:
 
 def test_a_protocol_describes_itself_in_one_line() -> None:
     assert EIGEN.describe() == (
-        "protocol eigen; crop rows 45:471, columns 41:601 of 480x640; range 0.001 < g < 10 m; "
-        "flip no (published: mean of image and mirror); averaging per image, then over images"
+        "protocol eigen; alignment none; crop rows 45:471, columns 41:601 of 480x640; "
+        "range 0.001 < g < 10 m; flip no (published: mean of image and mirror); averaging per "
+        "image, then over images"
     )
     assert "flip mean of image and mirror" in FASTDEPTH.describe(flip=True)
     assert "224x224; range g > 0 m" in FASTDEPTH.describe()
+    assert EIGEN.describe(alignment=ALIGNMENTS["median"]).startswith(
+        "protocol eigen; alignment median (scale by the medians, fitted to each image's truth, "
+        "Zhou et al., CVPR 2017); crop rows"
+    )
+
+
+def test_alignment_comes_before_the_clip() -> None:
+    """Twice too far is 9 and 12 m; clipped first, 10 m would have become 5 m and not 6."""
+    prediction, truth = halves(9, 12), halves(4.5, 6)
+    assert scored(prediction, truth).d1 == 0
+    found = evaluate_image(prediction, truth, EIGEN, ALIGNMENTS["affine"])
+    assert found is not None and found.rmse == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_what_is_no_number_stays_a_counted_miss_however_it_is_aligned(
+    name: str, alignment: str
+) -> None:
+    _, truth = maps(0)
+    prediction = truth.copy()
+    prediction[20:24] = math.nan
+    s = evaluate_image(prediction, truth, PROTOCOLS[name], ALIGNMENTS[alignment])
+    assert s is not None and s.nonfinite > 0
+    assert s.d1 == s.d3 == pytest.approx(1 - s.nonfinite / s.pixels)  # the others are exact
+    nothing = evaluate_image(truth * math.nan, truth, PROTOCOLS[name], ALIGNMENTS[alignment])
+    assert nothing is not None and (nothing.d3, nothing.nonfinite) == (0, s.pixels)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10**6), name=st.sampled_from(list(ALIGNMENTS)))
+def test_an_aligned_image_scores_as_its_prediction_does(seed: int, name: str) -> None:
+    prediction, truth = maps(seed)
+    prediction[30, 30] = math.inf
+    aligned = align_image(prediction[::2, ::2], truth, EIGEN, ALIGNMENTS[name])
+    assert aligned.shape == truth.shape
+    expected = evaluate_image(prediction[::2, ::2], truth, EIGEN, ALIGNMENTS[name])
+    assert expected is not None
+    assert scored(aligned, truth).values == pytest.approx(dict(expected.values))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 10**6),
+    name=st.sampled_from(list(ALIGNMENTS)),
+    wrong=st.sampled_from([0.0, -3.0, math.nan, math.inf, 9.9]),
+)
+def test_no_alignment_sees_what_is_not_valid(seed: int, name: str, wrong: float) -> None:
+    prediction, truth = maps(seed)
+    holes = np.random.default_rng(seed).random(truth.shape) < 0.3
+    truth[holes] = wrong * (wrong != 9.9)
+    changed = prediction.copy()
+    changed[holes], changed[:3] = wrong, wrong
+    fit = ALIGNMENTS[name]
+    before, after = (evaluate_image(p, truth, EIGEN, fit) for p in (prediction, changed))
+    assert before == after
+
+
+def test_an_evaluation_is_of_one_alignment() -> None:
+    evaluations = {name: Evaluation(EIGEN, each) for name, each in ALIGNMENTS.items()}
+    for each in evaluations.values():
+        each.add(halves(2, 8), halves(1, 4))
+        each.add(halves(1, 4), halves(2, 8))
+    d1 = {name: each.scores().d1 for name, each in evaluations.items()}
+    assert d1.pop("none") == 0
+    assert set(d1.values()) == {1.0}
 
 
 @settings(deadline=None, max_examples=30)
@@ -254,12 +323,12 @@ def test_a_constant_scores_on_nyu_what_it_scored_when_computed_apart() -> None:
 
 def test_one_entry_more_is_one_metric_more(monkeypatch: pytest.MonkeyPatch) -> None:
     worst = Metric("worst", "worst", "m", 3, False, lambda pixels: float(pixels.error.max()))
-    monkeypatch.setattr(metrics, "METRICS", {**METRICS, worst.name: worst})
-    evaluation = Evaluation()
-    first, second = (evaluation.add(halves(left, 4), halves(1, 4)) for left in (2, 4))
+    monkeypatch.setattr(evaluation, "METRICS", {**METRICS, worst.name: worst})
+    mean = Evaluation()
+    first, second = (mean.add(halves(left, 4), halves(1, 4)) for left in (2, 4))
     assert first is not None and second is not None
-    assert (first.worst, second.worst, evaluation.scores().worst) == (1, 3, 2)
-    assert list(evaluation.scores().as_dict()) == [*METRICS, "worst", "pixels", "nonfinite"]
+    assert (first.worst, second.worst, mean.scores().worst) == (1, 3, 2)
+    assert list(mean.scores().as_dict()) == [*METRICS, "worst", "pixels", "nonfinite"]
 
 
 def test_scores_cross_processes_and_know_no_other_metric() -> None:
