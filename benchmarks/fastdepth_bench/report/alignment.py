@@ -102,11 +102,13 @@ def _tables(report: Report) -> Iterator[str]:
     """Our networks under all alignments, then each beside what is printed under it."""
     networks: dict[str, dict[str, Row]] = {}
     for row in good(report.rows):
-        networks.setdefault(row.name, {})[row.alignment] = row
+        if row.alignment in ALIGNMENTS:
+            networks.setdefault(row.name, {})[row.alignment] = row
     if not networks:
         return
     yield markdown_table(OURS, networks.values())
-    yield escaped(f"{D1.heading} under each alignment: {_common(report.rows)}")
+    first = _first(next(iter(networks.values())))
+    yield escaped(f"{D1.heading} under each alignment: {_under_all(first)}")
     for name in ALIGNMENTS:
         rows = [rows[name] for rows in networks.values() if name in rows]
         printed = [score for score in ALIGNED_SCORES if score.alignment == name]
@@ -116,9 +118,8 @@ def _tables(report: Report) -> Iterator[str]:
     yield measured_on(report)
 
 
-def _common(rows: Sequence[Row]) -> str:
-    """What the rows were scored on, with every alignment by name and in words."""
-    first = rows[0]
+def _under_all(first: Row) -> str:
+    """What a row was scored on, with every alignment by name and in words."""
     told = f"alignment {ALIGNMENTS[first.alignment].describe()}"
     every = ", ".join(alignment.describe() for alignment in ALIGNMENTS.values())
     return data_line(first).replace(told, f"alignment as the column says: {every}", 1)

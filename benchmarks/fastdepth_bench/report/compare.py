@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import tyro
 
 from fastdepth.console import print_table, run_command, say
+from fastdepth.documents import MOST
 from fastdepth.errors import UsageError
 from fastdepth.metrics import METRICS
 from fastdepth.ranges import check_ranges, real
@@ -224,8 +225,9 @@ def _check_alignments(old: Report, new: Report) -> None:
     before, now = ({row.alignment for row in report.rows} for report in (old, new))
     if before.isdisjoint(now):
         raise UsageError(
-            f"scored under different alignments ({', '.join(sorted(before))} and "
-            f"{', '.join(sorted(now))}), which do not compare; measure both with the same --align"
+            f"scored under different alignments ({', '.join(sorted(before))[:MOST]} and "
+            f"{', '.join(sorted(now))[:MOST]}), which do not compare; measure both with the same "
+            "--align"
         )
 
 

@@ -210,9 +210,10 @@ class Row:
         return self.runtime if self.precision == "fp32" else f"{self.runtime} {self.precision}"
 
     @property
-    def yardstick(self) -> tuple[str, str, str, str]:
+    def yardstick(self) -> tuple[str, ...]:
         """What must agree before two rows' scores compare."""
-        return self.data, self.depth_kind, self.sample_hash, self.protocol_description
+        rules = self.protocol_description, self.alignment
+        return self.data, self.depth_kind, self.sample_hash, *rules
 
     @property
     def aligned(self) -> bool:

@@ -59,10 +59,12 @@ def test_measured_and_reported_stand_apart():
 def test_what_was_not_measured_is_left_out(monkeypatch):
     (only,) = tables(row("none", 0.6), failed_row("unet128"))
     assert [line[0] for line in only[0]] == ["network", "---", "unet128-dws"]
-    assert alignment_section({}).startswith("No results are committed yet; `--align none,median,")
-    assert alignment_section({Path(f"a{END}"): results(failed_row())}) == alignment_section({})
+    nothing = alignment_section({})
+    assert nothing.startswith("No results are committed yet; `--align none,median,")
+    assert alignment_section({Path(f"a{END}"): results(failed_row())}) == nothing
     monkeypatch.setattr(alignment, "ALIGNED_SCORES", ())
     assert len(tables(row("median", 0.6))) == 1
+    assert alignment_section({Path(f"a{END}"): results(new_row(alignment="to come"))}) == nothing
 
 
 @pytest.mark.parametrize("name", ["median", "affine"])
