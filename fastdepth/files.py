@@ -221,16 +221,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def _make_temporary(path: Path) -> tuple[int, Path]:
     """An empty file beside ``path``, open and locked."""
     suffix = path.suffix if len(path.suffix.encode()) <= _LONGEST_SUFFIX else ""
-    while True:
+    for attempt in range(_ATTEMPTS):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=suffix)
         if fcntl is None:
             os.close(handle)
             return handle, Path(name)
         with contextlib.suppress(OSError):  # some network disks have no locks
             fcntl.flock(handle, fcntl.LOCK_SH)
-        if os.fstat(handle).st_nlink:
-            return handle, Path(name)
+        if os.fstat(handle).st_nlink or attempt == _ATTEMPTS - 1:
+            break
         os.close(handle)  # who removes leftovers was here between the file and its lock
+    return handle, Path(name)
+
+
+_ATTEMPTS = 10
+"""At a temporary file; some disks say of every file that no folder has it."""
 
 
 def ends_all(error: OutputError) -> bool:

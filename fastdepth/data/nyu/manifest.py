@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -49,12 +50,13 @@ def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> Fi
 
 def _read_rows(path: Path) -> Iterator[Row]:
     """All rows; DataError with the line where one is none."""
-    table = csv.reader(lines_of(read_text(path), path), strict=True)
+    above, lines = _from_columns_on(lines_of(read_text(path), path))
+    table = csv.reader(lines, strict=True)
     try:
-        header = next((cells for cells in table if cells and not cells[0].startswith("#")), [])
-        order = _read_header(header, f"{path} line {max(1, table.line_num)}")
+        header = next(table, [])
+        order = _read_header(header, f"{path} line {above + 1}")
         for cells in table:
-            where = f"{path} line {table.line_num}"
+            where = f"{path} line {above + table.line_num}"
             if cells:
                 _check_count(cells, len(header), where)
                 row = _read_row([cells[place] for place in order], where)
@@ -63,7 +65,16 @@ def _read_rows(path: Path) -> Iterator[Row]:
                     depth=_with_slashes(row.depth, path.parent),
                 )
     except csv.Error as fault:
-        raise DataError(f"{path} line {table.line_num} is not CSV: {fault}; correct it") from None
+        where = f"{path} line {above + table.line_num}"
+        raise DataError(f"{where} is not CSV: {fault}; correct it") from None
+
+
+def _from_columns_on(lines: Iterator[str]) -> tuple[int, Iterator[str]]:
+    """How many comments and empty lines come first, and the lines after them."""
+    for above, line in enumerate(lines):
+        if line.strip() and not line.startswith("#"):
+            return above, itertools.chain([line], lines)
+    return 0, iter(())
 
 
 def _read_header(header: Sequence[str], where: str) -> list[int]:

@@ -44,8 +44,10 @@ def test_columns_in_another_order(base):
 
 
 def test_a_comment_above_the_columns_and_the_end_as_dos_wrote_it(base):
-    text = "# made by hand\n\n" + lines(ROW) + "\x1a"
-    assert opened(base, text).names == ["test/a"]
+    above = '# made by hand,"x\n\n'
+    assert opened(base, above + lines(ROW) + "\x1a").names == ["test/a"]
+    with pytest.raises(DataError, match="line 4 has 1 of 4 cells"):
+        opened(base, above + lines("test/a.jpg"))
 
 
 def test_paths_of_windows(base):
