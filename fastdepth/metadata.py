@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.camera import FOCAL_LENGTHS, TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.documents import MOST, parse
 from fastdepth.errors import ModelFileError
@@ -54,6 +55,8 @@ class ModelMetadata:
         d1_change: d1 less that of the fp32 form, in a file of reduced precision; else None.
         quantisation: types of activations and weights in an int8 file; else None.
         calibration: hash of the list of images that an int8 file was calibrated on; else None.
+        anchor_prior: of the network's errors, for depth that knows some distances; None where it
+            was not fitted.
     """
 
     variant: str
@@ -74,6 +77,7 @@ class ModelMetadata:
     d1_change: Change | None = None
     quantisation: str | None = None
     calibration: str | None = None
+    anchor_prior: AnchorPrior | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field's type can: a range without an inside, an input's sides."""

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import msgspec
 
+from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.documents import parse
 from fastdepth.errors import InputError, UnknownNameError, UsageError, WeightsError
 from fastdepth.files import check_regular
@@ -63,6 +64,8 @@ class WeightsCard:
         rooms: d1 and AbsRel on a few drawn rooms, by which anybody can check a copy; see
             :func:`fastdepth.train.ship.score_on_rooms`. Empty for a training checkpoint.
         command: command that trained them.
+        anchor_prior: of the network's errors, see ``fastdepth-train anchor-prior``; None where it
+            was not fitted.
     """
 
     variant: VariantName
@@ -76,6 +79,7 @@ class WeightsCard:
     evaluated_on: str = ""
     rooms: dict[ScoreName, Score] = field(default_factory=dict)
     command: str = ""
+    anchor_prior: AnchorPrior | None = None
 
     def __post_init__(self) -> None:
         for name in (entry.name for entry in fields(WeightsCard)):

@@ -158,10 +158,11 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
         facts: dict[str, Any] = {"parity": parity}
         if recipe.precision != "fp32":
             model, facts = _reduce(model, resolved, data, force)
+        card = weights_card(resolved)
         metadata = ModelMetadata(
             variant=resolved.variant.name,
             weights=resolved.weights_name,
-            licence=weights_card(resolved).licence,
+            licence=card.licence,
             sizes=resolved.sizes,
             depth_range=resolved.variant.depth_range,
             params=resolved.variant.params,
@@ -169,6 +170,7 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
             opset=recipe.opset,
             batch=recipe.batch,
             version=fastdepth.__version__,
+            anchor_prior=card.anchor_prior,
             **facts,
         )
         set_metadata(model, metadata)

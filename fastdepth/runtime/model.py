@@ -25,12 +25,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.anchors.field import anchored, anchored_with_std
+from fastdepth.anchors.points import Points, as_points
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, UsageError
-from fastdepth.images.io import SMALLEST_SIDE
 from fastdepth.metadata import ModelMetadata
 from fastdepth.preprocess import resize
 from fastdepth.runtime.answer import check_answer, check_time_limit, run
+from fastdepth.runtime.arrays import check_image, check_out
 from fastdepth.runtime.onnx_file import as_source, name_of
 from fastdepth.runtime.session import (
     Opening,
@@ -114,6 +116,7 @@ class DepthModel:
         image: NDArray[np.uint8],
         *,
         focal: float | None = None,
+        points: Points | None = None,
         out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Depth of one image.
@@ -122,6 +125,8 @@ class DepthModel:
             image: (H, W, 3) uint8 RGB of any size from 16 px a side; what OpenCV reads is BGR and
                 must be turned first: ``image[..., ::-1]``.
             focal: focal length [px in ``image``] of the camera; None assumes the training camera.
+            points: distances that are known, which the depth is anchored at; in pixels of
+                ``image``, see :func:`fastdepth.anchors.points.as_points`.
             out: (H, W) float32 array to write into, for example the one of the last call.
 
         Returns:
@@ -129,14 +134,21 @@ class DepthModel:
 
         Raises:
             ImageError: ``image`` is something else.
-            UsageError: ``focal`` is not positive, or ``out`` cannot be written into.
+            UsageError: ``focal`` is not positive, ``points`` are none of this image, or ``out``
+                cannot be written into.
             ModelFileError: the file fails at it, or answers with anything but depth.
         """
         prepared = self.preprocess(image, focal=focal)
-        return self.postprocess(self.infer(prepared.batch), prepared, out)
+        known = None if points is None else as_points(points, prepared.size)
+        depth = self.postprocess(self.infer(prepared.batch), prepared, out)
+        return depth if known is None else anchored(depth, known, self.metadata.anchor_prior, depth)
 
     def depth_and_std(
-        self, image: NDArray[np.uint8], *, focal: float | None = None
+        self,
+        image: NDArray[np.uint8],
+        *,
+        focal: float | None = None,
+        points: Points | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Depth of one image, and how far the network's bins spread around it.
 
@@ -145,13 +157,15 @@ class DepthModel:
         Args:
             image: (H, W, 3) uint8 RGB, as for a call.
             focal: focal length [px in ``image``] of the camera; it scales both.
+            points: distances that are known, as for a call; deviation is less where they are.
 
         Returns:
             Depth and standard deviation, both (H, W) float32 [m] and new arrays.
 
         Raises:
             ImageError: ``image`` is something else.
-            UsageError: the file answers with depth alone, or ``focal`` is not positive.
+            UsageError: the file answers with depth alone, ``focal`` is not positive, or ``points``
+                are none of this image.
             ModelFileError: the file fails at it, or answers with anything but depth.
         """
         if all(output.name != "std" for output in self.session.get_outputs()):
@@ -160,8 +174,12 @@ class DepthModel:
                 "export it with --outputs depth,std"
             )
         prepared = self.preprocess(image, focal=focal)
-        depth, std = self._run(["depth", "std"], prepared.batch)
-        return self.postprocess(depth, prepared), self.postprocess(std, prepared)
+        known = None if points is None else as_points(points, prepared.size)
+        answers = self._run(["depth", "std"], prepared.batch)
+        depth, std = (self.postprocess(each, prepared) for each in answers)
+        if known is None:
+            return depth, std
+        return anchored_with_std(depth, std, known, self.metadata.anchor_prior)
 
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
         """Fit an image into the network's input; first step of a call.
@@ -174,7 +192,7 @@ class DepthModel:
             ImageError: ``image`` is something else.
             UsageError: ``focal`` is not positive.
         """
-        _check_image(image)
+        check_image(image)
         size = Size(*image.shape[:2])
         outer = self.size_for(size)
         scale = _scale(size, outer)
@@ -258,7 +276,7 @@ class DepthModel:
             UsageError: ``out`` cannot be written into.
         """
         if out is not None:
-            _check_out(out, prepared.size)
+            check_out(out, prepared.size)
         inner = depth[0, 0][prepared.inner]
         resized = resize(inner, prepared.size)
         if out is None and resized is not inner and prepared.depth_factor == 1:
@@ -360,31 +378,3 @@ def _scale(image: Size, size: Size) -> float:
 
 def _join(sizes: Sequence[Size]) -> str:
     return ", ".join(map(str, sizes))
-
-
-def _check_image(image: NDArray[Any]) -> None:
-    """Raise ImageError unless the image is (H, W, 3) uint8 of a sensible size."""
-    wanted = "give an (H, W, 3) uint8 RGB array"
-    if not isinstance(image, np.ndarray):
-        raise ImageError(f"image is a {type(image).__name__}; {wanted}")
-    if image.ndim == 2:
-        raise ImageError(f"image is grey, {image.shape}; {wanted}: np.stack([image] * 3, axis=-1)")
-    if image.ndim != 3 or image.shape[2] != 3:
-        hint = ": image[..., :3] drops alpha" if image.ndim == 3 and image.shape[2] == 4 else ""
-        raise ImageError(f"image has the shape {image.shape}; {wanted}{hint}")
-    if image.dtype != np.uint8:
-        floats = np.issubdtype(image.dtype, np.floating)
-        hint = ": (image * 255).astype(np.uint8) where it is 0 to 1" if floats else ""
-        raise ImageError(f"image is {image.dtype}; {wanted}{hint}")
-    if min(image.shape[:2]) < SMALLEST_SIDE:
-        size = Size(*image.shape[:2])
-        raise ImageError(f"image is {size} px; both sides must be {SMALLEST_SIDE} px or more")
-
-
-def _check_out(out: NDArray[np.float32], size: Size) -> None:
-    """Raise UsageError unless depth of this size can be written into ``out``."""
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != size:
-        found = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise UsageError(f"out is {found}; give float32 ({size.height}, {size.width})")
-    if not out.flags.writeable:
-        raise UsageError("out is read-only; give an array that can be written into")

@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.console import run_command, tell, values_of
 from fastdepth.data import open_source
 from fastdepth.errors import UsageError
@@ -64,6 +65,7 @@ class Shipping(WeightsCard):
 
     variant: tyro.conf.Suppress[str] = ""
     rooms: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
+    anchor_prior: tyro.conf.Suppress[AnchorPrior | None] = None
     initialisation: str = ""
 
     def card(self) -> WeightsCard:

@@ -1,0 +1,217 @@
+"""What distance points say of a network's error, and how much each of them counts.
+
+The variance of an observation is the sum of
+
+* its distance's: as it is given; else the level of ``LEVELS`` under which the points predict each
+  other best (leave-one-out; Rasmussen & Williams, "Gaussian processes for machine learning", 2006,
+  5.4.2);
+* its place's: where predicted depth varies around a point, it may lie beyond an edge;
+* an outlier's: each is one with a probability that the others say, again leaving it out, and counts
+  as much less.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.anchors.points import DistancePoints
+from fastdepth.anchors.prior import AnchorPrior
+from fastdepth.errors import UsageError
+from fastdepth.size import Size
+
+LEVELS = (0.02, 0.05, 0.1, 0.2)
+"""Noise that points of unknown standard deviation may have, as shares of their distance."""
+
+FLOOR = 0.01
+"""Noise of every point as a share of its distance: that of the truth that priors are fitted on."""
+
+OUTLIERS = 0.05
+"""Share of points that are expected to be wrong ..."""
+
+OUTLIER_SD = 0.7
+"""... by so much: standard deviation [ln depth], a factor of 2."""
+
+ROUNDS = 3
+"""Times that outliers and noise are looked at again."""
+
+JUDGES = 48
+"""Observations by which a noise that is not known is found."""
+
+MOST = 256
+"""Observations that the process takes; more points are gathered in as many cells."""
+
+TAKEN = 20_000
+"""Points that are looked at; of more every second, third ... is."""
+
+WINDOW = 1 / 71
+"""Side of the square around a point in which edges are looked for [longer sides of the image]."""
+
+TAPS = 5
+"""Pixels along a side of that square that are read."""
+
+WRONG_UNIT = 50
+"""Points that are so many times further than the image is are not in metres."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What points say of the error of predicted depth.
+
+    Attributes:
+        place: (N, 2) row and column [longer sides of the image].
+        log: (N,) ln of predicted depth.
+        error: (N,) ln of the points' depth less that.
+        noise: (N,) standard deviation of ``error`` by the points' own; NaN where it is not known.
+        edge: (N,) standard deviation by edges around them.
+        share: (N,) variance of what was gathered into one, as a share of one point's.
+    """
+
+    place: Floats
+    log: Floats
+    error: Floats
+    noise: Floats
+    edge: Floats
+    share: Floats
+
+    def variances(self, level: float) -> Floats:
+        """Variance (N,) of each that is no outlier, where an unknown noise is ``level``."""
+        noise = np.where(np.isnan(self.noise), level, self.noise)
+        variances: Floats = noise**2 * self.share + self.edge**2 + FLOOR**2
+        return variances
+
+
+def observe(depth: NDArray[np.float32], points: DistancePoints, prior: AnchorPrior) -> Observations:
+    """Compare points with predicted depth.
+
+    Args:
+        depth: (H, W) float32 predicted depth [m], above 0.
+        points: in pixels of ``depth``.
+        prior: of the network.
+
+    Returns:
+        At most ``MOST``. More points are gathered in cells of a grid of 16x16 over the rectangle
+        that holds them, of each cell the one of median error, with the noise of a median.
+
+    Raises:
+        UsageError: a point is outside the image, or the points are not in metres.
+    """
+    points.check_inside(Size(*depth.shape))
+    some = slice(None, None, math.ceil(len(points) / TAKEN) or 1)
+    place = np.stack([points.rows[some], points.columns[some]], axis=1)
+    known, std = points.depth[some], points.std[some]
+    logs = _logs_around(depth, place, points.extent)
+    centre = logs[:, TAPS * TAPS // 2] if points.extent == 1 else logs.mean(axis=1)
+    error = np.log(known) - centre
+    if len(error) and np.median(error) > math.log(WRONG_UNIT):
+        times = math.exp(float(np.median(error)))
+        raise UsageError(f"points are {times:.0f} times as far as the image; give them in metres")
+    place /= max(depth.shape)
+    edge = prior.edge * logs.std(axis=1)
+    seen = Observations(place, centre, error, std / known, edge, np.ones(len(error)))
+    return _gathered(seen) if len(error) > MOST else seen
+
+
+def _logs_around(depth: NDArray[np.float32], place: Floats, extent: float) -> Floats:
+    """ln of depth (N, TAPS^2) in a square around each place (N, 2) [px]."""
+    side = max(WINDOW * max(depth.shape), extent)
+    offsets = np.linspace(-side / 2, side / 2, TAPS)
+    rows, columns = (
+        np.clip(np.rint(place[:, axis, None] + offsets), 0, depth.shape[axis] - 1).astype(np.intp)
+        for axis in (0, 1)
+    )
+    around = depth[rows[:, :, None], columns[:, None, :]].astype(np.float64)
+    logs: Floats = np.log(around).reshape(len(place), TAPS * TAPS)
+    return logs
+
+
+def _gathered(seen: Observations) -> Observations:
+    """One observation for each cell of a grid that has some."""
+    side = math.isqrt(MOST)
+    least, most = seen.place.min(axis=0), seen.place.max(axis=0)
+    part = (seen.place - least) / np.maximum(most - least, 1e-9)
+    row, column = np.minimum(part * side, side - 1).astype(np.intp).T
+    cell = row * side + column
+    order = np.lexsort((seen.error, cell))
+    _, first, count = np.unique(cell[order], return_index=True, return_counts=True)
+    median = order[first + count // 2]
+    share = np.clip(math.pi / 2 / count, 1 / 16, 1)  # of the variance of a mean; errors have more
+    return Observations(
+        seen.place[median],
+        seen.log[median],
+        seen.error[median],
+        seen.noise[median],
+        seen.edge[median],
+        share,
+    )
+
+
+def weigh(covariance: Floats, seen: Observations) -> Floats:
+    """Standard deviation (N,) of each observation, outliers among them.
+
+    Args:
+        covariance: (N, N) of the error at the observations, without noise.
+        seen: them.
+    """
+    own = noise = seen.variances(LEVELS[1])
+    for number in range(ROUNDS):
+        noise = _leave_one_out(covariance, seen.error, own, noise)[1]
+        if number == 0 and np.isnan(seen.noise).any():
+            own = seen.variances(_level(covariance, seen, noise))
+    return np.sqrt(noise)
+
+
+def _level(covariance: Floats, seen: Observations, noise: Floats) -> float:
+    """Of ``LEVELS`` that under which some of the observations predict each other best."""
+    some = slice(None, None, math.ceil(len(noise) / JUDGES))
+    part, error, excess = (
+        covariance[some, some],
+        seen.error[some],
+        noise - seen.variances(LEVELS[1]),
+    )
+
+    def score(level: float) -> float:
+        own = seen.variances(level)
+        return _leave_one_out(part, error, own[some], (own + excess)[some])[0]
+
+    return max(LEVELS, key=score)
+
+
+def _leave_one_out(
+    covariance: Floats, error: Floats, own: Floats, noise: Floats
+) -> tuple[float, Floats]:
+    """How well observations are predicted by the others, and what each of them counts then.
+
+    An outlier is off by ``OUTLIER_SD``, or by as much as it is seen to be: one that is far off
+    says nothing.
+
+    Args:
+        covariance: (N, N) of the error, without noise.
+        error: (N,) as observed.
+        own: (N,) variance of each that is no outlier.
+        noise: (N,) variance of each, as far as is known which are outliers.
+
+    Returns:
+        Sum of ln likelihood, and the variance (N,) whose inverse is what is expected of the inverse
+        of an outlier's or its own.
+    """
+    inverse = np.linalg.inv(covariance + np.diag(noise))
+    variance = 1 / np.diag(inverse)
+    miss = (inverse @ error) * variance
+    around = np.maximum(variance - noise, 0)
+    wrong = own + np.maximum(OUTLIER_SD**2, miss**2)
+    fits = (1 - OUTLIERS) * _normal(miss, around + own)
+    total = fits + OUTLIERS * _normal(miss, around + wrong)
+    inlier = fits / total
+    return float(np.log(total).sum()), 1 / (inlier / own + (1 - inlier) / wrong)
+
+
+def _normal(value: Floats, variance: Floats) -> Floats:
+    """Density of a normal distribution around 0."""
+    density: Floats = np.exp(-0.5 * value**2 / variance) / np.sqrt(2 * math.pi * variance)
+    return density

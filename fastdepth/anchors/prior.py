@@ -1,0 +1,43 @@
+"""What is known of a network's error before any distance is: fitted on images with depth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+Deviation = Annotated[float, Meta(ge=1e-4, le=3)]
+Length = Annotated[float, Meta(ge=1e-3, le=1e3)]
+
+
+@dataclass(frozen=True)
+class AnchorPrior:
+    """Covariance of a network's error, ln(true depth) - ln(predicted depth), within an image.
+
+    ``scale_sd^2 + local_sd^2 exp(-|d place| / length - |d ln depth| / log_length)``: the error of
+    the whole image, and one that pixels share the more, the nearer they are to each other in the
+    image and in predicted depth. Defaults are those of ``mnv2-64-dws.nyu``, fitted by
+    :func:`fastdepth.anchors.fitting.fit_prior` on images of scenes that it was not trained on.
+
+    Attributes:
+        scale_sd: standard deviation of the error of a whole image [ln depth].
+        local_sd: standard deviation of the local error [ln depth].
+        length: distance in the image at which local errors have e-times less in common [longer
+            sides of the image].
+        log_length: difference of predicted ln depth at which they do.
+        edge: noise of a point per standard deviation of predicted ln depth around it: what is
+            measured beside an edge may belong to either side of it.
+    """
+
+    scale_sd: Deviation = 0.114
+    local_sd: Deviation = 0.218
+    length: Length = 0.513
+    log_length: Length = 0.932
+    edge: Annotated[float, Meta(ge=0, le=100)] = 3.4
+
+    @property
+    def total_sd(self) -> float:
+        """Standard deviation of the error of a pixel where nothing is known [ln depth]."""
+        return math.hypot(self.scale_sd, self.local_sd)
