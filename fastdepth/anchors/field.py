@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fastdepth.anchors.covariance import covariance
 from fastdepth.anchors.observe import Observations, observe, weigh
 from fastdepth.anchors.points import DistancePoints
-from fastdepth.anchors.prior import AnchorPrior
+from fastdepth.anchors.prior import DEFAULT, AnchorPrior
 from fastdepth.size import Size
 
 NODES = 4800
@@ -32,8 +32,6 @@ BENDS = 12
 """Steps by which the interpolation is brought through the points."""
 
 Map = NDArray[np.float32]
-
-DEFAULT = AnchorPrior()
 
 
 def anchored(
@@ -177,7 +175,7 @@ class ErrorField:
 
     def __init__(self, depth: Map, points: DistancePoints, prior: AnchorPrior | None) -> None:
         self.prior = prior or DEFAULT
-        self.observed: Observations = observe(depth, points, self.prior)
+        self.observed: Observations = observe(depth, points)
         self._grid = _Grid.over(Size(*depth.shape))
         self._logs = np.log(self._grid.mean(depth))
         place, log = self.observed.place, self.observed.log

@@ -19,21 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.anchors.points import DistancePoints
-from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
-LEVELS = (0.02, 0.05, 0.1, 0.2)
+LEVELS = (0.03, 0.1)
 """Noise that points of unknown standard deviation may have, as shares of their distance."""
 
 FLOOR = 0.01
 """Noise of every point as a share of its distance: that of the truth that priors are fitted on."""
 
-OUTLIERS = 0.05
+OUTLIERS = 0.1
 """Share of points that are expected to be wrong ..."""
 
-OUTLIER_SD = 0.7
-"""... by so much: standard deviation [ln depth], a factor of 2."""
+OUTLIER_SD = 0.5
+"""... by so much or more: standard deviation [ln depth]."""
 
 ROUNDS = 3
 """Times that outliers and noise are looked at again."""
@@ -46,6 +45,9 @@ MOST = 256
 
 TAKEN = 20_000
 """Points that are looked at; of more every second, third ... is."""
+
+EDGE = 0.3
+"""Noise of a point per standard deviation of predicted ln depth around it."""
 
 WINDOW = 1 / 71
 """Side of the square around a point in which edges are looked for [longer sides of the image]."""
@@ -86,13 +88,12 @@ class Observations:
         return variances
 
 
-def observe(depth: NDArray[np.float32], points: DistancePoints, prior: AnchorPrior) -> Observations:
+def observe(depth: NDArray[np.float32], points: DistancePoints) -> Observations:
     """Compare points with predicted depth.
 
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
         points: in pixels of ``depth``.
-        prior: of the network.
 
     Returns:
         At most ``MOST``. More points are gathered in cells of a grid of 16x16 over the rectangle
@@ -112,7 +113,7 @@ def observe(depth: NDArray[np.float32], points: DistancePoints, prior: AnchorPri
         times = math.exp(float(np.median(error)))
         raise UsageError(f"points are {times:.0f} times as far as the image; give them in metres")
     place /= max(depth.shape)
-    edge = prior.edge * logs.std(axis=1)
+    edge = EDGE * logs.std(axis=1)
     seen = Observations(place, centre, error, std / known, edge, np.ones(len(error)))
     return _gathered(seen) if len(error) > MOST else seen
 
@@ -158,7 +159,7 @@ def weigh(covariance: Floats, seen: Observations) -> Floats:
         covariance: (N, N) of the error at the observations, without noise.
         seen: them.
     """
-    own = noise = seen.variances(LEVELS[1])
+    own = noise = seen.variances(LEVELS[0])
     for number in range(ROUNDS):
         noise = _leave_one_out(covariance, seen.error, own, noise)[1]
         if number == 0 and np.isnan(seen.noise).any():
@@ -172,7 +173,7 @@ def _level(covariance: Floats, seen: Observations, noise: Floats) -> float:
     part, error, excess = (
         covariance[some, some],
         seen.error[some],
-        noise - seen.variances(LEVELS[1]),
+        noise - seen.variances(LEVELS[0]),
     )
 
     def score(level: float) -> float:

@@ -1,0 +1,104 @@
+"""Fit the prior of a network's errors on images whose depth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.anchors.covariance import covariance
+from fastdepth.anchors.observe import FLOOR, observe
+from fastdepth.anchors.points import DistancePoints
+from fastdepth.anchors.prior import DEFAULT, AnchorPrior
+from fastdepth.errors import DataError
+from fastdepth.preprocess import resize_nearest
+from fastdepth.size import Size
+
+PER_IMAGE = 16
+"""Pixels of an image that are looked at: as many as users have points."""
+
+FEWEST = 8
+"""Images below which a prior would be one room's."""
+
+FINEST = 0.03
+"""Relative step at which the search ends."""
+
+Floats = NDArray[np.float64]
+Map = NDArray[np.float32]
+
+
+def fit_prior(pairs: Iterable[tuple[Map, Map]], seed: int = 0) -> AnchorPrior:
+    """The prior under which the errors of predicted depth are most likely.
+
+    By marginal likelihood (Rasmussen & Williams, "Gaussian processes for machine learning", 2006,
+    5.4.1), at random pixels of each image. On images that the network was trained on it would
+    come out too sure; give others.
+
+    Args:
+        pairs: predicted depth (H, W) and true depth (h, w), both float32 [m]; where the truth is 0
+            nothing is known.
+        seed: of the choice of pixels.
+
+    Raises:
+        DataError: there are too few images with depth.
+    """
+    generator = np.random.default_rng(seed)
+    samples = [sample for pair in pairs if (sample := _sample(*pair, generator)) is not None]
+    if len(samples) < FEWEST:
+        raise DataError(
+            f"{len(samples)} images with depth are too few to fit; give {FEWEST} or more"
+        )
+
+    def cost(logs: Floats) -> float:
+        prior = _prior(logs)
+        return -sum(_log_likelihood(*sample, prior) for sample in samples)
+
+    start = [DEFAULT.scale_sd, DEFAULT.local_sd, DEFAULT.length, DEFAULT.log_length]
+    return _prior(_search(cost, np.log(start)))
+
+
+def _prior(logs: Floats) -> AnchorPrior:
+    """The prior of the logarithms of its numbers, kept within what they may be."""
+    scale, local, length, log_length = (float(f"{value:.3g}") for value in np.exp(logs))
+    scale, local = (min(max(value, 1e-3), 3.0) for value in (scale, local))
+    length, log_length = (min(max(value, 1e-3), 1e3) for value in (length, log_length))
+    return AnchorPrior(scale, local, length, log_length)
+
+
+def _sample(
+    predicted: Map, truth: Map, generator: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats] | None:
+    """Place, ln of prediction, error, and variance of noise at random pixels of known depth."""
+    known = resize_nearest(truth, Size(*predicted.shape))
+    rows, columns = np.nonzero(np.isfinite(known) & (known > 0))
+    if len(rows) < PER_IMAGE:
+        return None
+    some = generator.choice(len(rows), PER_IMAGE, replace=False)
+    rows, columns = rows[some], columns[some]
+    points = DistancePoints.of(np.stack([rows, columns, known[rows, columns]], axis=1))
+    seen = observe(predicted, points)
+    return seen.place, seen.log, seen.error, seen.edge**2 + FLOOR**2
+
+
+def _log_likelihood(
+    place: Floats, log: Floats, error: Floats, noise: Floats, prior: AnchorPrior
+) -> float:
+    """ln of the density of the errors of an image."""
+    factor = np.linalg.cholesky(covariance(place, log, place, log, prior) + np.diag(noise))
+    whitened = np.linalg.solve(factor, error)
+    return -0.5 * float(whitened @ whitened) - float(np.log(np.diag(factor)).sum())
+
+
+def _search(cost: Callable[[Floats], float], start: Floats) -> Floats:
+    """Where a cost of (K,) is least, by compass search: one number up or down, smaller steps."""
+    best, least, step = start, cost(start), 0.4
+    while step > FINEST:
+        around = [best + way * step * unit for unit in np.eye(len(start)) for way in (-1, 1)]
+        costs = [cost(each) for each in around]
+        nearest = int(np.argmin(costs))
+        if costs[nearest] < least:
+            best, least = around[nearest], costs[nearest]
+        else:
+            step /= 2
+    return best
