@@ -16,10 +16,11 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from fastdepth.anchors.files import check_points, points_of
 from fastdepth.camera import check_focal
 from fastdepth.console import Advance, progress, run_command, tell
 from fastdepth.data.source import DataOptions
-from fastdepth.errors import ImageError, OutputError, UsageError, look_up
+from fastdepth.errors import DataError, ImageError, OutputError, UsageError, look_up
 from fastdepth.files import ends_all, remove_leftovers_in, remove_leftovers_of, write_bytes
 from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
 from fastdepth.images.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
@@ -55,6 +56,8 @@ Examples:
   fastdepth-predict unet128-dws.onnx photos/*.jpg --output depth --npy --ply --focal 1180
 
   fastdepth-predict unet128-dws.onnx photo.jpg --output depth --compare effb0-256.onnx unet256.onnx
+
+  fastdepth-predict mnv2-64-dws.onnx photo.jpg --output depth --points tape-measure.csv
 
 Any number of images, one after the other, from a folder, tar shards or a list (.txt, a path a
 line). Files are called as the images are: a/b.jpg becomes OUTPUT/a/b_depth.png, and b.jpg in
@@ -93,6 +96,11 @@ class Options(DataOptions):
 
     focal: Annotated[float, real(0, 1_000_000, above=True)] | None = None
     """Focal length of the camera [px in the image]; without it the training camera's."""
+
+    points: Path | None = None
+    """Distances that are known: a file for all images, or a folder with one for each, NAME.csv
+    (lines ROW,COLUMN,METRES or ROW,COLUMN,METRES,STD) or NAME.png (16 bits, millimetres, 0 is
+    none, of any size). The depth is anchored at them."""
 
     provider: str = "cpu"
     """Where the model runs: cpu, cuda or tensorrt."""
@@ -137,6 +145,8 @@ class Options(DataOptions):
             raise UsageError("--compare names no model; leave it out, or give one after it")
         if self.engine is not None:
             look_up("engine", self.engine, ENGINES)
+        if self.points is not None:
+            check_points(self.points, self.output)
         if self.workers is not None and self.engine == "here":
             raise UsageError("--workers is for --engine process or --engine ray; leave one out")
         if self.engine == "ray" and provider_name(self.provider) != "cpu":
@@ -213,7 +223,8 @@ def predict(options: Options) -> int:
     images = open_images(
         options.images, leave_out=options.output, follow_outside=options.follow_outside
     )
-    inputs = Inputs(images, options.output, ENDINGS, options.models)
+    read = [*options.models, *filter(None, [options.points])]
+    inputs = Inputs(images, options.output, ENDINGS, read)
     if not options.resumes and any(lost := [options.overwritten(i, inputs) for i in images]):
         raise UsageError(next(filter(None, lost)))
     open_models.cache_clear()  # the files may have changed since
@@ -334,8 +345,12 @@ def predict_image(options: Options, file: ImageFile) -> str:
     try:
         image = file.read(options.max_pixels)
         write_files(options, file, image)
-    except ImageError as error:
+    except (ImageError, DataError) as error:
         return str(error)
+    except UsageError as error:  # points in another unit; all else was checked before
+        if options.points is None:
+            raise
+        return f"{file}: {error}"
     except OutputError as error:
         if ends_all(error):
             raise
@@ -351,10 +366,12 @@ def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> 
 
     Raises:
         ImageError: the image cannot be used, or has no depth.
+        DataError: its points cannot be read.
         OutputError: a file could not be written; what stood there before is whole.
     """
     models, files = open_models(options), options.files(file)
-    depth = models[0](image, focal=options.focal)
+    known = points_of(options.points, file.stem, Size(*image.shape[:2]))
+    depth = models[0](image, focal=options.focal, points=known)
     if not (depth > 0).any():
         raise ImageError(f"{file}: {options.model} answers with no depth above 0 m; is it trained?")
     colours = colourise(depth, options.vmin, options.vmax)
@@ -368,7 +385,7 @@ def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> 
         camera = models[0].camera(Size(*depth.shape), options.focal)
         write_ply(files["points"], to_points(depth, camera), image)
     if len(models) > 1:
-        others = (model(image, focal=options.focal) for model in models[1:])
+        others = (model(image, focal=options.focal, points=known) for model in models[1:])
         columns = [image, colours, *(colourise(d, options.vmin, options.vmax) for d in others)]
         columns[-1] = scale_bar(columns[-1], options.vmin, options.vmax)
         titles = unique_names(options.models)

@@ -106,8 +106,9 @@ def observe(depth: NDArray[np.float32], points: DistancePoints) -> Observations:
     some = slice(None, None, math.ceil(len(points) / TAKEN) or 1)
     place = np.stack([points.rows[some], points.columns[some]], axis=1)
     known, std = points.depth[some], points.std[some]
-    logs = _logs_around(depth, place, points.extent)
-    centre = logs[:, TAPS * TAPS // 2] if points.extent == 1 else logs.mean(axis=1)
+    extent = points.extent[some]
+    logs = _logs_around(depth, place, extent)
+    centre = np.where(extent > 1, logs.mean(axis=1), logs[:, TAPS * TAPS // 2])
     error = np.log(known) - centre
     if len(error) and np.median(error) > math.log(WRONG_UNIT):
         times = math.exp(float(np.median(error)))
@@ -118,10 +119,10 @@ def observe(depth: NDArray[np.float32], points: DistancePoints) -> Observations:
     return _gathered(seen) if len(error) > MOST else seen
 
 
-def _logs_around(depth: NDArray[np.float32], place: Floats, extent: float) -> Floats:
+def _logs_around(depth: NDArray[np.float32], place: Floats, extent: Floats) -> Floats:
     """ln of depth (N, TAPS^2) in a square around each place (N, 2) [px]."""
-    side = max(WINDOW * max(depth.shape), extent)
-    offsets = np.linspace(-side / 2, side / 2, TAPS)
+    side = np.maximum(WINDOW * max(depth.shape), extent)
+    offsets = side[:, None] * np.linspace(-0.5, 0.5, TAPS)
     rows, columns = (
         np.clip(np.rint(place[:, axis, None] + offsets), 0, depth.shape[axis] - 1).astype(np.intp)
         for axis in (0, 1)

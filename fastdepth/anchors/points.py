@@ -35,7 +35,8 @@ class DistancePoints:
         depth: (N,) float64 along the optical axis [m].
         std: (N,) float64 standard deviation of ``depth`` [m]; NaN where it is not known.
         size: of the image, where it is known; None takes any that holds all points.
-        extent: side of the square that a point's depth is the mean of [px]; 1 is a pixel.
+        extent: (N,) float64 side of the square that a point's depth is the mean of [px]; a pixel
+            where it is left out.
     """
 
     rows: Floats
@@ -43,7 +44,7 @@ class DistancePoints:
     depth: Floats
     std: Floats
     size: Size | None = None
-    extent: float = field(default=1.0, kw_only=True)
+    extent: Floats = field(default_factory=lambda: np.ones(0))
 
     def __post_init__(self) -> None:
         """Refuse what cannot be depth at places.
@@ -51,7 +52,10 @@ class DistancePoints:
         Raises:
             UsageError: says which point, and what to give.
         """
-        lengths = {np.shape(each) for each in (self.rows, self.columns, self.depth, self.std)}
+        if np.size(self.extent) == 0:
+            object.__setattr__(self, "extent", np.ones(np.shape(self.depth)))
+        arrays = (self.rows, self.columns, self.depth, self.std, self.extent)
+        lengths = {np.shape(each) for each in arrays}
         if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
             raise UsageError(f"points have the shapes {lengths}; {FORM}")
         if len(self.depth) > MOST:
@@ -63,8 +67,6 @@ class DistancePoints:
             self._refuse(~known, "has no depth above 0 m", "leave it out, or give metres")
             bad = ~np.isnan(self.std) & ~((self.std > 0) & (self.std < math.inf))
         self._refuse(bad, "has no standard deviation above 0 m", "give NaN where it is not known")
-        if not 0 < self.extent < math.inf:
-            raise UsageError(f"extent of points {self.extent} is not a positive number of pixels")
         if self.size is not None:
             self.check_inside(self.size)
 
@@ -141,7 +143,7 @@ class DistancePoints:
             sparse[found],
             np.asarray(deviations[found], np.float64),
             size,
-            extent=max(1.0, math.sqrt(step_down * step_right)),
+            np.full(len(found[0]), max(1.0, math.sqrt(step_down * step_right))),
         )
 
     @classmethod
@@ -240,8 +242,22 @@ class DistancePoints:
         known &= (rows >= 0) & (rows <= size.height - 1)
         known &= (columns >= 0) & (columns <= size.width - 1)
         depth = zones[known]
-        extent = max(1.0, 2 * half / len(zones))
-        return cls(rows[known], columns[known], depth, noise * depth, size, extent=extent)
+        extent = np.full(len(depth), max(1.0, 2 * half / len(zones)))
+        return cls(rows[known], columns[known], depth, noise * depth, size, extent)
+
+    def where(self, kept: NDArray[np.bool_]) -> DistancePoints:
+        """Those of the points that a mask (N,) names."""
+        place = (self.rows[kept], self.columns[kept])
+        return DistancePoints(
+            *place, self.depth[kept], self.std[kept], self.size, self.extent[kept]
+        )
+
+    def joined(self, others: DistancePoints) -> DistancePoints:
+        """These points and others of the same image."""
+        names = ("rows", "columns", "depth", "std")
+        both = {name: np.append(getattr(self, name), getattr(others, name)) for name in names}
+        extent = np.append(self.extent, others.extent)
+        return DistancePoints(**both, size=self.size or others.size, extent=extent)
 
 
 Points: TypeAlias = DistancePoints | ArrayLike
