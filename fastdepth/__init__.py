@@ -23,6 +23,9 @@ from fastdepth.extras import check_opencv
 
 check_opencv()  # before anything imports it, so that the pip line is what a user reads
 
+from fastdepth.anchors.field import anchored
+from fastdepth.anchors.points import DistancePoints
+from fastdepth.anchors.tracked import PointTrack
 from fastdepth.camera import Intrinsics
 from fastdepth.errors import FastDepthError
 from fastdepth.images.colour import colourise
@@ -32,9 +35,12 @@ from fastdepth.size import Size
 
 __all__ = [
     "DepthModel",
+    "DistancePoints",
     "FastDepthError",
     "Intrinsics",
+    "PointTrack",
     "Size",
+    "anchored",
     "colourise",
     "load",
     "to_points",

@@ -1,4 +1,4 @@
-"""Covariance of a network's error at two sets of places in an image."""
+"""Covariance of a network's error at two sets of pixels, by what the pixels have in common."""
 
 from __future__ import annotations
 
@@ -11,33 +11,39 @@ from fastdepth.anchors.prior import AnchorPrior
 
 Number = TypeVar("Number", np.float32, np.float64)
 
+NEAREST = 1e-6
+"""Depth that no prediction is below; some networks answer 0 [m]."""
 
-def covariance(
-    place: NDArray[Number],
-    log: NDArray[Number],
-    other_place: NDArray[Number],
-    other_log: NDArray[Number],
-    prior: AnchorPrior,
+
+def features(
+    place: NDArray[Number], depth: NDArray[Number], colour: NDArray[Number], prior: AnchorPrior
 ) -> NDArray[Number]:
-    """Covariance (M, N) of ln(true depth) - ln(predicted depth).
+    """(N, 6) of N pixels: place, ln of predicted depth and colour, each in lengths of the prior.
 
     Args:
-        place: (M, 2) row and column [longer sides of the image].
-        log: (M,) ln of predicted depth.
-        other_place: (N, 2), as ``place``.
-        other_log: (N,), as ``log``.
-        prior: whose covariance it is.
+        place: (N, 2) row and column [longer sides of the image].
+        depth: (N,) predicted [m].
+        colour: (N, 3) CIE L*a*b*, L* 0 to 1.
+        prior: of the network.
     """
-    squares = (place**2).sum(axis=1)[:, None] + (other_place**2).sum(axis=1)
-    squares -= 2 * (place @ other_place.T)  # |a - b|^2 without an array of (M, N, 2)
+    log = np.log(np.maximum(depth, NEAREST))[:, None]
+    parts = place / prior.length, log / prior.log_length, colour / prior.colour_length
+    return np.concatenate(parts, axis=1).astype(place.dtype, copy=False)
+
+
+def covariance(
+    first: NDArray[Number], second: NDArray[Number], prior: AnchorPrior
+) -> NDArray[Number]:
+    """Covariance (M, N) of ln(true depth) - ln(predicted depth) at pixels of M and N features."""
+    if len(second):
+        middle = second.mean(axis=0)  # small numbers lose least in what follows
+        first, second = first - middle, second - middle
+    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)
+    squares -= 2 * (first @ second.T)  # |a - b|^2 without an array of (M, N, 6)
     np.maximum(squares, 0, out=squares)
-    exponent = np.sqrt(squares, out=squares)
-    exponent *= -1 / prior.length
-    apart = np.subtract.outer(log, other_log)
-    np.abs(apart, out=apart)
-    apart *= 1 / prior.log_length
-    exponent -= apart
-    shared: NDArray[Number] = np.exp(exponent, out=exponent)
+    apart = np.sqrt(squares, out=squares)
+    np.negative(apart, out=apart)
+    shared: NDArray[Number] = np.exp(apart, out=apart)
     shared *= prior.local_sd**2
     shared += prior.scale_sd**2
     return shared

@@ -12,36 +12,35 @@ near only the error of the whole image is mended.
 from __future__ import annotations
 
 import functools
-import math
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.anchors.covariance import covariance
+from fastdepth.anchors.covariance import NEAREST, covariance, features
+from fastdepth.anchors.grid import Grid
 from fastdepth.anchors.observe import Observations, observe, weigh
 from fastdepth.anchors.points import DistancePoints
 from fastdepth.anchors.prior import DEFAULT, AnchorPrior
 from fastdepth.size import Size
 
-NODES = 4800
-"""Places at which the error is computed, 80x60; between them it is interpolated."""
-
-BENDS = 12
-"""Steps by which the interpolation is brought through the points."""
-
 Map = NDArray[np.float32]
+Image = NDArray[np.uint8]
 
 
 def anchored(
-    depth: Map, points: DistancePoints, prior: AnchorPrior | None = None, out: Map | None = None
+    depth: Map,
+    points: DistancePoints,
+    image: Image | None = None,
+    *,
+    prior: AnchorPrior | None = None,
+    out: Map | None = None,
 ) -> Map:
     """Depth that knows some distances.
 
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
         points: in pixels of ``depth``.
+        image: (H, W, 3) uint8 RGB that the depth is of; None does without its colours.
         prior: of the network; None takes the default.
         out: (H, W) float32 array to write into; may be ``depth``.
 
@@ -51,11 +50,16 @@ def anchored(
     Raises:
         UsageError: a point is outside the image, or the points are not in metres.
     """
-    return ErrorField(depth, points, prior).correct(depth, out)
+    return ErrorField(depth, points, image, prior).correct(depth, out)
 
 
 def anchored_with_std(
-    depth: Map, std: Map, points: DistancePoints, prior: AnchorPrior | None = None
+    depth: Map,
+    std: Map,
+    points: DistancePoints,
+    image: Image | None = None,
+    *,
+    prior: AnchorPrior | None = None,
 ) -> tuple[Map, Map]:
     """Depth that knows some distances, and its standard deviation, which is less where they are.
 
@@ -63,6 +67,7 @@ def anchored_with_std(
         depth: (H, W) float32 predicted depth [m], above 0.
         std: (H, W) float32 its standard deviation [m].
         points: in pixels of ``depth``.
+        image: (H, W, 3) uint8 RGB that the depth is of; None does without its colours.
         prior: of the network; None takes the default.
 
     Returns:
@@ -72,88 +77,11 @@ def anchored_with_std(
     Raises:
         UsageError: a point is outside the image, or the points are not in metres.
     """
-    field = ErrorField(depth, points, prior)
+    field = ErrorField(depth, points, image, prior)
     corrected = field.correct(depth)
-    return corrected, std * (corrected / depth) * (field.log_std() / field.prior.total_sd)
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Nodes spread evenly over an image."""
-
-    image: Size
-    nodes: Size
-
-    @classmethod
-    def over(cls, image: Size) -> _Grid:
-        """About ``NODES`` of them, in the shape of the image; each pixel of a small image."""
-        step = max(1.0, math.sqrt(image.height * image.width / NODES))
-        return cls(image, Size(*(max(1, round(side / step)) for side in image)))
-
-    def places(self) -> NDArray[np.float32]:
-        """(M, 2) row and column of each node [longer sides of the image]."""
-        along = [
-            ((np.arange(count) + 0.5) * (side / count) - 0.5) / max(self.image)
-            for side, count in zip(self.image, self.nodes, strict=True)
-        ]
-        grid = np.meshgrid(*along, indexing="ij")
-        return np.stack(grid, axis=-1).reshape(-1, 2).astype(np.float32)
-
-    def mean(self, values: Map) -> NDArray[np.float32]:
-        """(M,) means of a map (H, W) around the nodes."""
-        small = cv2.resize(values, self.nodes[::-1], interpolation=cv2.INTER_AREA)
-        return np.asarray(small, np.float32).reshape(-1)
-
-    def spread(self, values: NDArray[np.float32]) -> Map:
-        """(H, W) of values (M,) at the nodes, bilinear."""
-        grid = values.reshape(self.nodes)
-        large = cv2.resize(grid, self.image[::-1], interpolation=cv2.INTER_LINEAR)
-        return np.asarray(large, np.float32)
-
-    def bend(
-        self, values: NDArray[np.float32], place: NDArray[np.float64], wanted: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """Values (M,) changed least so that bilinear interpolation gives what is wanted.
-
-        Args:
-            values: at the nodes.
-            place: (N, 2) row and column [longer sides of the image].
-            wanted: (N,) there.
-        """
-        index, share = self._corners(place)
-        flat, many = index.reshape(-1), len(values)
-
-        def put(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-            amount = (share * amounts[:, None]).reshape(-1)
-            return np.bincount(flat, amount, many).astype(np.float64)
-
-        # conjugate gradients of W W^T x = missing, whose least change is W^T x
-        left = wanted - (values[index] * share).sum(axis=1)
-        change, along, size = np.zeros(many), left, left @ left
-        for _ in range(BENDS):
-            if size < 1e-12:
-                break
-            step = put(along)
-            length = size / max(step @ step, 1e-300)
-            change += length * step
-            left = left - length * (step[index] * share).sum(axis=1)
-            size, before = left @ left, size
-            along = left + size / before * along
-        return np.asarray(values + change, np.float32)
-
-    def _corners(self, place: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """(N, 4) numbers of the nodes around places (N, 2), and their shares in interpolation."""
-        indices, shares = [], []
-        for axis, (side, count) in enumerate(zip(self.image, self.nodes, strict=True)):
-            at = (place[:, axis] * max(self.image) + 0.5) * (count / side) - 0.5
-            at = np.clip(at, 0, count - 1)
-            low = np.minimum(at.astype(np.intp), max(count - 2, 0))
-            part = at - low
-            indices.append(np.stack([low, np.minimum(low + 1, count - 1)], axis=1))
-            shares.append(np.stack([1 - part, part], axis=1))
-        index = indices[0][:, :, None] * self.nodes.width + indices[1][:, None, :]
-        share = shares[0][:, :, None] * shares[1][:, None, :]
-        return index.reshape(-1, 4), share.reshape(-1, 4)
+    left = field.log_std() / np.float32(field.prior.total_sd)
+    lifted = corrected / np.maximum(depth, np.float32(NEAREST))
+    return corrected, (std * left * lifted).astype(np.float32, copy=False)
 
 
 class ErrorField:
@@ -167,19 +95,26 @@ class ErrorField:
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
         points: in pixels of ``depth``.
+        image: (H, W, 3) uint8 RGB that the depth is of; None does without its colours.
         prior: of the network; None takes the default.
 
     Raises:
         UsageError: a point is outside the image, or the points are not in metres.
     """
 
-    def __init__(self, depth: Map, points: DistancePoints, prior: AnchorPrior | None) -> None:
+    def __init__(
+        self,
+        depth: Map,
+        points: DistancePoints,
+        image: Image | None = None,
+        prior: AnchorPrior | None = None,
+    ) -> None:
         self.prior = prior or DEFAULT
-        self.observed: Observations = observe(depth, points)
-        self._grid = _Grid.over(Size(*depth.shape))
-        self._logs = np.log(self._grid.mean(depth))
-        place, log = self.observed.place, self.observed.log
-        own = covariance(place, log, place, log, self.prior)
+        self._grid = Grid.over(Size(*depth.shape))
+        self._colours = self._grid.colours(image)
+        self._depth = self._grid.mean(depth)
+        self.observed: Observations = observe(depth, points, self._colours, self._grid, self.prior)
+        own = covariance(self.observed.features, self.observed.features, self.prior)
         self.noise = weigh(own, self.observed)
         self._inverse = np.linalg.inv(own + np.diag(self.noise**2))
         self._weights = self._inverse @ self.observed.error
@@ -188,8 +123,8 @@ class ErrorField:
     @functools.cached_property
     def _shared(self) -> NDArray[np.float32]:
         """(M, N) covariance of the error at the nodes and at the observations."""
-        place, log = self.observed.place.astype(np.float32), self.observed.log.astype(np.float32)
-        return covariance(self._grid.places(), self._logs, place, log, self.prior)
+        nodes = features(self._grid.places(), self._depth, self._colours, self.prior)
+        return covariance(nodes, self.observed.features.astype(np.float32), self.prior)
 
     def correct(self, depth: Map, out: Map | None = None) -> Map:
         """Depth (H, W) [m] without the expected error, in ``out`` or else in a new array."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.anchors.covariance import covariance
-from fastdepth.anchors.observe import FLOOR, observe
+from fastdepth.anchors.grid import Grid
+from fastdepth.anchors.observe import FLOOR, Observations, observe
 from fastdepth.anchors.points import DistancePoints
 from fastdepth.anchors.prior import DEFAULT, AnchorPrior
 from fastdepth.errors import DataError
@@ -21,14 +23,18 @@ PER_IMAGE = 16
 FEWEST = 8
 """Images below which a prior would be one room's."""
 
+ONES = AnchorPrior(length=1, log_length=1, colour_length=1)
+"""Under which features are in their own units."""
+
 FINEST = 0.03
 """Relative step at which the search ends."""
 
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
+Image = NDArray[np.uint8]
 
 
-def fit_prior(pairs: Iterable[tuple[Map, Map]], seed: int = 0) -> AnchorPrior:
+def fit_prior(images: Iterable[tuple[Image, Map, Map]], seed: int = 0) -> AnchorPrior:
     """The prior under which the errors of predicted depth are most likely.
 
     By marginal likelihood (Rasmussen & Williams, "Gaussian processes for machine learning", 2006,
@@ -36,40 +42,38 @@ def fit_prior(pairs: Iterable[tuple[Map, Map]], seed: int = 0) -> AnchorPrior:
     come out too sure; give others.
 
     Args:
-        pairs: predicted depth (H, W) and true depth (h, w), both float32 [m]; where the truth is 0
-            nothing is known.
+        images: each (., ., 3) uint8 RGB, with predicted depth (H, W) and true depth (h, w), both
+            float32 [m]; where the truth is 0 nothing is known.
         seed: of the choice of pixels.
 
     Raises:
         DataError: there are too few images with depth.
     """
     generator = np.random.default_rng(seed)
-    samples = [sample for pair in pairs if (sample := _sample(*pair, generator)) is not None]
+    samples = [found for each in images if (found := _sample(*each, generator)) is not None]
     if len(samples) < FEWEST:
-        raise DataError(
-            f"{len(samples)} images with depth are too few to fit; give {FEWEST} or more"
-        )
+        few = f"{len(samples)} images with depth are too few to fit a prior"
+        raise DataError(f"{few}; give {FEWEST} or more")
 
     def cost(logs: Floats) -> float:
         prior = _prior(logs)
-        return -sum(_log_likelihood(*sample, prior) for sample in samples)
+        return -sum(_log_likelihood(sample, prior) for sample in samples)
 
-    start = [DEFAULT.scale_sd, DEFAULT.local_sd, DEFAULT.length, DEFAULT.log_length]
-    return _prior(_search(cost, np.log(start)))
+    return _prior(_search(cost, np.log(list(asdict(DEFAULT).values()))))
 
 
 def _prior(logs: Floats) -> AnchorPrior:
     """The prior of the logarithms of its numbers, kept within what they may be."""
-    scale, local, length, log_length = (float(f"{value:.3g}") for value in np.exp(logs))
-    scale, local = (min(max(value, 1e-3), 3.0) for value in (scale, local))
-    length, log_length = (min(max(value, 1e-3), 1e3) for value in (length, log_length))
-    return AnchorPrior(scale, local, length, log_length)
+    numbers = [float(f"{value:.3g}") for value in np.exp(logs)]
+    scale, local = (min(max(value, 1e-3), 3.0) for value in numbers[:2])
+    lengths = (min(max(value, 1e-3), 1e3) for value in numbers[2:])
+    return AnchorPrior(scale, local, *lengths)
 
 
 def _sample(
-    predicted: Map, truth: Map, generator: np.random.Generator
-) -> tuple[Floats, Floats, Floats, Floats] | None:
-    """Place, ln of prediction, error, and variance of noise at random pixels of known depth."""
+    image: Image, predicted: Map, truth: Map, generator: np.random.Generator
+) -> Observations | None:
+    """Random pixels of known depth, as points; None where there are too few."""
     known = resize_nearest(truth, Size(*predicted.shape))
     rows, columns = np.nonzero(np.isfinite(known) & (known > 0))
     if len(rows) < PER_IMAGE:
@@ -77,16 +81,17 @@ def _sample(
     some = generator.choice(len(rows), PER_IMAGE, replace=False)
     rows, columns = rows[some], columns[some]
     points = DistancePoints.of(np.stack([rows, columns, known[rows, columns]], axis=1))
-    seen = observe(predicted, points)
-    return seen.place, seen.log, seen.error, seen.edge**2 + FLOOR**2
+    grid = Grid.over(Size(*predicted.shape))
+    return observe(predicted, points, grid.colours(image), grid, ONES)
 
 
-def _log_likelihood(
-    place: Floats, log: Floats, error: Floats, noise: Floats, prior: AnchorPrior
-) -> float:
+def _log_likelihood(seen: Observations, prior: AnchorPrior) -> float:
     """ln of the density of the errors of an image."""
-    factor = np.linalg.cholesky(covariance(place, log, place, log, prior) + np.diag(noise))
-    whitened = np.linalg.solve(factor, error)
+    lengths = np.array([prior.length] * 2 + [prior.log_length] + [prior.colour_length] * 3)
+    pixels = seen.features / lengths
+    noise = np.diag(seen.edge**2 + FLOOR**2)
+    factor = np.linalg.cholesky(covariance(pixels, pixels, prior) + noise)
+    whitened = np.linalg.solve(factor, seen.error)
     return -0.5 * float(whitened @ whitened) - float(np.log(np.diag(factor)).sum())
 
 

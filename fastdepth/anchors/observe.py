@@ -18,9 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.anchors.covariance import NEAREST, features
+from fastdepth.anchors.grid import Grid
 from fastdepth.anchors.points import DistancePoints
+from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import UsageError
-from fastdepth.size import Size
 
 LEVELS = (0.03, 0.1)
 """Noise that points of unknown standard deviation may have, as shares of their distance."""
@@ -67,15 +69,15 @@ class Observations:
 
     Attributes:
         place: (N, 2) row and column [longer sides of the image].
-        log: (N,) ln of predicted depth.
-        error: (N,) ln of the points' depth less that.
+        features: (N, 6) of the pixels, see :func:`fastdepth.anchors.covariance.features`.
+        error: (N,) ln of the points' depth less that of the predicted one.
         noise: (N,) standard deviation of ``error`` by the points' own; NaN where it is not known.
         edge: (N,) standard deviation by edges around them.
         share: (N,) variance of what was gathered into one, as a share of one point's.
     """
 
     place: Floats
-    log: Floats
+    features: Floats
     error: Floats
     noise: Floats
     edge: Floats
@@ -88,12 +90,21 @@ class Observations:
         return variances
 
 
-def observe(depth: NDArray[np.float32], points: DistancePoints) -> Observations:
+def observe(
+    depth: NDArray[np.float32],
+    points: DistancePoints,
+    colours: NDArray[np.float32],
+    grid: Grid,
+    prior: AnchorPrior,
+) -> Observations:
     """Compare points with predicted depth.
 
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
         points: in pixels of ``depth``.
+        colours: (M, 3) of the image around the nodes of ``grid``.
+        grid: over the image.
+        prior: of the network.
 
     Returns:
         At most ``MOST``. More points are gathered in cells of a grid of 16x16 over the rectangle
@@ -102,7 +113,7 @@ def observe(depth: NDArray[np.float32], points: DistancePoints) -> Observations:
     Raises:
         UsageError: a point is outside the image, or the points are not in metres.
     """
-    points.check_inside(Size(*depth.shape))
+    points.check_inside(grid.image)
     some = slice(None, None, math.ceil(len(points) / TAKEN) or 1)
     place = np.stack([points.rows[some], points.columns[some]], axis=1)
     known, std = points.depth[some], points.std[some]
@@ -115,7 +126,9 @@ def observe(depth: NDArray[np.float32], points: DistancePoints) -> Observations:
         raise UsageError(f"points are {times:.0f} times as far as the image; give them in metres")
     place /= max(depth.shape)
     edge = EDGE * logs.std(axis=1)
-    seen = Observations(place, centre, error, std / known, edge, np.ones(len(error)))
+    colour = colours[grid.nearest(place)].astype(np.float64)
+    what = features(place, np.exp(centre), colour, prior)
+    seen = Observations(place, what, error, std / known, edge, np.ones(len(error)))
     return _gathered(seen) if len(error) > MOST else seen
 
 
@@ -128,7 +141,7 @@ def _logs_around(depth: NDArray[np.float32], place: Floats, extent: Floats) -> F
         for axis in (0, 1)
     )
     around = depth[rows[:, :, None], columns[:, None, :]].astype(np.float64)
-    logs: Floats = np.log(around).reshape(len(place), TAPS * TAPS)
+    logs: Floats = np.log(np.maximum(around, NEAREST)).reshape(len(place), TAPS * TAPS)
     return logs
 
 
@@ -145,7 +158,7 @@ def _gathered(seen: Observations) -> Observations:
     share = np.clip(math.pi / 2 / count, 1 / 16, 1)  # of the variance of a mean; errors have more
     return Observations(
         seen.place[median],
-        seen.log[median],
+        seen.features[median],
         seen.error[median],
         seen.noise[median],
         seen.edge[median],

@@ -16,9 +16,10 @@ Length = Annotated[float, Meta(ge=1e-3, le=1e3)]
 class AnchorPrior:
     """Covariance of a network's error, ln(true depth) - ln(predicted depth), within an image.
 
-    ``scale_sd^2 + local_sd^2 exp(-|d place| / length - |d ln depth| / log_length)``: the error of
-    the whole image, and one that pixels share the more, the nearer they are to each other in the
-    image and in predicted depth. Defaults are those of ``mnv2-64-dws.nyu``, fitted by
+    ``scale_sd^2 + local_sd^2 exp(-r)``, where ``r^2 = (d place / length)^2 + (d ln depth /
+    log_length)^2 + (d colour / colour_length)^2``: the error of the whole image, and one that
+    pixels share the more, the nearer they are to each other in the image, in predicted depth and
+    in colour. Defaults are those of ``mnv2-64-dws.nyu``, fitted by
     :func:`fastdepth.anchors.fitting.fit_prior` on images of scenes that it was not trained on.
 
     Attributes:
@@ -27,12 +28,14 @@ class AnchorPrior:
         length: distance in the image at which local errors have e-times less in common [longer
             sides of the image].
         log_length: difference of predicted ln depth at which they do.
+        colour_length: difference of colour at which they do [CIE L*a*b*, L* 0 to 1].
     """
 
-    scale_sd: Deviation = 0.114
-    local_sd: Deviation = 0.25
-    length: Length = 0.547
-    log_length: Length = 0.947
+    scale_sd: Deviation = 0.0803
+    local_sd: Deviation = 0.263
+    length: Length = 0.636
+    log_length: Length = 0.713
+    colour_length: Length = 2.18
 
     @property
     def total_sd(self) -> float:

@@ -71,7 +71,7 @@ class PointTrack:
         elif len(self._points):
             self._follow(self._grey, grey)
         self._grey = grey
-        self._take(given)
+        self._take(given, size)
         return self._doubted()
 
     def _follow(self, before: NDArray[np.uint8], now: NDArray[np.uint8]) -> None:
@@ -89,11 +89,11 @@ class PointTrack:
         kept &= self._doubted().std < self.doubt * old.depth
         self._points, self._age = self._points.where(kept), self._age[kept]
 
-    def _take(self, given: DistancePoints) -> None:
+    def _take(self, given: DistancePoints, size: Size) -> None:
         """Add points of the latest frame in place of those that were followed to near them."""
         if not len(given):
             return
-        near = np.maximum(0.01 * max(given.size or (1,)), given.extent / 2)
+        near = np.maximum(0.01 * max(size), given.extent / 2)
         apart = np.maximum(
             abs(np.subtract.outer(self._points.rows, given.rows)),
             abs(np.subtract.outer(self._points.columns, given.columns)),

@@ -141,7 +141,9 @@ class DepthModel:
         prepared = self.preprocess(image, focal=focal)
         known = None if points is None else as_points(points, prepared.size)
         depth = self.postprocess(self.infer(prepared.batch), prepared, out)
-        return depth if known is None else anchored(depth, known, self.metadata.anchor_prior, depth)
+        if known is None:
+            return depth
+        return anchored(depth, known, image, prior=self.metadata.anchor_prior, out=depth)
 
     def depth_and_std(
         self,
@@ -179,7 +181,7 @@ class DepthModel:
         depth, std = (self.postprocess(each, prepared) for each in answers)
         if known is None:
             return depth, std
-        return anchored_with_std(depth, std, known, self.metadata.anchor_prior)
+        return anchored_with_std(depth, std, known, image, prior=self.metadata.anchor_prior)
 
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
         """Fit an image into the network's input; first step of a call.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +11,11 @@ from typing import Annotated
 import torch
 import tyro
 
+from fastdepth.anchors.fitting import fit_prior
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.console import run_command, tell, values_of
 from fastdepth.data import open_source
+from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metrics import Evaluation
@@ -37,6 +39,8 @@ Examples:
       --scores d1 0.66 --scores abs_rel 0.216 --protocol eigen --evaluated-on "NYU Depth V2 test"
 
   fastdepth-train ship unet128-dws.nyu.safetensors --licence MIT --folder again
+
+  fastdepth-train ship mnv2-64-dws.nyu.safetensors --prior-data nyu:PATH --folder again
 """
 
 ROOMS = "rooms:4"
@@ -59,6 +63,10 @@ class Shipping(WeightsCard):
         kw_only=True
     )
     """Weights by fastdepth-train: best.safetensors of a run, or a file that was shipped already."""
+
+    prior_data: str = ""
+    """Images with depth, such as nyu:PATH, on whose validation split, which training leaves out,
+    the prior of anchored depth is fitted; without it the card keeps the one it has."""
 
     folder: Path = Path()
     """Where TAG.safetensors goes; the current folder if absent."""
@@ -143,12 +151,39 @@ def score_on_rooms(weights: str | Path) -> dict[str, float]:
     return {name: round(scores[name], 4) for name in STORED}
 
 
+@torch.inference_mode()
+def prior_of(weights: str | Path, data: str) -> AnchorPrior:
+    """The prior of a weights file's errors on the validation split of a source.
+
+    Raises:
+        WeightsError: the file cannot be read.
+        DataError: the source cannot, or has too few images with depth.
+        UsageError: there is no such source.
+    """
+    variant = get_variant(read_card(weights).variant)
+    network = create_model(variant)
+    load_weights(network, weights, variant.name)
+    network.eval()
+    source = open_source(data, "validation")
+
+    def answers() -> Iterator[tuple[Image, Depth, Depth]]:
+        for index in range(len(source)):
+            sample = source[index]
+            depth, _ = predict_sample(network, sample.image, variant.size)
+            yield sample.image, depth[0, 0].numpy(), sample.depth
+
+    return fit_prior(answers())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     return run_command(Shipping, _run, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
 def _run(options: Shipping) -> None:
-    path = ship(options.checkpoint, options.folder, options.card())
+    card = options.card()
+    if options.prior_data:
+        card = replace(card, anchor_prior=prior_of(options.checkpoint, options.prior_data))
+    path = ship(options.checkpoint, options.folder, card)
     scores = ", ".join(f"{name} {value:.4f}" for name, value in read_card(path).rooms.items())
     tell(f"wrote {path}; {ROOMS}: {scores}")

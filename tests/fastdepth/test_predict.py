@@ -182,3 +182,39 @@ def test_no_images(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(tiny_file, "--output", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no images given" in line
+
+
+def test_depth_is_anchored_at_points(
+    tiny_file: Path, tiny_model: DepthModel, photo_file: Path, photo: np.ndarray, tmp_path: Path
+) -> None:
+    known = tmp_path / "known.csv"
+    known.write_text("row,column,metres,std\n48,64,8.0,0.01\n10,20,9.0,0.01\n")
+    words = ("--output", tmp_path / "out", "--npy", "--points", known)
+    assert run(tiny_file, photo_file, *words) == 0
+    depth = np.load(tmp_path / "out" / "photo_depth.npy")
+    np.testing.assert_array_equal(
+        depth, tiny_model(photo, points=[[48, 64, 8, 0.01], [10, 20, 9, 0.01]])
+    )
+    assert depth[48, 64] > 1.2 * tiny_model(photo)[48, 64]
+
+
+def test_a_folder_of_points(tiny_file: Path, photo_file: Path, tmp_path: Path, capsys) -> None:
+    known = tmp_path / "known"
+    known.mkdir()
+    shutil.copy(photo_file, photo_file.with_name("other.png"))
+    shutil.copy(photo_file, photo_file.with_name("third.png"))
+    (known / "photo.csv").write_text("48,64,8.0")
+    (known / "third.csv").write_text("48,64,8000")
+    assert run(tiny_file, photo_file.parent, "--output", tmp_path / "out", "--points", known) == 2
+    errors = capsys.readouterr().err
+    assert "no points in" in errors and "in metres" in errors
+    assert names(tmp_path / "out") == ["photo.png_colour.png", "photo.png_depth.png"]
+
+
+@pytest.mark.parametrize("points", ["none.csv", ""])
+def test_points_that_cannot_be(
+    tiny_file: Path, photo_file: Path, tmp_path: Path, points: str, capsys
+) -> None:
+    assert run(tiny_file, photo_file, "--output", tmp_path, "--points", tmp_path / points) == 2
+    assert "points" in capsys.readouterr().err
+    assert not (tmp_path / "photo_depth.png").exists()

@@ -104,7 +104,7 @@ def test_a_point_that_cannot_be_counts_for_little(depth):
 def test_far_from_points_the_error_of_the_whole_image_is_mended(depth):
     flat = np.full((HEIGHT, WIDTH), 2.0, np.float32)
     prior = AnchorPrior(scale_sd=0.1, local_sd=0.2, length=0.02)
-    answer = anchored(flat, DistancePoints.of([[0, 0, 2.2, 0.002]]), prior)
+    answer = anchored(flat, DistancePoints.of([[0, 0, 2.2, 0.002]]), prior=prior)
     share = 0.1**2 / (0.1**2 + 0.2**2)
     assert math.log(answer[-1, -1] / 2) == pytest.approx(share * math.log(1.1), rel=0.1)
 
@@ -120,7 +120,7 @@ def test_crowded_points_count_little_more_than_one(depth):
 def test_many_points_are_gathered(depth, count):
     truth = 1.3 * depth
     points = DistancePoints.of(points_of(truth, count, noise=0.1))
-    field = ErrorField(depth, points, None)
+    field = ErrorField(depth, points)
     assert len(field.noise) <= MOST
     assert error(field.correct(depth), truth) < 0.05
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -455,3 +456,35 @@ def test_onnxruntime_missing(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("fastdepth.extras.importlib.import_module", missing)
     with pytest.raises(MissingExtraError, match=r"pip install 'fastdepth\[cpu\]'"):
         load(tiny_file)
+
+
+def test_points_anchor_depth_in_the_image_s_own_pixels(tiny_model, photo):
+    large = np.asarray(cv2.resize(photo, (500, 333)))
+    free = tiny_model(large, focal=700)
+    known = 0.8 * float(free[300, 450])
+    out = np.empty_like(free)
+    depth = tiny_model(large, focal=700, points=[[300, 450, known, 0.01]], out=out)
+    assert depth is out
+    assert depth[300, 450] == pytest.approx(known, rel=0.02)
+    assert np.array_equal(tiny_model(large, focal=700, points=[]), free)
+
+
+def test_a_map_of_any_size_is_points(tiny_model, photo):
+    free = tiny_model(photo)
+    assert tiny_model(photo, points=np.full((8, 8), 4.0)).std() < 0.5 * free.std()
+
+
+def test_wrong_points_are_told_before_the_network_runs(tiny_model, photo):
+    out = np.zeros(photo.shape[:2], np.float32)
+    with pytest.raises(UsageError, match="outside the image"):
+        tiny_model(photo, points=[[96, 0, 1.0]], out=out)
+    assert not out.any()
+
+
+def test_points_lower_the_standard_deviation(tmp_path, photo):
+    model = load(write_model(tmp_path / "std.onnx", std=True), threads=1)
+    free, free_std = model.depth_and_std(photo)
+    depth, std = model.depth_and_std(photo, points=[[48, 64, 1.1 * free[48, 64], 0.01]])
+    assert np.array_equal(depth, model(photo, points=[[48, 64, 1.1 * free[48, 64], 0.01]]))
+    assert std[48, 64] < 0.4 * free_std[48, 64]
+    assert (std <= 1.4 * free_std).all()
