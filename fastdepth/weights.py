@@ -64,8 +64,8 @@ class WeightsCard:
         rooms: d1 and AbsRel on a few drawn rooms, by which anybody can check a copy; see
             :func:`fastdepth.train.ship.score_on_rooms`. Empty for a training checkpoint.
         command: command that trained them.
-        anchor_prior: of the network's errors, see ``fastdepth-train ship --prior-data``; None where it
-            was not fitted.
+        anchor_prior: of the network's errors, by ``fastdepth-train ship --prior-data``; None where
+            it was not fitted.
     """
 
     variant: VariantName

@@ -39,7 +39,7 @@ OUTLIER_SD = 0.5
 ROUNDS = 3
 """Times that outliers and noise are looked at again."""
 
-JUDGES = 48
+JUDGES = 32
 """Observations by which a noise that is not known is found."""
 
 MOST = 256
