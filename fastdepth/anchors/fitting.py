@@ -20,6 +20,9 @@ from fastdepth.size import Size
 PER_IMAGE = 16
 """Pixels of an image that are looked at: as many as users have points."""
 
+DRAWS = 3
+"""Times that so many are drawn of an image, each by itself."""
+
 FEWEST = 8
 """Images below which a prior would be one room's."""
 
@@ -50,14 +53,15 @@ def fit_prior(images: Iterable[tuple[Image, Map, Map]], seed: int = 0) -> Anchor
         DataError: there are too few images with depth.
     """
     generator = np.random.default_rng(seed)
-    samples = [found for each in images if (found := _sample(*each, generator)) is not None]
-    if len(samples) < FEWEST:
-        few = f"{len(samples)} images with depth are too few to fit a prior"
+    drawn = (_samples(*each, generator) for each in images)
+    usable = [each for each in drawn if each]
+    if len(usable) < FEWEST:
+        few = f"{len(usable)} images with depth are too few to fit a prior"
         raise DataError(f"{few}; give {FEWEST} or more")
 
     def cost(logs: Floats) -> float:
         prior = _prior(logs)
-        return -sum(_log_likelihood(sample, prior) for sample in samples)
+        return -sum(_log_likelihood(sample, prior) for each in usable for sample in each)
 
     return _prior(_search(cost, np.log(list(asdict(DEFAULT).values()))))
 
@@ -70,19 +74,25 @@ def _prior(logs: Floats) -> AnchorPrior:
     return AnchorPrior(scale, local, *lengths)
 
 
-def _sample(
+def _samples(
     image: Image, predicted: Map, truth: Map, generator: np.random.Generator
-) -> Observations | None:
-    """Random pixels of known depth, as points; None where there are too few."""
-    known = resize_nearest(truth, Size(*predicted.shape))
-    rows, columns = np.nonzero(np.isfinite(known) & (known > 0))
-    if len(rows) < PER_IMAGE:
-        return None
-    some = generator.choice(len(rows), PER_IMAGE, replace=False)
-    rows, columns = rows[some], columns[some]
-    points = DistancePoints.of(np.stack([rows, columns, known[rows, columns]], axis=1))
-    grid = Grid.over(Size(*predicted.shape))
-    return observe(predicted, points, grid.colours(image), grid, ONES)
+) -> list[Observations]:
+    """Random pixels of known depth, as points; none where there are too few."""
+    size = Size(*predicted.shape)
+    known = resize_nearest(truth, size)
+    places = np.argwhere(np.isfinite(known) & (known > 0))
+    if len(places) < PER_IMAGE:
+        return []
+    grid = Grid.over(size)
+    colours = grid.colours(image)
+
+    def draw() -> Observations:
+        some = places[generator.choice(len(places), PER_IMAGE, replace=False)]
+        depth = known[some[:, 0], some[:, 1]]
+        points = DistancePoints.of(np.column_stack([some, depth]), size)
+        return observe(predicted, points, colours, grid, ONES)
+
+    return [draw() for _ in range(DRAWS)]
 
 
 def _log_likelihood(seen: Observations, prior: AnchorPrior) -> float:

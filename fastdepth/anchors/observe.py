@@ -57,6 +57,9 @@ WINDOW = 1 / 71
 TAPS = 5
 """Pixels along a side of that square that are read."""
 
+LARGEST = 100.0
+"""Noise as a share of distance, beyond which a point says nothing anyway."""
+
 WRONG_UNIT = 50
 """Points that are so many times further than the image is are not in metres."""
 
@@ -128,7 +131,9 @@ def observe(
     edge = EDGE * logs.std(axis=1)
     colour = colours[grid.nearest(place)].astype(np.float64)
     what = features(place, np.exp(centre), colour, prior)
-    seen = Observations(place, what, error, std / known, edge, np.ones(len(error)))
+    with np.errstate(over="ignore"):
+        noise = np.minimum(std / known, LARGEST)
+    seen = Observations(place, what, error, noise, edge, np.ones(len(error)))
     return _gathered(seen) if len(error) > MOST else seen
 
 

@@ -19,8 +19,9 @@ class AnchorPrior:
     ``scale_sd^2 + local_sd^2 exp(-r)``, where ``r^2 = (d place / length)^2 + (d ln depth /
     log_length)^2 + (d colour / colour_length)^2``: the error of the whole image, and one that
     pixels share the more, the nearer they are to each other in the image, in predicted depth and
-    in colour. Defaults are those of ``mnv2-64-dws.nyu``, fitted by
-    :func:`fastdepth.anchors.fitting.fit_prior` on images of scenes that it was not trained on.
+    in colour. Defaults are near what
+    :func:`fastdepth.anchors.fitting.fit_prior` finds for ``mnv2-64-dws.nyu`` on scenes that it was
+    not trained on, where the likelihood is flat.
 
     Attributes:
         scale_sd: standard deviation of the error of a whole image [ln depth].

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import ModelFileError
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.size import Size
@@ -27,6 +28,15 @@ def test_round_trip():
     assert ModelMetadata.from_json(METADATA.to_json(), "m.onnx") == METADATA
 
 
+def test_a_prior_is_kept_and_checked():
+    fitted = replace(METADATA, anchor_prior=AnchorPrior(0.1, 0.2, 0.3, 0.4, 0.5))
+    assert ModelMetadata.from_json(fitted.to_json(), "m.onnx") == fitted
+    entries = json.loads(fitted.to_json())
+    entries["anchor_prior"]["length"] = 0
+    with pytest.raises(ModelFileError, match="length"):
+        ModelMetadata.from_json(json.dumps(entries), "m.onnx")
+
+
 def test_json_has_what_an_app_in_any_language_needs():
     entries = json.loads(METADATA.to_json())
     assert entries["sizes"] == [[480, 640]]
@@ -42,7 +52,7 @@ def test_fields_of_a_later_version_are_ignored():
 
 def test_files_from_before_reduced_precision_are_still_read():
     entries = json.loads(METADATA.to_json())
-    for name in ("d1_change", "quantisation", "calibration"):
+    for name in ("d1_change", "quantisation", "calibration", "anchor_prior"):
         assert entries.pop(name) is None
     assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fastdepth.anchors import fitting
+from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import UsageError, WeightsError
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
@@ -157,3 +159,14 @@ def test_shipped_weights_are_half_precision(tag):
 
 def test_shipped_weights_fit_into_the_package():
     assert 0 < sum(path.stat().st_size for path in shipped_weights().values()) <= MOST_BYTES
+
+
+def test_the_card_holds_the_prior_of_what_is_shipped(tiny, one_room, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "PER_IMAGE", 4)
+    monkeypatch.setattr(fitting, "FEWEST", 2)
+    save_weights(tmp_path / "best.safetensors", create_model("tiny"), WeightsCard("tiny"))
+    words = f"--tag tiny.here --licence MIT --folder {tmp_path} --prior-data nyu:{folder}".split()
+    assert main([str(tmp_path / "best.safetensors"), *words]) == 0
+    prior = read_card(tmp_path / "tiny.here.safetensors").anchor_prior
+    assert prior is not None
+    assert prior != AnchorPrior()
