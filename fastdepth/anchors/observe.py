@@ -24,10 +24,10 @@ from fastdepth.anchors.points import DistancePoints
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import UsageError
 
-LEVELS = (0.03, 0.1)
+LEVELS = (0.02, 0.1)
 """Noise that points of unknown standard deviation may have, as shares of their distance."""
 
-FLOOR = 0.01
+FLOOR = 0.005
 """Noise of every point as a share of its distance: that of the truth that priors are fitted on."""
 
 OUTLIERS = 0.1
@@ -188,9 +188,9 @@ def weigh(covariance: Floats, seen: Observations) -> Floats:
 
 def _level(covariance: Floats, seen: Observations, noise: Floats) -> float:
     """Of ``LEVELS`` that under which some of the observations predict each other best."""
-    some = slice(None, None, math.ceil(len(noise) / JUDGES))
+    some = np.lexsort(seen.place.T)[:: math.ceil(len(noise) / JUDGES)]  # in whatever order given
     part, error, excess = (
-        covariance[some, some],
+        covariance[np.ix_(some, some)],
         seen.error[some],
         noise - seen.variances(LEVELS[0]),
     )
