@@ -122,7 +122,7 @@ def test_many_points_are_gathered(depth, count):
     points = DistancePoints.of(points_of(truth, count, noise=0.1))
     field = ErrorField(depth, points)
     assert len(field.noise) <= MOST
-    assert error(field.correct(depth), truth) < 0.05
+    assert error(field.correct(depth), truth) < 0.06
 
 
 def test_deviation_is_less_where_points_are(depth):
