@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta
@@ -11,7 +13,7 @@ from msgspec import Meta
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.camera import FOCAL_LENGTHS, TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.documents import MOST, parse
-from fastdepth.errors import ModelFileError
+from fastdepth.errors import ModelFileError, UsageError
 from fastdepth.preprocess import RESIZE
 from fastdepth.size import MAX_SIDE, Size
 
@@ -27,6 +29,51 @@ Amount = Annotated[float, Meta(ge=0, le=1e6)]
 Depth = Annotated[float, Meta(gt=0, le=1e6)]
 FocalLength = Annotated[float, Meta(ge=FOCAL_LENGTHS[0], le=FOCAL_LENGTHS[1])]
 Change = Annotated[float, Meta(ge=-1, le=1)]
+Coverage = Annotated[float, Meta(gt=0, lt=1)]
+Factor = Annotated[float, Meta(gt=0, le=1000)]
+
+
+@dataclass(frozen=True)
+class IntervalFactors:
+    """How wide an interval around depth must be to hold the truth so often.
+
+    The interval is ``depth * exp(-f * std / depth)`` to ``depth * exp(f * std / depth)``, symmetric
+    in ln depth, with the factor f of the coverage.
+
+    Attributes:
+        coverages: shares of pixels whose truth lies in the interval, ascending.
+        factors: one each, ascending.
+    """
+
+    coverages: Annotated[tuple[Coverage, ...], Meta(min_length=2, max_length=100)]
+    factors: Annotated[tuple[Factor, ...], Meta(min_length=2, max_length=100)]
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field's type can: lists that differ in length or do not ascend."""
+        if len(self.coverages) != len(self.factors):
+            raise ValueError("`coverages` and `factors` differ in length")
+        for name, values in (("coverages", self.coverages), ("factors", self.factors)):
+            if any(before >= after for before, after in pairwise(values)):
+                raise ValueError(f"`{name}` does not ascend")
+
+    def at(self, coverage: float) -> float:
+        """Factor for a coverage, linear between two stored ones in -ln(1 - coverage).
+
+        So a Laplace distribution's factors are.
+
+        Raises:
+            UsageError: the coverage lies beyond those that are stored.
+        """
+        least, *_, most = self.coverages
+        if not least <= coverage <= most:
+            raise UsageError(f"coverage {coverage:g} cannot be; give {least:g} to {most:g}")
+        for (a, b), (low, high) in zip(
+            pairwise(self.coverages), pairwise(self.factors), strict=True
+        ):
+            if coverage <= b:
+                share = math.log((1 - a) / (1 - coverage)) / math.log((1 - a) / (1 - b))
+                return low + share * (high - low)
+        return self.factors[-1]
 
 
 @dataclass(frozen=True)
@@ -57,6 +104,7 @@ class ModelMetadata:
         calibration: hash of the list of images that an int8 file was calibrated on; else None.
         anchor_prior: of the network's errors, for depth that knows some distances; None where it
             was not fitted.
+        interval: factors of intervals, in a file that answers with std; else None.
     """
 
     variant: str
@@ -78,6 +126,7 @@ class ModelMetadata:
     quantisation: str | None = None
     calibration: str | None = None
     anchor_prior: AnchorPrior | None = None
+    interval: IntervalFactors | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field's type can: a range without an inside, an input's sides."""

@@ -21,6 +21,7 @@ from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.documents import parse
 from fastdepth.errors import InputError, UnknownNameError, UsageError, WeightsError
 from fastdepth.files import check_regular
+from fastdepth.metadata import IntervalFactors
 from fastdepth.metrics import METRICS
 
 FOLDER = Path(__file__).parent / "trained"
@@ -30,6 +31,9 @@ MAX_HEADER = 10_000_000  # a tenth of safetensors' own limit; ours have 0.2 MB [
 MAX_FILE = 2**34  # the largest checkpoint of ours has a tenth [bytes]
 LONGEST = 10_000
 """Characters of a text of a card at most; the rest is left out."""
+
+UNCERTAINTY = "uncertainty."
+"""Prefix of the tensors of an uncertainty head, which stand beside the network's."""
 
 DTYPE_BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8"), 1),
@@ -66,6 +70,7 @@ class WeightsCard:
         command: command that trained them.
         anchor_prior: of the network's errors, by ``fastdepth-train ship --prior-data``; None where
             it was not fitted.
+        interval: factors of intervals, by the uncertainty head that the file holds; None without.
     """
 
     variant: VariantName
@@ -80,6 +85,7 @@ class WeightsCard:
     rooms: dict[ScoreName, Score] = field(default_factory=dict)
     command: str = ""
     anchor_prior: AnchorPrior | None = None
+    interval: IntervalFactors | None = None
 
     def __post_init__(self) -> None:
         for name in (entry.name for entry in fields(WeightsCard)):
@@ -240,10 +246,19 @@ def find_weights(weights: str) -> Path:
 
 
 def weights_hash(path: str | Path) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of a weights file's tensors.
+    """First 12 hexadecimal digits of the SHA-256 of the network's tensors in a weights file.
 
-    The header is left out, so that writing the scores into it does not make other weights of them.
+    The header and an uncertainty head are left out, so that writing scores or a head into the file
+    does not make other weights of them.
+
+    Raises:
+        WeightsError: the file is missing, truncated or no safetensors file.
     """
+    own = {n: t for n, t in read_header(path).tensors.items() if not n.startswith(UNCERTAINTY)}
+    digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
-        stream.seek(8 + int.from_bytes(stream.read(8), "little"))
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+        start = 8 + int.from_bytes(stream.read(8), "little")
+        for begin, end in sorted(entry.data_offsets for entry in own.values()):
+            stream.seek(start + begin)
+            digest.update(stream.read(end - begin))
+    return digest.hexdigest()[:12]

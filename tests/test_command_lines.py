@@ -26,7 +26,7 @@ COMMANDS = {
 
 without_torch = pytest.mark.parametrize(
     ("cli", "verb"),
-    [(cli, v) for cli, v in VERBS if v.name not in ("prune", "ship")],
+    [(cli, v) for cli, v in VERBS if v.name not in ("prune", "ship", "uncertainty")],
     ids=lambda value: getattr(value, "name", None),
 )
 

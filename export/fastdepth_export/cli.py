@@ -41,7 +41,7 @@ Examples:
 
   fastdepth-export --variant unet128-dws --precision int8 --sensitivity
 
-  fastdepth-export --variant unet128-dws --outputs depth,std
+  fastdepth-export --variant mnv2-64-dws --outputs depth,std
 
   fastdepth-export --variant unet128-dws --size 640x480 --size 480x640 --size 544x416
 

@@ -45,7 +45,8 @@ def export(
 
     They have one input ``image`` (B, H, W, 3) uint8 RGB and one output ``depth`` (B, 1, H, W)
     float32 [m]; H x W is any of the recipe's sizes. Where the recipe asks for it a second output
-    ``std`` is the standard deviation [m] that the network's bins imply. In fp32 what they compute
+    ``std`` is the standard deviation [m] of its error, and the metadata hold the card's factors of
+    intervals. In fp32 what they compute
     is compared with the network as trained in PyTorch, whatever was folded, before they are
     written.
     Files of reduced precision are made from that and must besides keep d1 within a bound, see
@@ -171,6 +172,7 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
             batch=recipe.batch,
             version=fastdepth.__version__,
             anchor_prior=card.anchor_prior,
+            interval=card.interval if "std" in recipe.outputs else None,
             **facts,
         )
         set_metadata(model, metadata)

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from fastdepth.errors import UsageError
 from fastdepth.metadata import UNTRAINED
 from fastdepth.models import DepthNetwork, create_model
-from fastdepth.models.adabins import BinsHead
 from fastdepth.models.inference import predict_images
 from fastdepth.models.loading import load_weights
-from fastdepth.models.mobile_bins import LogBins
 from fastdepth.models.network import upsample
+from fastdepth.models.uncertainty import attach_head
 from fastdepth.weights import WeightsCard, find_weights, read_card
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
 
@@ -26,20 +25,21 @@ def build_network(recipe: ExportRecipe) -> DepthNetwork:
 
     Raises:
         UnknownNameError, SizeError, UsageError: see :meth:`ExportRecipe.resolved`; or ``std`` is
-            asked of a network without bins.
+            asked of weights without an uncertainty head.
         WeightsError: the weights cannot be read or do not fit.
     """
     resolved = recipe.resolved()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = create_model(resolved.variant)
-    if "std" in resolved.recipe.outputs:
-        head = getattr(network, "bins", None)
-        if not isinstance(head, BinsHead | LogBins):
-            raise UsageError(f"{recipe.variant} has no bins to tell std from; use --outputs depth")
-        head.with_std = True
-    if resolved.weights != UNTRAINED:
-        load_weights(network, find_weights(resolved.weights), resolved.variant.name)
+    path = None if resolved.weights == UNTRAINED else find_weights(resolved.weights)
+    if path:
+        load_weights(network, path, resolved.variant.name)
+    if "std" in resolved.recipe.outputs and not (path and attach_head(network, path)):
+        raise UsageError(
+            f"weights {resolved.weights_name} have no uncertainty head; use --outputs depth, or "
+            "fit one with fastdepth-train uncertainty"
+        )
     return network.eval()
 
 

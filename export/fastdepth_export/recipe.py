@@ -52,8 +52,8 @@ class ExportRecipe(DataOptions):
         simplify: have onnxsim fold constants and the arithmetic on shapes, which is kept where the
             graph does not grow and computes what PyTorch computes; --no-simplify leaves it as
             PyTorch writes it.
-        outputs: depth, or depth,std: with the standard deviation [m] that the bins imply per pixel,
-            in files of the format onnx alone.
+        outputs: depth, or depth,std: with the standard deviation [m] of its error per pixel, of
+            weights with an uncertainty head, in files of the format onnx alone.
     """
 
     variant: str

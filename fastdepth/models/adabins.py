@@ -42,24 +42,6 @@ def mix_bins(logits: Tensor, centres: Tensor) -> Tensor:
     return (shares * centres[:, :, None, None]).sum(dim=1, keepdim=True)
 
 
-def bins_std(logits: Tensor, centres: Tensor, depth: Tensor) -> Tensor:
-    """Standard deviation of the bin centres under a softmax of the logits.
-
-    Summed as squares of differences: the difference of two squares would cancel.
-
-    Args:
-        logits: (B, bins, h, w).
-        centres: (B, bins) [m].
-        depth: (B, 1, h, w) [m], their expectation.
-
-    Returns:
-        (B, 1, h, w) [m].
-    """
-    shares = logits.to(centres.dtype).softmax(dim=1)
-    squares = (centres[:, :, None, None] - depth).square()
-    return (shares * squares).sum(dim=1, keepdim=True).sqrt()
-
-
 class MiniViT(nn.Module):
     """The paper's mini-ViT on a feature map (B, channels, h, w).
 
@@ -100,11 +82,9 @@ class BinsHead(nn.Module):
     """Mini-ViT, output convolution and bins: features (B, 128, h, w) to depth (B, 1, h, w) [m].
 
     Attributes:
-        with_std: answer with the standard deviation that the bins imply as well; for prediction.
         mix: how depth comes from the bins, :func:`mix_bins` or the same function in other steps.
     """
 
-    with_std = False
     mix = staticmethod(mix_bins)
 
     def __init__(
@@ -115,8 +95,8 @@ class BinsHead(nn.Module):
         self.mini_vit = MiniViT(bins, patch)
         self.conv_out = nn.Conv2d(QUERIES, bins, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Depth (B, 1, h, w) [m], bin centres (B, bins) [m] and, where asked for, std as depth.
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Depth (B, 1, h, w) [m] and bin centres (B, bins) [m].
 
         Args:
             features: (B, 128, h, w).
@@ -126,8 +106,7 @@ class BinsHead(nn.Module):
         pixels = self.mini_vit.pixel_conv(features)
         attention = (queries @ pixels.flatten(2)).reshape(pixels.shape)
         logits = self.conv_out(attention)
-        depth = self.mix(logits, centres)
-        return depth, centres, bins_std(logits, centres, depth) if self.with_std else None
+        return self.mix(logits, centres), centres
 
     def forward_merged(self, trunk: Tensor, last: nn.Conv2d) -> tuple[Tensor, Tensor]:
         """The same function of ``last(trunk)`` in a third of the multiply-adds, for training.

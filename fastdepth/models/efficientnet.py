@@ -103,5 +103,5 @@ class AdaBinsEfficientNet(DepthNetwork):
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised image (B, 3, H, W)."""
         features = self.decoder.head(self.decoder(self.encoder(normalised)))
-        depth, centres, std = self.bins(features)
-        return Prediction(normalised, depth, features, centres, std)
+        depth, centres = self.bins(features)
+        return Prediction(normalised, depth, features, centres)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fastdepth.errors import WeightsError
 from fastdepth.extras import require
 from fastdepth.models.network import DepthNetwork
-from fastdepth.weights import WeightsCard, read_card, read_header
+from fastdepth.weights import UNCERTAINTY, WeightsCard, read_card, read_header
 
 TRAINING_STATE = "state/"
 """Prefix of the tensors in a checkpoint that are no part of the network."""
@@ -47,6 +47,8 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
 def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> WeightsCard:
     """Load a weights file, half or single precision, or the network of a checkpoint.
 
+    An uncertainty head in it is left to :func:`fastdepth.models.uncertainty.attach_head`.
+
     Args:
         network: built by :func:`fastdepth.models.create_model` for ``variant``; changed in place.
         path: safetensors file by fastdepth-train.
@@ -64,7 +66,8 @@ def load_weights(network: DepthNetwork, path: str | Path, variant: str) -> Weigh
             f"{path} holds weights of {card.variant}, not of {variant}; "
             f"use --variant {card.variant} or other weights"
         )
-    own = {name: value for name, value in tensors.items() if not name.startswith(TRAINING_STATE)}
+    others = TRAINING_STATE, UNCERTAINTY
+    own = {name: value for name, value in tensors.items() if not name.startswith(others)}
     check_tensors(own, network, path, variant)
     network.load_state_dict(own)
     return card

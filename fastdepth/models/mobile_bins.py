@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastdepth.models import fastdepth2019
-from fastdepth.models.adabins import bin_centres, bins_std
+from fastdepth.models.adabins import bin_centres
 from fastdepth.models.fastdepth2019 import mobile_encoder, stage_widths, stages
 from fastdepth.models.network import DepthNetwork, Prediction
 
@@ -68,12 +68,7 @@ class LogBins(nn.Module):
         deepest: channels of the features whose mean divides the range.
         features: channels of the features that mix the centres.
         depth_range: least and greatest depth [m].
-
-    Attributes:
-        with_std: answer with the deviation that the bins imply as well; for prediction.
     """
-
-    with_std = False
 
     def __init__(
         self, bins: int, deepest: int, features: int, depth_range: tuple[float, float]
@@ -85,11 +80,10 @@ class LogBins(nn.Module):
         )
         self.logits = nn.Conv2d(features, bins, 1)
 
-    def forward(self, features: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Depth (B, 1, h, w) [m], ascending bin centres (B, bins) [m] and, where asked for, std.
+    def forward(self, features: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor]:
+        """Depth (B, 1, h, w) [m] and ascending bin centres (B, bins) [m].
 
-        Depth is the geometric mean of the centres, std (B, 1, h, w) [m] their root mean square
-        distance from it, both weighted by each pixel's shares.
+        Depth is the geometric mean of the centres, weighted by each pixel's shares.
 
         Args:
             features: (B, features, h, w).
@@ -99,8 +93,7 @@ class LogBins(nn.Module):
         widths = (shares + FEWEST / shares.shape[1]) / (1 + FEWEST)
         centres = bin_centres(widths, *self.log_range)
         logits = self.logits(features).to(centres.dtype).clamp(-BOUND, BOUND)
-        depth, metres = _mix(logits, centres).exp(), centres.exp()
-        return depth, metres, bins_std(logits, metres, depth) if self.with_std else None
+        return _mix(logits, centres).exp(), centres.exp()
 
 
 def _mix(logits: Tensor, centres: Tensor) -> Tensor:
@@ -155,5 +148,6 @@ class MobileBins(DepthNetwork):
         level = deepest
         for up, skip in zip(self.decoder, skips[::-1], strict=True):
             level = up(level, skip)
-        depth, centres, std = self.bins(level, deepest)
+        depth, centres = self.bins(level, deepest)
+        std = self.tell_std(level, deepest, depth)
         return Prediction(normalised, depth, level, centres, std)

@@ -20,7 +20,8 @@ class Prediction(NamedTuple):
         depth: (B, 1, h, w) float [m], at the network's own output size.
         features: (B, C, h, w) float, output of the encoder-decoder, where there is one.
         centres: (B, bins) float [m], ascending bin centres, where there are bins.
-        std: (B, 1, h, w) float [m], standard deviation that the bins imply, where it is asked for.
+        std: (B, 1, h, w) float [m], standard deviation of the error of ``depth``, where an
+            uncertainty head is attached (:mod:`fastdepth.models.uncertainty`).
         coarse: (B, 1, h, w) float [m], the map that ``depth`` refines, where there is one.
     """
 
@@ -42,6 +43,8 @@ class DepthNetwork(nn.Module):
         encoder_path: name of the submodule that is a network of timm's, and so can begin
             pretrained (:mod:`fastdepth.models.pretrained`); empty where there is none.
         depth_range: least and greatest depth [m].
+        uncertainty: head that tells the standard deviation of the error, where one is attached; a
+            network that can have one calls :meth:`tell_std`.
     """
 
     encoder_path = ""
@@ -49,6 +52,7 @@ class DepthNetwork(nn.Module):
     def __init__(self, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
         super().__init__()
         self.depth_range = depth_range
+        self.uncertainty: nn.Module | None = None
         mean = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1)
         std = torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1)
         self.mean: Tensor
@@ -68,6 +72,19 @@ class DepthNetwork(nn.Module):
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised image (B, 3, H, W)."""
         raise NotImplementedError
+
+    def tell_std(self, features: Tensor, deepest: Tensor, depth: Tensor) -> Tensor | None:
+        """Standard deviation (B, 1, h, w) [m] of the error of ``depth``, where a head is attached.
+
+        Args:
+            features: (B, C, h, w), the decoder's last that every form of the network computes.
+            deepest: (B, D, h', w'), of the encoder.
+            depth: (B, 1, h, w) [m].
+        """
+        if self.uncertainty is None:
+            return None
+        std: Tensor = self.uncertainty(features, deepest, depth)
+        return std
 
     def timm_encoder(self) -> nn.Module | None:
         """The submodule at ``encoder_path``, where there is one."""

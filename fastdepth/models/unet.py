@@ -64,16 +64,20 @@ class UNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Features before the head: (B, 16, H/2, W/2)."""
+        return self.both_ends(image)[0]
+
+    def both_ends(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Features before the head and the deepest ones, (B, 256, H/64, W/64)."""
         level = F.leaky_relu(self.stem(image), SLOPE)
         levels = []
         for down in self.down:
             level = down(F.max_pool2d(level, 2))
             levels.append(level)
-        levels.pop()  # the deepest is where the way up begins
+        deepest = levels.pop()  # where the way up begins
         for up in self.up:
             skip = levels.pop()
             level = up(torch.cat([upsample(level, *skip.shape[-2:]), skip], dim=1))
-        return level
+        return level, deepest
 
 
 class RegressionUNet(DepthNetwork):
@@ -125,10 +129,11 @@ class AdaBinsUNet(DepthNetwork):
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised image (B, 3, H, W); trains in merged form."""
-        trunk = self.unet(normalised)
+        trunk, deepest = self.unet.both_ends(normalised)
         if self.training:
             depth, centres = self.bins.forward_merged(trunk, self.unet.head)
             return Prediction(normalised, depth, None, centres)
         features = self.unet.head(trunk)
-        depth, centres, std = self.bins(features)
+        depth, centres = self.bins(features)
+        std = self.tell_std(trunk, deepest, depth)
         return Prediction(normalised, depth, features, centres, std)

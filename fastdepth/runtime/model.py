@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.anchors.field import anchored, anchored_with_std
+from fastdepth.anchors.field import anchored
 from fastdepth.anchors.points import Points, as_points
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, UsageError
@@ -42,6 +42,7 @@ from fastdepth.runtime.session import (
     provider_name,
     read_metadata,
 )
+from fastdepth.runtime.uncertainty import AnswersWithStd
 from fastdepth.size import Size
 
 
@@ -64,7 +65,7 @@ class Prepared:
     depth_factor: float
 
 
-class DepthModel:
+class DepthModel(AnswersWithStd):
     """An exported model, ready to run; made by :func:`load`.
 
     Pickles and copies are its source and the options of :func:`load`, so that another process opens
@@ -144,44 +145,6 @@ class DepthModel:
         if known is None:
             return depth
         return anchored(depth, known, image, prior=self.metadata.anchor_prior, out=depth)
-
-    def depth_and_std(
-        self,
-        image: NDArray[np.uint8],
-        *,
-        focal: float | None = None,
-        points: Points | None = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Depth of one image, and how far the network's bins spread around it.
-
-        Needs a file with both: ``fastdepth-export --outputs depth,std``.
-
-        Args:
-            image: (H, W, 3) uint8 RGB, as for a call.
-            focal: focal length [px in ``image``] of the camera; it scales both.
-            points: distances that are known, as for a call; deviation is less where they are.
-
-        Returns:
-            Depth and standard deviation, both (H, W) float32 [m] and new arrays.
-
-        Raises:
-            ImageError: ``image`` is something else.
-            UsageError: the file answers with depth alone, ``focal`` is not positive, or ``points``
-                are none of this image.
-            ModelFileError: the file fails at it, or answers with anything but depth.
-        """
-        if all(output.name != "std" for output in self.session.get_outputs()):
-            raise UsageError(
-                f"this file of {self.metadata.variant} answers with depth alone; "
-                "export it with --outputs depth,std"
-            )
-        prepared = self.preprocess(image, focal=focal)
-        known = None if points is None else as_points(points, prepared.size)
-        answers = self._run(["depth", "std"], prepared.batch)
-        depth, std = (self.postprocess(each, prepared) for each in answers)
-        if known is None:
-            return depth, std
-        return anchored_with_std(depth, std, known, image, prior=self.metadata.anchor_prior)
 
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
         """Fit an image into the network's input; first step of a call.

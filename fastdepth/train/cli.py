@@ -27,6 +27,12 @@ VERBS = (
         "fastdepth.train.ship",
         "train",
     ),
+    Verb(
+        "uncertainty",
+        "fit and calibrate the head that tells how sure a trained network is",
+        "fastdepth.train.uncertainty.command",
+        "train",
+    ),
 )
 
 

@@ -18,9 +18,11 @@ from fastdepth.data import open_source
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input, remove_leftovers_of, replacing
+from fastdepth.metadata import IntervalFactors
 from fastdepth.metrics import Evaluation
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
+from fastdepth.models.uncertainty import attach_head
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.validation import predict_sample
 from fastdepth.variants import get_variant
@@ -74,6 +76,7 @@ class Shipping(WeightsCard):
     variant: tyro.conf.Suppress[str] = ""
     rooms: tyro.conf.Suppress[dict[str, float]] = field(default_factory=dict)
     anchor_prior: tyro.conf.Suppress[AnchorPrior | None] = None
+    interval: tyro.conf.Suppress[IntervalFactors | None] = None
     initialisation: str = ""
 
     def card(self) -> WeightsCard:
@@ -119,9 +122,10 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
     path = Path(folder) / f"{card.tag}{SUFFIX}"
     check_no_input(path, [checkpoint])
     network = create_model(variant)
-    load_weights(network, checkpoint, variant)
+    interval = load_weights(network, checkpoint, variant).interval
+    attach_head(network, checkpoint)
     remove_leftovers_of(path)
-    card = replace(card, variant=variant)
+    card = replace(card, variant=variant, interval=interval)
     with replacing(path) as temporary:
         save_weights(temporary, network, card, half=True)
         card = replace(card, rooms=score_on_rooms(temporary))

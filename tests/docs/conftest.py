@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import made_up_results
 import pytest
+from an_interval import FACTORS
 from made_up_results import new_row
 from onnx import TensorProto
-from tiny_onnx import write_model
+from tiny_onnx import METADATA, write_model
 
 from fastdepth.data.rooms.dataset import render_room
 from fastdepth.size import Size
@@ -51,7 +53,12 @@ def here(tmp_path, monkeypatch, rooms):
     _write_images(tmp_path, rooms)
     write_model(tmp_path / "mnv2-64-dws.onnx", SIZE)
     write_model(tmp_path / "int8.onnx", SIZE)
-    write_model(tmp_path / "mnv2-64-dws-std.onnx", SIZE, std=True)
+    write_model(
+        tmp_path / "mnv2-64-dws-std.onnx",
+        SIZE,
+        std=True,
+        metadata=replace(METADATA, interval=FACTORS),
+    )
     write_model(tmp_path / "yours.onnx", SIZE, metadata=None, input_type=TensorProto.FLOAT)
     for name in ("results", "old", "new"):
         (tmp_path / f"{name}.json").write_text(json.dumps(made_up_results.report(new_row())))

@@ -53,7 +53,8 @@ def test_readme(here):
 @pytest.mark.thorough
 def test_python(here, exports, capsys):
     names = execute(PYTHON)
-    assert names["depth"].shape == names["std"].shape == (120, 160)
+    assert names["depth"].shape == names["std"].shape == names["lower"].shape == (120, 160)
+    assert (names["lower"] <= names["upper"]).all()
     assert names["cloud"].shape[1] == 3
     assert len(names["depths"]) == 2
     assert "missing.onnx" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from an_interval import FACTORS
 
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import ModelFileError
@@ -50,9 +51,36 @@ def test_fields_of_a_later_version_are_ignored():
     assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
 
 
+def test_intervals_go_round_and_are_between_those_stored():
+    metadata = replace(METADATA, interval=FACTORS)
+    again = ModelMetadata.from_json(metadata.to_json(), "m.onnx")
+    assert again == metadata
+    assert [again.interval.at(c) for c in (0.5, 0.9, 0.95)] == pytest.approx([0.6, 1.7, 2.2])
+    assert 1.2 < again.interval.at(0.85) < 1.7
+
+
+@pytest.mark.parametrize(
+    ("coverages", "factors"),
+    [
+        ([0.5], [1]),
+        ([0.5, 0.9], [1, 1]),
+        ([0.9, 0.5], [1, 2]),
+        ([0.5, 1], [1, 2]),
+        ([0.5, 0.9], [1, 2, 3]),
+        ([0.5, 0.9], [0, 2]),
+        ([0.5, 0.9], [1, 1e9]),
+    ],
+)
+def test_intervals_that_cannot_be(coverages, factors):
+    interval = {"coverages": coverages, "factors": factors}
+    text = json.dumps(json.loads(METADATA.to_json()) | {"interval": interval})
+    with pytest.raises(ModelFileError, match=r"the metadata of m\.onnx"):
+        ModelMetadata.from_json(text, "m.onnx")
+
+
 def test_files_from_before_reduced_precision_are_still_read():
     entries = json.loads(METADATA.to_json())
-    for name in ("d1_change", "quantisation", "calibration", "anchor_prior"):
+    for name in ("d1_change", "quantisation", "calibration", "anchor_prior", "interval"):
         assert entries.pop(name) is None
     assert ModelMetadata.from_json(json.dumps(entries), "m.onnx") == METADATA
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
+from an_interval import FACTORS
+from an_uncertainty_head import random_head
 from tiny_network import tiny_variant
 
 from fastdepth import variants
@@ -38,6 +42,25 @@ def weights(network, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
     save_weights(path, network, WeightsCard("tiny", "tiny.mine", licence="MIT"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def with_std(network):
+    """The tiny network with an uncertainty head."""
+    other = copy.deepcopy(network)
+    other.uncertainty = random_head(16, 32)
+    return other
+
+
+@pytest.fixture(scope="session")
+def weights_with_std(with_std, tmp_path_factory):
+    """Its weights as a file, with factors of intervals."""
+    from fastdepth.train.checkpoint import save_weights
+
+    path = tmp_path_factory.mktemp("with-std") / "mine.safetensors"
+    card = WeightsCard("tiny", "tiny.mine", licence="MIT", interval=FACTORS)
+    save_weights(path, with_std, card)
     return path
 
 

@@ -159,7 +159,10 @@ def test_the_form_has_an_old_and_a_new_option(options, form):
         ("--variant tiny --precision int8 --calibration room", "did you mean 'rooms'"),
         ("--variant tiny --precision fp16 --data nyu:/no", "/no"),
         ("--variant tiny --outputs std", "outputs std cannot be; use depth or depth,std"),
-        ("--variant unet-dws --outputs depth,std", "unet-dws has no bins"),
+        (
+            "--variant tiny --outputs depth,std",
+            "weights untrained have no uncertainty head; use --outputs depth, or fit one",
+        ),
         (
             "--variant tiny --outputs depth,std --format openvino",
             "openvino answers with depth alone; use --format onnx for std",

@@ -1,4 +1,4 @@
-"""Files that answer with the standard deviation of the bins, against a direct computation."""
+"""Files that answer with the standard deviation of the error, against PyTorch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from bins_by_hand import std_by_hand
+from an_interval import FACTORS
 from torch.nn import functional as F
 
 import fastdepth
 from fastdepth.data.rooms.dataset import render_room
 from fastdepth.size import Size
+from fastdepth.weights import read_card, shipped_weights
 from fastdepth_export.cli import main
 from fastdepth_export.compress.fold import fold
 from fastdepth_export.compress.fp16 import to_half
@@ -22,13 +23,7 @@ from fastdepth_export.verify import run_model
 
 pytestmark = pytest.mark.thorough
 
-
-@pytest.fixture(scope="module")
-def with_std(network):
-    """The tiny network, asked for std."""
-    other = copy.deepcopy(network)
-    other.bins.with_std = True
-    return other
+WITH_HEAD = [tag for tag, path in shipped_weights().items() if read_card(path).interval]
 
 
 @pytest.fixture(
@@ -47,11 +42,12 @@ def graph(request, with_std, tiny):
 
 
 @pytest.fixture(scope="module")
-def expected(network, images):
-    """sqrt(E[c^2] - E[c]^2) of the plain network's softmax in float64, at the images' size."""
-    exact = copy.deepcopy(network).double()
+def expected(with_std, images):
+    """Std of the plain network in float64, at the images' size."""
+    exact = copy.deepcopy(with_std).double()
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).double() / 255
-    std = std_by_hand(exact, pixels)
+    with torch.inference_mode():
+        std = exact(pixels).std
     return F.interpolate(std, images.shape[1:3], mode="bilinear", align_corners=True).numpy()
 
 
@@ -59,39 +55,52 @@ def test_every_form_and_precision_border_included(graph, expected, images, tiny)
     got = run_model(graph, images, ["depth", "std"])
     assert got["std"].shape == got["depth"].shape == expected.shape
     assert got["std"].dtype == np.float32
-    assert expected.std() > 1e-3  # a constant would prove nothing
+    assert (expected / got["depth"]).std() > 1e-3  # a constant share would prove nothing
     np.testing.assert_allclose(got["std"], expected, atol=1e-4)
     eighth = Quantiser(graph, tiny.size, "rooms:2", "u8s8").quantise([])
     for reduced, bound in ((to_half(graph), 0.02), (eighth, 0.2)):
         std = run_model(reduced, images, ["std"])["std"]
         assert std.dtype == np.float32
-        assert 0 < np.abs(std - expected).mean() < bound  # of up to 5 m
+        assert 0 < np.abs(std - expected).mean() < bound * expected.mean()
 
 
-def test_a_file_through_the_runtime(weights, tmp_path, capsys):
-    path, given = tmp_path / "std.onnx", ["--weights", str(weights)]
+def test_a_file_through_the_runtime(weights_with_std, tmp_path, capsys):
+    path, given = tmp_path / "std.onnx", ["--weights", str(weights_with_std)]
     words = ["--variant", "tiny", "--outputs", "depth,std", "--output", str(path)]
     assert main([*words, *given]) == 0
     model = fastdepth.load(path, threads=1)
-    depth, std = model.depth_and_std(render_room(3, Size(120, 200)).image)
+    assert model.metadata.interval == FACTORS
+    image = render_room(3, Size(120, 200)).image
+    depth, std = model.depth_and_std(image)
     assert depth.shape == std.shape == (120, 200)
-    assert (std >= 0).all()
-    assert std.max() < 5
+    assert ((std > 0) & (std <= depth * 1.0001)).all()
+    lower, upper = model.interval(image, 0.9)
+    np.testing.assert_allclose(upper, depth * np.exp(1.7 * std / depth), rtol=1e-5)
+    assert ((lower < depth) & (depth < upper)).all()
     assert main(["--verify", str(path), *given]) == 0
     assert "std at the image's size" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "precision", ["fp32", pytest.param("fp16 --data rooms:4", marks=pytest.mark.slow)]
-)
-def test_bins_of_log_depth(precision, tmp_path, capsys):
+def test_depth_alone_has_no_intervals(weights_with_std, tmp_path):
+    path = tmp_path / "depth.onnx"
+    words = ["--variant", "tiny", "--weights", str(weights_with_std), "--output", str(path)]
+    assert main(words) == 0
+    assert fastdepth.load(path, threads=1).metadata.interval is None
+
+
+def test_the_small_networks_ship_with_a_head():
+    assert {"mnv2-64-dws.nyu", "mnv2-64-dws-70.nyu"} <= set(WITH_HEAD)
+
+
+@pytest.mark.parametrize("tag", WITH_HEAD)
+def test_shipped_weights_tell_it(tag, tmp_path):
     path = tmp_path / "std.onnx"
-    asked = f"--variant mnv2-64-dws-70 --size 64x64 --outputs depth,std --precision {precision}"
+    size = "" if tag.startswith("unet") else "--size 64x64"
+    asked = f"--variant {tag.rpartition('.')[0]} {size} --outputs depth,std"
     assert main([*asked.split(), "--output", str(path)]) == 0
-    depth, std = fastdepth.load(path, threads=1).depth_and_std(render_room(3, Size(60, 80)).image)
-    assert (std > 0).all()
-    assert (std < 10).all()
-    assert std.std() > 1e-3
-    assert ((depth > 0.1) & (depth < 10)).all()
-    assert main(["--verify", str(path)]) == 0
-    assert "std at the image's size" in capsys.readouterr().out
+    model = fastdepth.load(path, threads=1)
+    assert model.metadata.interval is not None
+    depth, std = model.depth_and_std(render_room(3, Size(60, 80)).image)
+    share = std / depth
+    assert ((share > 0.01) & (share < 1.01)).all()
+    assert share.std() > 1e-3

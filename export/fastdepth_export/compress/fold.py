@@ -76,6 +76,7 @@ class FoldedUNet(DepthNetwork):
         super().__init__(network.depth_range)
         self.trunk = sharing(network.unet, stem=_divide_input(network.unet.stem, 255 * network.std))
         self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
+        self.uncertainty = network.uncertainty
         self.to(next(network.parameters()))  # device and type
 
     def predict_bytes(self, images: Tensor) -> Prediction:
@@ -88,8 +89,9 @@ class FoldedUNet(DepthNetwork):
 
     def _predict(self, centred: Tensor) -> Prediction:
         """Predict depth of an image in [0, 255] less its mean, which is 0 beyond the border."""
-        depth, centres, std = self.bins(self.trunk(centred))
-        return Prediction(None, depth, None, centres, std)
+        trunk, deepest = self.trunk.both_ends(centred)
+        depth, centres = self.bins(trunk)
+        return Prediction(None, depth, None, centres, self.tell_std(trunk, deepest, depth))
 
 
 class FoldedEfficientNet(DepthNetwork):
@@ -112,15 +114,12 @@ class FoldedEfficientNet(DepthNetwork):
         centres = bin_centres(widths, *self.bins.depth_range)
         to_bins = conv_out.weight[:, :, 0, 0] @ queries
         logits = _product(vit.pixel_conv(features), to_bins) + conv_out.bias
-        depth, *std = (
-            mixed.reshape(-1, 1, *features.shape[2:])
-            for mixed in _mix(logits, centres, self.bins.with_std)
-        )
-        return Prediction(normalised, depth, features, centres, std[0] if std else None)
+        depth = _mix(logits, centres).reshape(-1, 1, *features.shape[2:])
+        return Prediction(normalised, depth, features, centres)
 
 
 class FoldedBinsHead(nn.Module):
-    """Trunk (B, 16, h, w) to depth (B, 1, h, w) [m], bin centres (B, bins) [m], std as depth."""
+    """Trunk (B, 16, h, w) to depth (B, 1, h, w) [m] and bin centres (B, bins) [m]."""
 
     conv_out: Tensor
     edges: Tensor
@@ -136,7 +135,7 @@ class FoldedBinsHead(nn.Module):
         assert bias is not None
         assert last.bias is not None
         assert bins_bias is not None
-        self.depth_range, self.with_std = head.depth_range, head.with_std
+        self.depth_range = head.depth_range
         embedding = _compose_strided(last, vit.patch_embedding)
         self.mini_vit = sharing(vit, patch_embedding=embedding)
         self.register_buffer("conv_out", head.conv_out.weight[:, :, 0, 0])
@@ -152,20 +151,16 @@ class FoldedBinsHead(nn.Module):
         }.items():
             self.register_buffer(name, value.contiguous())
 
-    def forward(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Depth and bin centres of the trunk's features and, where asked for, std."""
+    def forward(self, trunk: Tensor) -> tuple[Tensor, Tensor]:
+        """Depth and bin centres of the trunk's features."""
         widths, queries = self.mini_vit.tokens(trunk)
         centres = bin_centres(widths, *self.depth_range)
         to_bins = self.conv_out @ queries  # (B, bins, 128)
         logits = self.logits(trunk, to_bins)
-        inside = [
-            mixed.reshape(logits.shape[:4]).permute(0, 2, 3, 1).reshape(-1, 1, *trunk.shape[2:])
-            for mixed in _mix(logits.flatten(1, 3), centres, self.with_std)
-        ]
+        mixed = _mix(logits.flatten(1, 3), centres).reshape(logits.shape[:4])
+        inside = mixed.permute(0, 2, 3, 1).reshape(-1, 1, *trunk.shape[2:])
         ring = _ring_of(logits) - _product(self._excess(trunk), to_bins)
-        border = _mix(ring, centres, self.with_std)
-        depth, *std = (_patch_ring(*parts) for parts in zip(inside, border, strict=True))
-        return depth, centres, std[0] if std else None
+        return _patch_ring(inside, _mix(ring, centres)), centres
 
     def _excess(self, trunk: Tensor) -> Tensor:
         """What the 5x5 convolution has too much on the ring, (B, 128, 2w + 2(h - 2))."""
@@ -259,17 +254,13 @@ def _product(pixels: Tensor, to_bins: Tensor) -> Tensor:
     return pixels.flatten(2).transpose(1, 2) @ to_bins.transpose(1, 2)
 
 
-def _mix(logits: Tensor, centres: Tensor, with_std: bool) -> list[Tensor]:
-    """Depth (B, n) of logits (B, n, bins) and, where asked for, the standard deviation.
+def _mix(logits: Tensor, centres: Tensor) -> Tensor:
+    """Depth (B, n) of logits (B, n, bins).
 
     Softmax over the last axis, right for any logits.
     """
     shares = logits.softmax(dim=2)
-    depth = (shares @ centres[:, :, None])[..., 0]
-    if not with_std:
-        return [depth]
-    squares = (centres[:, None] - depth[..., None]).square()
-    return [depth, (shares * squares).sum(dim=2).sqrt()]
+    return (shares @ centres[:, :, None])[..., 0]
 
 
 def _ring_of(logits: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdepth.models import create_model
-from fastdepth.models.adabins import BinsHead, bin_centres, bins_std, mix_bins
+from fastdepth.models.adabins import BinsHead, bin_centres, mix_bins
 
 
 def test_two_bins_by_hand():
@@ -35,14 +35,6 @@ def test_depth_survives_any_logits():
     torch.testing.assert_close(mix_bins(logits, centres).item(), 5.5)
 
 
-def test_std_of_two_bins_by_hand():
-    centres = torch.tensor([[1.0, 6.0]])
-    logits = torch.tensor([0.0, torch.log(torch.tensor(3.0)), 1e4])  # shares of the first bin
-    logits = torch.stack([logits, torch.zeros(3)])[None, :, None]  # 1/2, 3/4, 1
-    std = bins_std(logits, centres, mix_bins(logits, centres))
-    torch.testing.assert_close(std.flatten(), torch.tensor([2.5, 5 * (3 / 16) ** 0.5, 0.0]))
-
-
 @settings(deadline=None, max_examples=10)
 @given(st.integers(5, 14), st.integers(24, 30), st.integers(1, 3))
 def test_the_merged_form_is_the_same_function_border_included(height, width, batch):
@@ -53,7 +45,7 @@ def test_the_merged_form_is_the_same_function_border_included(height, width, bat
     if not 129 <= height * width <= 500:
         return
     with torch.inference_mode():
-        depth, centres, _ = head(last(trunk))
+        depth, centres = head(last(trunk))
         merged, merged_centres = head.forward_merged(trunk, last)
     torch.testing.assert_close(merged, depth, rtol=0, atol=1e-12)
     torch.testing.assert_close(merged_centres, centres, rtol=0, atol=0)
