@@ -48,3 +48,13 @@ def test_files_without_say_so(tiny_model, photo, tmp_path):
 def test_ends_lie_on_both_sides_and_are_finite(depth, std, factor):
     lower, upper = interval_around(np.float32([depth]), np.float32([std]), factor)
     assert 0 <= lower[0] <= np.float32(depth) <= upper[0] < np.inf
+
+
+def test_a_known_distance_narrows_the_interval_where_it_is(model, photo):
+    depth = model(photo)
+    points = np.array([[48, 64, depth[48, 64]]])
+    lower, upper = model.interval(photo, points=points)
+    free_lower, free_upper = model.interval(photo)
+    narrowed = (upper / lower)[48, 64] / (free_upper / free_lower)[48, 64]
+    assert narrowed < 0.95
+    assert lower[48, 64] < depth[48, 64] < upper[48, 64]
