@@ -46,6 +46,12 @@ VERBS = (
         "bench",
     ),
     Verb(
+        "anchors",
+        "how much a few known distances help, and what else could be made of them",
+        "fastdepth_bench.anchors.command",
+        "bench",
+    ),
+    Verb(
         "gpu",
         "all that wants a GPU, in one run and one results file",
         "fastdepth_bench.measure.gpu",

@@ -92,7 +92,26 @@ class Data(DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Data, Networks):
+class Models:
+    """ONNX files that take part as they are.
+
+    Attributes:
+        model: ONNX file of any depth network, to measure beside ours. Where it is not fastdepth's
+            say --normalise and --output.
+        input_size: its input, WIDTHxHEIGHT; needed where the file leaves it open.
+        normalise: what it wants of pixels: imagenet, half (mean and deviation 0.5), unit (0 to 1)
+            or raw (0 to 255).
+        output: what it answers with: metres or disparity.
+    """
+
+    model: tuple[Path, ...] = ()
+    input_size: str | None = None
+    normalise: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Data, Networks, Models):
     """What is measured, on what, and for how long.
 
     Attributes:
@@ -113,12 +132,6 @@ class Options(Data, Networks):
         rate: queries per second of server; 80 percent of what the row does alone if absent.
         pictures: offline: read these as well, a folder, tar shards or a list, for as long as it is
             timed.
-        model: ONNX file of any depth network, to measure beside ours. Where it is not fastdepth's
-            say --normalise and --output.
-        input_size: its input, WIDTHxHEIGHT; needed where the file leaves it open.
-        normalise: what it wants of pixels: imagenet, half (mean and deviation 0.5), unit (0 to 1)
-            or raw (0 to 255).
-        output: what it answers with: metres or disparity.
         time_limit: for opening an ONNX file of --model or --against, and for its first inference;
             one that takes longer is stopped, as a graph that loops for ever is [s].
     """
@@ -135,10 +148,6 @@ class Options(Data, Networks):
     streams: Annotated[int, whole(1, 1024)] = 8
     rate: Annotated[float, real(0, 1_000_000, above=True)] | None = None
     pictures: tuple[Path, ...] = ()
-    model: tuple[Path, ...] = ()
-    input_size: str | None = None
-    normalise: str | None = None
-    output: str | None = None
     time_limit: TimeLimit = TIME_LIMIT
 
     def cases(self) -> list[Case]:

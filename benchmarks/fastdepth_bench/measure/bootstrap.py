@@ -1,10 +1,11 @@
-"""How certain a median, or a ratio of medians, is: bootstrap intervals over process restarts.
+"""How certain a figure is: bootstrap intervals.
 
-A process that is started anew gets other memory, other cores and other heat, and its median moves
-by more than its own times tell. So restarts are drawn first, with replacement, and then times
-within each that was drawn (Efron, Tibshirani, "An Introduction to the Bootstrap", 1993; Davison,
-Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8). With one restart only times
-are drawn.
+Of medians and their ratios over process restarts: a process that is started anew gets other memory,
+other cores and other heat, and its median moves by more than its own times tell. So restarts are
+drawn first, with replacement, and then times within each that was drawn (Efron, Tibshirani, "An
+Introduction to the Bootstrap", 1993; Davison, Hinkley, "Bootstrap Methods and their Application",
+1997, section 3.8). With one restart only times are drawn. Of means over images: see
+:func:`mean_interval`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,25 @@ def ratio_interval(slow: Times, fast: Times, *, draws: int = DRAWS, seed: int = 
     return _interval(groups, lambda drawn: np.median(drawn[0]) / np.median(drawn[1]), draws, seed)
 
 
+def mean_interval(scores: NDArray[np.float64], *, draws: int = DRAWS, seed: int = 0) -> Interval:
+    """Mean of scores of the same images, each several times by chance.
+
+    Images and times are drawn independently: an easy image is easy every time.
+
+    Args:
+        scores: (T, N) of N images, T times.
+        draws: bootstrap samples.
+        seed: of the generator; equal scores give equal intervals.
+    """
+    generator = np.random.default_rng(seed)
+    times, images = (
+        generator.multinomial(count, np.full(count, 1 / count), draws) / count
+        for count in scores.shape
+    )
+    found = np.einsum("dt,tn,dn->d", times, scores, images, optimize=True)
+    return _between(float(scores.mean()), found)
+
+
 def _interval(
     groups: Sequence[NDArray[np.float64]],
     figure: Callable[[NDArray[np.float64]], np.floating],
@@ -79,9 +99,14 @@ def _interval(
         chosen = generator.integers(len(groups), size=len(groups))
         parts = [_drawn(groups[index], generator) for index in chosen]
         found[draw] = figure(np.concatenate(parts, axis=1))
+    return _between(float(figure(np.concatenate(groups, axis=1))), found)
+
+
+def _between(value: float, found: NDArray[np.float64]) -> Interval:
+    """A figure with the percentile interval of what was found of bootstrap samples."""
     tail = (100 - CONFIDENCE) / 2
     low, high = np.percentile(found, (tail, 100 - tail)).tolist()
-    return Interval(float(figure(np.concatenate(groups, axis=1))), low, high)
+    return Interval(value, low, high)
 
 
 def _drawn(group: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:

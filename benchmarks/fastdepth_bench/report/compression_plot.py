@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastdepth.extras import require
-from fastdepth.files import make_folder, replacing
+from fastdepth.files import make_folder
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import D1, FPS, MB
 from fastdepth_bench.report.compression import LEVERS, PLOTS, comparisons, scored
 from fastdepth_bench.report.labels import place_labels
-from fastdepth_bench.report.plots import DPI, FONTS, GREY, STYLES, WIDTH, add_footer, axis, footer
+from fastdepth_bench.report.plots import FONTS, GREY, STYLES, WIDTH, add_footer, axis, footer, save
 from fastdepth_bench.report.select import Reports, Step, names
 from fastdepth_bench.results.row import Row
 
@@ -59,9 +59,7 @@ def plot_study(reports: Reports, checkout: Path) -> list[Path]:
                     add_footer(figure, footer(series[0][0].base, [environment]))
                     _draw(figure, scored(series), lever.name)
                     path = folder / f"{lever.stem(results)}.png"
-                    with replacing(path) as temporary:
-                        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
-                    written.append(path)
+                    written += save(figure, path, (".png",))
     return written
 
 

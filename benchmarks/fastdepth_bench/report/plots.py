@@ -108,7 +108,7 @@ def plot(reports: Sequence[Report], folder: str | Path) -> list[Path]:
                 figure = Figure(layout="constrained")
                 add_footer(figure, text)
                 if draw(figure, rows):
-                    written += _save(figure, Path(folder) / f"{kind}.{name}")
+                    written += save(figure, Path(folder) / f"{kind}.{name}.png")
     return written
 
 
@@ -162,14 +162,18 @@ def add_footer(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(lines), fontsize=9, color=GREY, x=0.01, ha="left")
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG and as SVG, the same bytes whenever the same is drawn."""
+METADATA = {".png": {"Software": None}, ".svg": {"Date": None}}
+"""What is left out of an image of each kind, so that it is the same bytes whenever it is drawn."""
+
+
+def save(figure: Figure, path: Path, suffixes: Iterable[str] = METADATA) -> list[Path]:
+    """Write a figure in several kinds, to a path whose suffix is replaced."""
     written = []
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        path = stem.with_name(stem.name + suffix)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=DPI, metadata=metadata)
-        written.append(path)
+    for suffix in suffixes:
+        place = path.with_name(path.name.removesuffix(path.suffix) + suffix)
+        with replacing(place) as temporary:
+            figure.savefig(temporary, dpi=DPI, metadata=METADATA[suffix])
+        written.append(place)
     return written
 
 

@@ -30,6 +30,10 @@ MOST_ROWS = 1000
 FOLDER = Path("benchmarks") / "results"
 """Of the committed results files, in a checkout."""
 
+OF_OTHERS = (".anchors.json",)
+"""Ends of the names of files there that hold something else; see
+:mod:`fastdepth_bench.results.anchors`."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -103,7 +107,8 @@ def committed_results(checkout: Path) -> list[Path]:
     Raises:
         UsageError: there are none.
     """
-    found = sorted((checkout / FOLDER).glob("*.json"))
+    names = sorted((checkout / FOLDER).glob("*.json"))
+    found = [name for name in names if not name.name.endswith(OF_OTHERS)]
     if not found:
         raise UsageError(f"no {FOLDER}/*.json here; name results files, or run in a checkout")
     return found

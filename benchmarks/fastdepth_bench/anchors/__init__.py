@@ -1,0 +1,1 @@
+"""How much known distances help: ``fastdepth-bench anchors``."""
