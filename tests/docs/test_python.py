@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from markdown_pages import PAGES, ROOT, blocks, name
 
-README, PYTHON, OWN_DATA = (ROOT / n for n in ("README.md", "docs/python.md", "docs/own-data.md"))
+README, PYTHON, OWN_DATA, ANCHORS = (
+    ROOT / name for name in ("README.md", "docs/python.md", "docs/own-data.md", "docs/anchors.md")
+)
 
 ELSEWHERE = {ROOT / "CONTRIBUTING.md"}
 """Pages whose code another test runs: tests/test_contributing.py."""
@@ -36,6 +38,7 @@ def test_every_page_with_code_is_tested():
         README,
         PYTHON,
         OWN_DATA,
+        ANCHORS,
     }
 
 
@@ -69,3 +72,10 @@ def test_own_data(here):
     sample = execute(OWN_DATA)["sample"]
     assert sample.scene == "hall"
     assert sample.depth == pytest.approx(np.full((480, 640), 2.5))
+
+
+def test_anchors(here):
+    names = execute(ANCHORS)
+    alone, depth = names["model"](names["image"]), names["depth"]
+    assert depth.shape == (120, 160)
+    assert abs(depth / alone - 1).max() > 0.01

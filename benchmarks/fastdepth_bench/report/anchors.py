@@ -67,7 +67,7 @@ def study_markdown(study: AnchorStudy, meanings: str = "") -> str:
         study: what is shown.
         meanings: of kinds and estimators, in sentences.
     """
-    parts = []
+    parts: list[str] = []
     for metric in TABLES:
         entry = METRICS[metric]
         better = "more" if entry.higher_is_better else "less"
@@ -79,7 +79,7 @@ def study_markdown(study: AnchorStudy, meanings: str = "") -> str:
     return "\n\n".join([*parts, *([escaped(meanings)] if meanings else [])])
 
 
-def anchors_section(studies: Studies, _: Any = None) -> str:
+def anchors_section(studies: Studies) -> str:
     """The generated part of ``docs/anchors.md``."""
     none = (
         f"Not measured yet; it will be by `fastdepth-bench anchors --variant mnv2-64-dws --data "

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from fastdepth.runtime.model import DepthModel, load
 from fastdepth.weights import shipped_weights
 from fastdepth_bench.options import Options
 from fastdepth_bench.report.alignment import alignment_section
+from fastdepth_bench.report.anchors import anchors_section
+from fastdepth_bench.report.anchors_plot import plot_studies
 from fastdepth_bench.report.cards import card, image_name
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
@@ -39,6 +42,7 @@ from fastdepth_bench.report.compression_plot import plot_study
 from fastdepth_bench.report.render import between, escaped, markdown_table, marks, sections
 from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together, threads_of
 from fastdepth_bench.report.table import published_to_markdown, tables_to_markdown
+from fastdepth_bench.results.anchors import Studies, committed_studies, read_studies
 from fastdepth_bench.results.file import FOLDER, Report, committed_results, read_reports
 from fastdepth_bench.results.schema import SCHEMA_FILE, schema
 from fastdepth_bench.runners.cache import exported
@@ -102,8 +106,12 @@ def networks(reports: Reports) -> str:
     return f"{markdown_table(SHIPPED, rows)}\n\n{escaped(said)}"
 
 
-def pages() -> dict[str, dict[str, Renderer]]:
-    """What makes each section of each page, by the page's path in a checkout."""
+def pages(studies: Studies = MappingProxyType({})) -> dict[str, dict[str, Renderer]]:
+    """What makes each section of each page, by the page's path in a checkout.
+
+    Args:
+        studies: of known distances, whose files are others than a renderer is given.
+    """
     return {
         "README.md": {"networks": networks, "runtimes": _of_targets(RUNTIMES)},
         "docs/results.md": {
@@ -117,6 +125,7 @@ def pages() -> dict[str, dict[str, Renderer]]:
             "published": _published(published_to_markdown),
             "published-tables": _published(tables_to_markdown),
         },
+        "docs/anchors.md": {"anchors": lambda _: anchors_section(studies)},
         "docs/install.md": {"targets": _of_targets(FORMATS)},
         "docs/compression.md": {
             "summary": summary,
@@ -136,7 +145,8 @@ def generated(checkout: Path) -> dict[Path, str]:
     Raises:
         UsageError: this is no checkout, has no results, or a page lacks the marks of a section.
     """
-    found = {checkout / page: renderers for page, renderers in pages().items()}
+    studies = read_studies(committed_studies(checkout))
+    found = {checkout / page: renderers for page, renderers in pages(studies).items()}
     for path in found:
         if not path.exists():
             raise UsageError(f"no {path} here; run in a checkout, or name results files")
@@ -212,13 +222,14 @@ def room_image(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
 
 def update_images(checkout: Path) -> None:
     """Draw the images of a checkout anew: rooms, all of them drawn, by the weights that ship, and
-    the plots of the compression study.
+    the plots of the compression study and of known distances.
 
     Raises:
         MissingExtraError: what exports the networks is not installed.
         OutputError: one cannot be written.
     """
     plot_study(read_reports(committed_results(checkout)), checkout)
+    plot_studies(read_studies(committed_studies(checkout)), checkout)
     model = load(exported(ExportRecipe(IMAGED)))
     write_png(checkout / "docs" / "room.png", room_image(model))
     for tag in shipped_weights():

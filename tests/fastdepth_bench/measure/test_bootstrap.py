@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastdepth_bench.measure.bootstrap import Interval, median_interval, ratio_interval
+from fastdepth_bench.measure.bootstrap import (
+    Interval,
+    mean_interval,
+    median_interval,
+    ratio_interval,
+)
 
 
 def test_what_slows_a_whole_round_cancels():
@@ -64,3 +69,22 @@ def test_equal_times_give_equal_intervals():
 
 def test_a_latency_becomes_frames_per_second():
     assert Interval(0.1, 0.08, 0.2).inverse(4) == Interval(40, 20, 50)
+
+
+def test_an_easy_image_is_easy_every_time():
+    """Five draws of 40 images are no 200 images."""
+    rng = np.random.default_rng(3)
+    easy = rng.normal(0.8, 0.1, 40)
+    scores = easy + rng.normal(0, 0.001, (5, 40))
+    found = mean_interval(scores)
+    assert found.value == pytest.approx(scores.mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * easy.std() / np.sqrt(40), rel=0.2)
+    assert mean_interval(scores) == found
+
+
+def test_draws_that_differ_widen_the_interval_of_a_mean():
+    scores = np.tile(np.linspace(0.5, 0.9, 5)[:, None], (1, 40))
+    found = mean_interval(scores)
+    assert found.low < 0.62 < 0.78 < found.high
+    same = mean_interval(np.full((5, 40), 0.7))
+    assert (same.value, same.low, same.high) == pytest.approx((0.7, 0.7, 0.7))
