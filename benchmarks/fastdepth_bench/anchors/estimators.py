@@ -22,6 +22,9 @@ Estimate = Callable[[Depth, DistancePoints, AnchorPrior | None], Depth]
 """From predicted depth (H, W) [m], at least one point, and the network's prior, to depth (H, W)
 [m] of any range."""
 
+Interpolator = Callable[[Floats], Any]
+"""From places (M, 2) [px] to values (M,)."""
+
 STEP = 8
 """Distance of the places at which points are interpolated [px]; bilinear between them."""
 
@@ -58,34 +61,43 @@ def _log_affine(depth: Depth, points: DistancePoints, prior: AnchorPrior | None)
     logs = np.log(_predicted(depth, points))
     terms = np.stack([logs, np.ones_like(logs)], axis=1)
     slope, shift = np.linalg.lstsq(terms, np.log(points.depth), rcond=None)[0]
-    line = slope * np.log(depth, dtype=np.float64) + shift
-    fitted: Depth = np.exp(np.clip(line, -FARTHEST_LOG, FARTHEST_LOG)).astype(np.float32)
-    return fitted
+    line = np.float32(slope) * np.log(depth) + np.float32(shift)
+    return _exp(line)
 
 
 def _nearest(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
+    return _spread(_nearest_of(points), depth.shape)
+
+
+def _nearest_of(points: DistancePoints) -> Interpolator:
     make = require("scipy.interpolate", "bench").NearestNDInterpolator
-    return _spread(make(_places(points), points.depth), depth.shape)
+    nearest: Interpolator = make(_places(points), points.depth)
+    return nearest
 
 
 def _linear(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
-    nearest = _nearest(depth, points, prior)
-    if len(points) < 3:
-        return nearest
     make = require("scipy.interpolate", "bench").LinearNDInterpolator
-    hull = require("scipy.spatial", "bench").QhullError
+    too_few = require("scipy.spatial", "bench").QhullError  # or all on a line
+    nearest = _nearest_of(points)
     try:
-        inside = _spread(make(_places(points), points.depth), depth.shape)
-    except hull:  # all on a line
-        return nearest
-    return np.where(np.isnan(inside), nearest, inside)
+        inside = make(_places(points), points.depth)
+    except too_few:
+        return _spread(nearest, depth.shape)
+
+    def both(places: Floats) -> Floats:
+        found: Floats = inside(places)
+        outside = np.isnan(found)
+        found[outside] = nearest(places[outside])
+        return found
+
+    return _spread(both, depth.shape)
 
 
 def _residual(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
     make = require("scipy.interpolate", "bench").RBFInterpolator
     error = np.log(points.depth / _predicted(depth, points))
     field = _spread(make(_places(points), error, kernel="linear", degree=0), depth.shape)
-    return depth * np.exp(np.clip(field, -FARTHEST_LOG, FARTHEST_LOG))
+    return depth * _exp(field)
 
 
 ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
@@ -120,11 +132,13 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
 
 
 def _predicted(depth: Depth, points: DistancePoints) -> Floats:
-    """Predicted depth (N,) where the points are; its mean over their extent."""
-    side = round(points.extent)
-    around = cv2.blur(depth, (side, side)) if side > 1 else depth
+    """Predicted depth (N,) where the points are; its mean over the extent of each."""
     rows, columns = np.rint(_places(points)).astype(np.intp).T
-    return np.asarray(around[rows, columns], np.float64)
+    found: Floats = depth[rows, columns].astype(np.float64)
+    for extent in np.unique(points.extent[points.extent > 1]):
+        mine, side = points.extent == extent, round(extent)
+        found[mine] = cv2.blur(depth, (side, side))[rows[mine], columns[mine]]
+    return found
 
 
 def _places(points: DistancePoints) -> Floats:
@@ -132,7 +146,13 @@ def _places(points: DistancePoints) -> Floats:
     return np.stack([points.rows, points.columns], axis=1)
 
 
-def _spread(interpolator: Callable[[Floats], Any], shape: tuple[int, ...]) -> Depth:
+def _exp(logs: Depth) -> Depth:
+    """Depth of its logarithm, never infinite."""
+    found: Depth = np.exp(np.clip(logs, -FARTHEST_LOG, FARTHEST_LOG))
+    return found
+
+
+def _spread(interpolator: Interpolator, shape: tuple[int, ...]) -> Depth:
     """What an interpolator of places (M, 2) [px] says of a map (H, W)."""
     counts = [max(1, round(side / STEP)) for side in shape]
     along = [

@@ -68,15 +68,13 @@ def _random(
 
 def _clustered(generator: Generator, sample: Sample, valid: Mask, noise: float) -> DistancePoints:
     """Random pixels of a square around a random one."""
-    where = np.flatnonzero(valid)
-    middle = _some(generator, where, 1)
-    if not len(middle):
-        return DistancePoints.of([])
-    rows, columns = np.divmod(where, valid.shape[1])
-    row, column = divmod(int(middle[0]), valid.shape[1])
-    half = CLUSTER * valid.shape[1] / 2
-    near = where[(abs(rows - row) <= half) & (abs(columns - column) <= half)]
-    return _known(generator, sample, _some(generator, near, CLUSTERED), noise)
+    half = round(CLUSTER * valid.shape[1] / 2)
+    near = np.zeros_like(valid)
+    for middle in _some(generator, np.flatnonzero(valid), 1):  # none where nothing counts
+        row, column = divmod(int(middle), valid.shape[1])
+        square = np.s_[max(0, row - half) : row + half, max(0, column - half) : column + half]
+        near[square] = valid[square]
+    return _random(CLUSTERED, generator, sample, near, noise)
 
 
 def _corners(generator: Generator, sample: Sample, valid: Mask, noise: float) -> DistancePoints:
