@@ -13,13 +13,14 @@ from made_up_studies import study
 from fastdepth_bench.report.anchors import anchors_section, cells, spread, study_markdown
 from fastdepth_bench.report.anchors_plot import plot_studies, plot_study
 from fastdepth_bench.results.anchors import read_study
+from fastdepth_bench.results.file import FOLDER
 
 pytest.importorskip("matplotlib")
 
 
 @pytest.fixture
 def found(tmp_path):
-    path = tmp_path / "benchmarks" / "results" / "machine.anchors.json"
+    path = tmp_path / FOLDER / "machine.anchors.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(study()))
     return {path: read_study(path)}
@@ -47,7 +48,7 @@ def test_the_section_shows_the_plot_that_is_drawn(found, tmp_path):
     (image,) = re.findall(r"!\[.*\]\((.*)\)", anchors_section(found))
     assert written == tmp_path / "docs" / Path(image)
     assert "`--json" not in anchors_section(found)
-    assert "--json benchmarks/results/MACHINE.anchors.json" in anchors_section({})
+    assert "/MACHINE.anchors.json" in anchors_section({})
 
 
 def test_the_plot(found, tmp_path):

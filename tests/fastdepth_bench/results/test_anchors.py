@@ -10,7 +10,7 @@ from made_up_studies import study
 
 from fastdepth.errors import InputError
 from fastdepth_bench.results.anchors import committed_studies, read_study
-from fastdepth_bench.results.file import committed_results
+from fastdepth_bench.results.file import FOLDER, committed_results
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_what_is_no_such_json_is_refused(content, file):
 
 
 def test_both_kinds_of_results_lie_side_by_side(tmp_path):
-    folder = tmp_path / "benchmarks" / "results"
+    folder = tmp_path / FOLDER
     folder.mkdir(parents=True)
     (folder / "a.anchors.json").write_text(json.dumps(study()))
     (folder / "a.nyu.json").write_text(json.dumps(report(new_row())))
