@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from fastdepth_bench.case import Case
 from fastdepth_bench.measure.run import run
-from fastdepth_bench.options import Data, Networks, Options
+from fastdepth_bench.options import Data, Models, Networks, Options
 from fastdepth_bench.results.file import Report
 from fastdepth_bench.results.row import Row
 from fastdepth_export.targets import TARGETS
 
-__all__ = ["TARGETS", "Case", "Data", "Networks", "Options", "Report", "Row", "run"]
+__all__ = ["TARGETS", "Case", "Data", "Models", "Networks", "Options", "Report", "Row", "run"]

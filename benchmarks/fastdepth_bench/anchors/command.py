@@ -13,7 +13,7 @@ from fastdepth.console import print_table, progress, run_command, tell, values_o
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.files import check_no_input, make_folder, output
-from fastdepth.ranges import real, whole
+from fastdepth.ranges import check_needed, real, whole
 from fastdepth_bench.anchors.estimators import ESTIMATORS
 from fastdepth_bench.anchors.placing import MEANING, MOST
 from fastdepth_bench.anchors.study import Plan, measure
@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _body(command: Command) -> None:
     options, plan = command.options(), command.plan()
+    check_needed(command, False, "fastdepth-bench run; here points are fitted to", "align")
     require("scipy", "bench")
     for place in (command.json, command.markdown):
         check_no_input(place, [*command.model, *command.weights])

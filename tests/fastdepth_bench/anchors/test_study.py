@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -186,6 +187,12 @@ def test_misuse_is_one_line_before_any_work(words, message, monkeypatch, capsys,
     assert message in error
     assert error.startswith("fastdepth-bench anchors: ")
     assert error.count("\n") == 1
+
+
+def test_without_scipy_its_pip_line_is_told(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    assert main(["anchors", "--variant", NETWORK]) == 2
+    assert "pip install 'fastdepth[bench]'" in capsys.readouterr().err
 
 
 def test_disparity_is_refused(tmp_path, capsys):
