@@ -56,7 +56,7 @@ def spread(study: AnchorStudy) -> str:
     both = max((row.d1_interval[1] - row.d1_interval[0]) / 2 for row in study.rows)
     return (
         f"From draw to draw d1 differs by {by_draw:.3f} at most; with other images too, 95 % "
-        f"intervals are +-{both:.3f} at most, and move all estimators together"
+        f"intervals reach {both:.3f} to either side at most, and move all estimators together"
     )
 
 

@@ -40,7 +40,7 @@ def test_a_line_for_each_kind_and_a_column_for_each_estimator(found):
 
 def test_how_certain_they_are(found):
     ((_, one),) = found.items()
-    assert "differs by 0.004 at most" in spread(one) and "+-0.010 at most" in spread(one)
+    assert "differs by 0.004 at most" in spread(one) and "reach 0.010 to either side" in spread(one)
 
 
 def test_the_section_shows_the_plot_that_is_drawn(found, tmp_path):
