@@ -14,13 +14,10 @@ from numpy.typing import NDArray
 from fastdepth.anchors.field import anchored
 from fastdepth.anchors.points import DistancePoints
 from fastdepth.anchors.prior import AnchorPrior
-from fastdepth.data.sample import Depth
+from fastdepth.data.sample import Depth, Image
 from fastdepth.extras import require
 
 Floats = NDArray[np.float64]
-Estimate = Callable[[Depth, DistancePoints, AnchorPrior | None], Depth]
-"""From predicted depth (H, W) [m], at least one point, and the network's prior, to depth (H, W)
-[m] of any range."""
 
 Interpolator = Callable[[Floats], Any]
 """From places (M, 2) [px] to values (M,)."""
@@ -30,6 +27,25 @@ STEP = 8
 
 FARTHEST_LOG = 9.0
 """Greatest ln of depth that a fitted line may lead to; any is out of range by far."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of an image.
+
+    Attributes:
+        depth: (H, W) float32 [m], above 0.
+        image: (H, W, 3) uint8 RGB.
+        prior: of the network; None where it has none of its own.
+    """
+
+    depth: Depth
+    image: Image
+    prior: AnchorPrior | None = None
+
+
+Estimate = Callable[[Prediction, DistancePoints], Depth]
+"""From a prediction and at least one point to depth (H, W) [m] of any range."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +63,30 @@ class Estimator:
     estimate: Estimate
 
 
-def _none(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
-    return depth
+def _anchored(network: Prediction, points: DistancePoints) -> Depth:
+    return anchored(network.depth, points, network.image, prior=network.prior)
 
 
-def _median(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
-    return depth * np.float32(np.median(points.depth / _predicted(depth, points)))
+def _none(network: Prediction, points: DistancePoints) -> Depth:
+    return network.depth
 
 
-def _log_affine(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
+def _median(network: Prediction, points: DistancePoints) -> Depth:
+    return network.depth * np.float32(np.median(points.depth / _predicted(network.depth, points)))
+
+
+def _log_affine(network: Prediction, points: DistancePoints) -> Depth:
     if len(points) < 3:
-        return _median(depth, points, prior)
-    logs = np.log(_predicted(depth, points))
+        return _median(network, points)
+    logs = np.log(_predicted(network.depth, points))
     terms = np.stack([logs, np.ones_like(logs)], axis=1)
     slope, shift = np.linalg.lstsq(terms, np.log(points.depth), rcond=None)[0]
-    line = np.float32(slope) * np.log(depth) + np.float32(shift)
+    line = np.float32(slope) * np.log(network.depth) + np.float32(shift)
     return _exp(line)
 
 
-def _nearest(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
-    return _spread(_nearest_of(points), depth.shape)
+def _nearest(network: Prediction, points: DistancePoints) -> Depth:
+    return _spread(_nearest_of(points), network.depth.shape)
 
 
 def _nearest_of(points: DistancePoints) -> Interpolator:
@@ -75,14 +95,14 @@ def _nearest_of(points: DistancePoints) -> Interpolator:
     return nearest
 
 
-def _linear(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
+def _linear(network: Prediction, points: DistancePoints) -> Depth:
     make = require("scipy.interpolate", "bench").LinearNDInterpolator
     too_few = require("scipy.spatial", "bench").QhullError  # or all on a line
     nearest = _nearest_of(points)
     try:
         inside = make(_places(points), points.depth)
     except too_few:
-        return _spread(nearest, depth.shape)
+        return _spread(nearest, network.depth.shape)
 
     def both(places: Floats) -> Floats:
         found: Floats = inside(places)
@@ -90,21 +110,21 @@ def _linear(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> 
         found[outside] = nearest(places[outside])
         return found
 
-    return _spread(both, depth.shape)
+    return _spread(both, network.depth.shape)
 
 
-def _residual(depth: Depth, points: DistancePoints, prior: AnchorPrior | None) -> Depth:
+def _residual(network: Prediction, points: DistancePoints) -> Depth:
     make = require("scipy.interpolate", "bench").RBFInterpolator
-    error = np.log(points.depth / _predicted(depth, points))
-    field = _spread(make(_places(points), error, kernel="linear", degree=0), depth.shape)
-    return depth * _exp(field)
+    error = np.log(points.depth / _predicted(network.depth, points))
+    field = _spread(make(_places(points), error, kernel="linear", degree=0), network.depth.shape)
+    return network.depth * _exp(field)
 
 
 ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
     {
         estimator.name: estimator
         for estimator in (
-            Estimator("anchored", "what model(image, points=...) answers", anchored),
+            Estimator("anchored", "what model(image, points=...) answers", _anchored),
             Estimator("none", "the network alone", _none),
             Estimator("median", "times the median of the points' ratios", _median),
             Estimator(

@@ -24,7 +24,7 @@ from fastdepth.preprocess import resize
 from fastdepth.runtime.third_party import inspect
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, read_card
-from fastdepth_bench.anchors.estimators import ESTIMATORS, Estimator
+from fastdepth_bench.anchors.estimators import ESTIMATORS, Estimator, Prediction
 from fastdepth_bench.anchors.placing import Kind, kinds
 from fastdepth_bench.case import Case
 from fastdepth_bench.machine.environment import EnvironmentRecorder
@@ -89,7 +89,7 @@ def measure(options: Options, plan: Plan, advance: Advance = silent) -> AnchorSt
     found = _Found(plan, len(source))
     with open_runner(case) as runner:
         for index, sample in enumerate(_samples(source, advance)):
-            found.add(index, sample, _predict(runner, case, sample), options.protocol, prior)
+            found.add(index, sample, _predict(runner, case, sample, prior), options.protocol)
     yardstick = Yardstick.of(source, options.protocol, split=options.split)
     return AnchorStudy(
         recorder.finish(),
@@ -139,11 +139,11 @@ def _samples(source: Source, advance: Advance) -> Iterator[Sample]:
         yield source[index]
 
 
-def _predict(runner: Infers, case: Case, sample: Sample) -> Depth:
-    """Depth (H, W) [m] at the size of the truth, above 0."""
-    depth = infer_image(runner, sample.image, case.size)
-    large: Depth = np.maximum(resize(depth, Size(*sample.depth.shape)), np.float32(1e-3))
-    return large
+def _predict(runner: Infers, case: Case, sample: Sample, prior: AnchorPrior | None) -> Prediction:
+    """What the network says of an image, at the size of the truth."""
+    size = Size(*sample.depth.shape)
+    depth = resize(infer_image(runner, sample.image, case.size), size)
+    return Prediction(np.maximum(depth, np.float32(1e-3)), resize(sample.image, size), prior)
 
 
 class _Found:
@@ -160,13 +160,11 @@ class _Found:
         }
         self._points = {kind.name: np.zeros(shape) for kind in self._kinds}
 
-    def add(
-        self, index: int, sample: Sample, depth: Depth, protocol: str, prior: AnchorPrior | None
-    ) -> None:
+    def add(self, index: int, sample: Sample, network: Prediction, protocol: str) -> None:
         """Score an image; one without a pixel that counts stays NaN."""
         valid = get_protocol(protocol).valid(sample.depth)
-        network = _score(depth, sample.depth, protocol)
-        if network is None:
+        alone = _score(network.depth, sample.depth, protocol)
+        if alone is None:
             return
         name = zlib.crc32(sample.name.encode())
         for kind in self._kinds:
@@ -176,10 +174,10 @@ class _Found:
                 points = kind.draw(generator, sample, valid, self._plan.noise)
                 self._points[kind.name][draw, index] = len(points)
                 for estimator in ESTIMATORS.values():
-                    scores = network
+                    scores = alone
                     if len(points) and estimator.name != NETWORK:
-                        answer = estimator.estimate(depth, points, prior)
-                        scores = _score(answer, sample.depth, protocol) or network
+                        answer = estimator.estimate(network, points)
+                        scores = _score(answer, sample.depth, protocol) or alone
                     self._scores[kind.name, estimator.name][draw, index] = scores
 
     def rows(self) -> Iterator[AnchorRow]:

@@ -7,7 +7,7 @@ import pytest
 
 from fastdepth.anchors.points import DistancePoints
 from fastdepth.size import Size
-from fastdepth_bench.anchors.estimators import ESTIMATORS
+from fastdepth_bench.anchors.estimators import ESTIMATORS, Prediction
 
 pytest.importorskip("scipy")
 
@@ -29,7 +29,8 @@ def known(truth, count, seed=0):
 
 
 def answer(name, depth, points):
-    return ESTIMATORS[name].estimate(depth, points, None)
+    image = np.zeros((*depth.shape, 3), np.uint8)
+    return ESTIMATORS[name].estimate(Prediction(depth, image), points)
 
 
 def error(found, truth):

@@ -122,7 +122,12 @@ def test_an_image_without_points_or_truth(network, source, options):
 
 def test_the_prior_is_the_network_s(network, source, options, monkeypatch):
     seen = []
-    ours = type(ESTIMATORS["anchored"])("anchored", "", lambda d, p, prior: seen.append(prior) or d)
+
+    def look(network, points):
+        seen.append(network.prior)
+        return network.depth
+
+    ours = replace(ESTIMATORS["anchored"], estimate=look)
     monkeypatch.setattr(study, "ESTIMATORS", {**ESTIMATORS, "anchored": ours})
     own = AnchorPrior(scale_sd=0.3)
     monkeypatch.setattr(study, "prior_of", lambda case: own)
