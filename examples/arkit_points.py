@@ -21,14 +21,12 @@ import cv2
 import numpy as np
 
 import fastdepth
-from fastdepth.anchors.points import DistancePoints
-from fastdepth.camera import Intrinsics
 
 AXES = np.diag([1.0, -1.0, -1.0, 1.0])
 """From ARKit's camera, y up and looking along -z, to ours, y down and looking along z."""
 
 
-def read_points(frame: dict, size: fastdepth.Size) -> tuple[DistancePoints, float]:
+def read_points(frame: dict, size: fastdepth.Size) -> tuple[fastdepth.DistancePoints, float]:
     """Points of a frame in an image of this size, and its focal length [px]."""
     matrix = np.array(frame["intrinsics"]).T  # columns to rows
     scale = size.width / frame["imageResolution"][0]  # the image may be a smaller copy
@@ -36,8 +34,8 @@ def read_points(frame: dict, size: fastdepth.Size) -> tuple[DistancePoints, floa
     cx, cy = (scale * (matrix[axis, 2] + 0.5) - 0.5 for axis in (0, 1))
     to_camera = AXES @ np.linalg.inv(np.array(frame["transform"]).T)
     points = np.array(frame["rawFeaturePoints"])
-    camera = Intrinsics(fx, fy, cx, cy)
-    return DistancePoints.project(points, camera, to_camera, size), fx
+    camera = fastdepth.Intrinsics(fx, fy, cx, cy)
+    return fastdepth.DistancePoints.project(points, camera, to_camera, size), fx
 
 
 def main() -> None:

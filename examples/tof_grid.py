@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 
 import fastdepth
-from fastdepth.anchors.points import DistancePoints
 
 ZONES = 8
 
@@ -45,7 +44,7 @@ def main() -> None:
     for frame in np.unique(recorded[:, 0]):
         zones = recorded[recorded[:, 0] == frame]
         zones = zones[np.argsort(zones[:, 1])].reshape(ZONES, ZONES, -1)
-        points = DistancePoints.from_tof(
+        points = fastdepth.DistancePoints.from_tof(
             zones[..., 2] / 1000,
             size,
             status=zones[..., 3],

@@ -61,7 +61,8 @@ def plot_study(
     make_folder(path.parent)
     with matplotlib.rc_context({**FONTS, "svg.hashsalt": "fastdepth", "text.parse_math": False}):
         figure = Figure((WIDTH, 5.2), layout="constrained")
-        add_footer(figure, f"{study.environment.machine}; {study.describe()}.")
+        bands = "bands are 95 % intervals over draws and images"
+        add_footer(figure, f"{study.environment.machine}; {study.describe()}; {bands}.")
         _draw(figure, study, rows)
         return save(figure, path, suffixes)
 
