@@ -36,8 +36,8 @@ def test_a_prior_is_found_again():
     sought = AnchorPrior(scale_sd=0.3, local_sd=0.1, length=0.2, log_length=0.5)
     found = fit_prior(drawn(sought, 40))
     assert found.scale_sd == pytest.approx(0.3, rel=0.35)
-    assert found.local_sd == pytest.approx(0.1, rel=0.35)
-    assert 0.08 < found.length < 0.5
+    # of a process as rough as this one an image tells the variance by the length, not each alone
+    assert found.local_sd**2 / found.length == pytest.approx(0.1**2 / 0.2, rel=0.35)
 
 
 def test_images_without_depth_do_not_count():
