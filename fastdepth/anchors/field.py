@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from fastdepth.anchors.covariance import NEAREST, covariance, features
 from fastdepth.anchors.grid import Grid
 from fastdepth.anchors.observe import Observations, observe, weigh
-from fastdepth.anchors.points import DistancePoints
+from fastdepth.anchors.points import Points, as_points
 from fastdepth.anchors.prior import DEFAULT, AnchorPrior
+from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
 Map = NDArray[np.float32]
@@ -29,7 +30,7 @@ Image = NDArray[np.uint8]
 
 def anchored(
     depth: Map,
-    points: DistancePoints,
+    points: Points,
     image: Image | None = None,
     *,
     prior: AnchorPrior | None = None,
@@ -39,7 +40,7 @@ def anchored(
 
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
-        points: in pixels of ``depth``.
+        points: in pixels of ``depth``, see :func:`fastdepth.anchors.points.as_points`.
         image: (H, W, 3) uint8 RGB that the depth is of; None does without its colours.
         prior: of the network; None takes the default.
         out: (H, W) float32 array to write into; may be ``depth``.
@@ -56,7 +57,7 @@ def anchored(
 def anchored_with_std(
     depth: Map,
     std: Map,
-    points: DistancePoints,
+    points: Points,
     image: Image | None = None,
     *,
     prior: AnchorPrior | None = None,
@@ -66,7 +67,7 @@ def anchored_with_std(
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
         std: (H, W) float32 its standard deviation [m].
-        points: in pixels of ``depth``.
+        points: in pixels of ``depth``, see :func:`fastdepth.anchors.points.as_points`.
         image: (H, W, 3) uint8 RGB that the depth is of; None does without its colours.
         prior: of the network; None takes the default.
 
@@ -94,7 +95,7 @@ class ErrorField:
 
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
-        points: in pixels of ``depth``.
+        points: in pixels of ``depth``, see :func:`fastdepth.anchors.points.as_points`.
         image: (H, W, 3) uint8 RGB that the depth is of; None does without its colours.
         prior: of the network; None takes the default.
 
@@ -105,15 +106,18 @@ class ErrorField:
     def __init__(
         self,
         depth: Map,
-        points: DistancePoints,
+        points: Points,
         image: Image | None = None,
         prior: AnchorPrior | None = None,
     ) -> None:
+        if image is not None and image.shape != (*depth.shape, 3):
+            raise UsageError(f"image is {image.shape} and its depth {depth.shape}; give its own")
         self.prior = prior or DEFAULT
         self._grid = Grid.over(Size(*depth.shape))
         self._colours = self._grid.colours(image)
         self._depth = self._grid.mean(depth)
-        self.observed: Observations = observe(depth, points, self._colours, self._grid, self.prior)
+        known = as_points(points, Size(*depth.shape))
+        self.observed: Observations = observe(depth, known, self._colours, self._grid, self.prior)
         own = covariance(self.observed.features, self.observed.features, self.prior)
         self.noise = weigh(own, self.observed)
         self._inverse = np.linalg.inv(own + np.diag(self.noise**2))

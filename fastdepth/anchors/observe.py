@@ -126,7 +126,7 @@ def observe(
     error = np.log(known) - centre
     if len(error) and np.median(error) > math.log(WRONG_UNIT):
         times = math.exp(float(np.median(error)))
-        raise UsageError(f"points are {times:.0f} times as far as the image; give them in metres")
+        raise UsageError(f"points are {times:.3g} times as far as the image; give them in metres")
     place /= max(depth.shape)
     edge = EDGE * logs.std(axis=1)
     colour = colours[grid.nearest(place)].astype(np.float64)

@@ -10,12 +10,21 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastdepth.camera import Intrinsics, check_focal
+from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH, Intrinsics
 from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
 MOST = 2**22
 """Points at most: those of a dense map of 2048x2048."""
+
+SMALLEST_MAP = 8
+"""Rows and columns from which an array is a sparse map and no table of points."""
+
+RIGID = 1e-3
+"""By how much the products of a pose's axes may differ from those of a rotation."""
+
+MILLIMETRES = 100
+"""No sensor of a few zones sees so far [m]."""
 
 FORM = "give rows of row [px], column [px], depth [m] and, if known, standard deviation [m]"
 
@@ -66,6 +75,8 @@ class DistancePoints:
             known = np.isfinite(self.depth) & (self.depth > 0)
             self._refuse(~known, "has no depth above 0 m", "leave it out, or give metres")
             bad = ~np.isnan(self.std) & ~((self.std > 0) & (self.std < math.inf))
+        wide = ~((self.extent > 0) & (self.extent < math.inf))
+        self._refuse(wide, "has no extent above 0 px", "give 1 for a pixel")
         self._refuse(bad, "has no standard deviation above 0 m", "give NaN where it is not known")
         if self.size is not None:
             self.check_inside(self.size)
@@ -168,14 +179,19 @@ class DistancePoints:
             std: standard deviation of depth [m]; None where it is not known.
 
         Raises:
-            UsageError: an array has another shape or holds no numbers.
+            UsageError: an array has another shape or holds no numbers, or the pose has a scale.
         """
         space, matrix = _numbers(points), _numbers(pose)
         if space.ndim != 2 or space.shape[1] != 3:
             raise UsageError(f"points in space have the shape {space.shape}; give (N, 3) in metres")
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
             raise UsageError(f"pose has the shape {matrix.shape}; give a finite (4, 4) matrix")
-        seen = space[np.isfinite(space).all(axis=1)] @ matrix[:3, :3].T + matrix[:3, 3]
+        turn = matrix[:3, :3]
+        if np.abs(turn @ turn.T - np.eye(3)).max() > RIGID or np.linalg.det(turn) < 0:
+            raise UsageError("pose turns by no rotation; give one without scale or mirror")
+        if not (intrinsics.fx > 0 and intrinsics.fy > 0):
+            raise UsageError(f"{intrinsics} is no camera; give focal lengths above 0 px")
+        seen = space[np.isfinite(space).all(axis=1)] @ turn.T + matrix[:3, 3]
         seen = seen[seen[:, 2] > 0]
         columns = intrinsics.fx * seen[:, 0] / seen[:, 2] + intrinsics.cx
         rows = intrinsics.fy * seen[:, 1] / seen[:, 2] + intrinsics.cy
@@ -211,7 +227,8 @@ class DistancePoints:
                 gives in millimetres by 1000. 0, NaN and what is out of ``reach`` is nothing.
             size: of the image.
             field_of_view: between opposite sides of the zones, not corners [deg].
-            focal: focal length of the camera [px in the image]; None is the training camera's.
+            focal: focal length of the camera [px in the image]; None is that of the training
+                camera, whose frame of 4:3 holds the whole image.
             rotation: quarter turns that bring the zones upright, anticlockwise [deg]: 0 to 270.
             flip: whether left and right are exchanged, before they are turned.
             reach: least and greatest distance that is believed [m].
@@ -223,7 +240,12 @@ class DistancePoints:
             UsageError: an argument that cannot work.
         """
         zones = _zones(distances, rotation, flip)
-        known = np.isfinite(zones) & (zones > reach[0]) & (zones < reach[1])
+        least, most = reach
+        if not 0 <= least < most:
+            raise UsageError(f"reach {reach} must be two distances, the nearer first [m]")
+        known = np.isfinite(zones) & (zones > least) & (zones < most)
+        if not known.any() and np.nanmax(zones, initial=0) > MILLIMETRES:
+            raise UsageError("distances are in millimetres; divide them by 1000")
         if status is not None:
             codes = _zones(status, rotation, flip)
             if codes.shape != zones.shape:
@@ -231,11 +253,10 @@ class DistancePoints:
             known &= np.isin(codes, list(valid))
         if not 0 < field_of_view < 180 or not 0 < noise < 1:
             raise UsageError(f"field of view {field_of_view}, noise {noise}: give 0 to 180, 0 to 1")
-        camera = (
-            Intrinsics.training_camera(size)
-            if focal is None
-            else Intrinsics.from_focal(check_focal(focal), size)
-        )
+        if focal is None:
+            frame = max(size.width, size.height * 4 / 3)  # a portrait image is padded to it
+            focal = TRAINING_FOCAL_LENGTH * frame / TRAINING_WIDTH
+        camera = Intrinsics.from_focal(focal, size)
         half = camera.fx * math.tan(math.radians(field_of_view / 2))
         along = half * ((2 * np.arange(len(zones)) + 1) / len(zones) - 1)
         rows, columns = np.meshgrid(camera.cy + along, camera.cx + along, indexing="ij")
@@ -269,8 +290,7 @@ def as_points(points: Points, size: Size) -> DistancePoints:
 
     Args:
         points: points; (N, 3) or (N, 4) as :meth:`DistancePoints.of` takes them; or a sparse map of
-            depth [m] of any size with more than four columns, see
-            :meth:`DistancePoints.from_picture`.
+            depth [m] of any size from 8x8, see :meth:`DistancePoints.from_picture`.
         size: of the image.
 
     Raises:
@@ -278,7 +298,7 @@ def as_points(points: Points, size: Size) -> DistancePoints:
     """
     if not isinstance(points, DistancePoints):
         array = _numbers(points)
-        many = array.ndim == 2 and array.shape[1] > 4
+        many = array.ndim == 2 and min(array.shape) >= SMALLEST_MAP
         points = DistancePoints.from_picture(array, size) if many else DistancePoints.of(array)
     points.check_inside(size)
     return points
@@ -287,7 +307,10 @@ def as_points(points: Points, size: Size) -> DistancePoints:
 def _numbers(values: Any) -> Floats:
     """An array of numbers of what a user gives."""
     try:
-        return np.asarray(values, np.float64)
+        array = np.ma.asarray(values) if np.ma.isMaskedArray(values) else np.asarray(values)
+        if array.size and array.dtype.kind not in "iuf":
+            raise TypeError
+        return np.asarray(np.ma.filled(array.astype(np.float64), math.nan))
     except (TypeError, ValueError):
         raise UsageError(f"points are no array of numbers; {FORM}") from None
 
@@ -298,5 +321,5 @@ def _zones(values: ArrayLike, rotation: int, flip: bool) -> Floats:
     if zones.ndim != 2 or zones.shape[0] != zones.shape[1] or zones.size == 0:
         raise UsageError(f"zones have the shape {zones.shape}; give (n, n), as 8x8 or 4x4")
     if rotation not in (0, 90, 180, 270):
-        raise UsageError(f"rotation is {rotation}; give 0, 90, 180 or 270 degrees")
+        raise UsageError(f"rotation is {rotation!r}; give 0, 90, 180 or 270 degrees")
     return np.rot90(zones[:, ::-1] if flip else zones, rotation // 90)

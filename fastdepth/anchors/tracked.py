@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastdepth.anchors.observe import LEVELS, MOST
 from fastdepth.anchors.points import DistancePoints, Points, as_points
 from fastdepth.errors import UsageError
+from fastdepth.runtime.arrays import check_image
 from fastdepth.size import Size
 
 RETURN = 1.0
@@ -61,8 +62,10 @@ class PointTrack:
             have grown with their age. At most 256 are followed, the latest first.
 
         Raises:
+            ImageError: ``image`` is something else.
             UsageError: ``points`` are none of this image.
         """
+        check_image(image)
         size = Size(*image.shape[:2])
         given = DistancePoints.of([], size) if points is None else as_points(points, size)
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

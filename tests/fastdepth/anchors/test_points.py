@@ -164,3 +164,43 @@ def test_what_a_user_gives():
     assert as_points(given, SIZE) is given
     with pytest.raises(UsageError, match="of an image of 640x480"):
         as_points(DistancePoints.of([[1, 2, 3]], SIZE), Size(481, 640))
+
+
+def test_a_narrow_table_is_no_sparse_map():
+    with pytest.raises(UsageError, match="shape"):
+        as_points([[1, 2, 3, 4, 5]], Size(48, 64))
+    assert len(as_points(np.full((8, 8), 2.0), Size(48, 64))) == 64
+
+
+def test_masked_distances_are_not_known():
+    masked = np.ma.array(np.full((8, 8), 2.0), mask=np.eye(8, dtype=bool))
+    assert len(DistancePoints.from_picture(masked, Size(48, 64))) == 56
+    with pytest.raises(UsageError, match="no depth above 0"):
+        as_points(np.ma.array([[5, 5, 2.0]], mask=[[0, 0, 1]]), Size(48, 64))
+
+
+@pytest.mark.parametrize("points", [[["5", "5", "2"]], np.ones((2, 3), bool), [[1j, 1, 1]]])
+def test_what_is_no_number_is_no_distance(points):
+    with pytest.raises(UsageError, match="no array of numbers"):
+        DistancePoints.of(points)
+
+
+@pytest.mark.parametrize("pose", [3 * np.eye(4), np.diag([1, 1, -1, 1]), np.zeros((4, 4))])
+def test_a_pose_neither_scales_nor_mirrors(pose):
+    camera = Intrinsics(100, 100, 32, 24)
+    with pytest.raises(UsageError, match="pose turns by no rotation"):
+        DistancePoints.project([[0, 0, 1]], camera, pose, Size(48, 64))
+
+
+def test_zones_in_millimetres_are_told():
+    with pytest.raises(UsageError, match="in millimetres; divide them by 1000"):
+        DistancePoints.from_tof(np.full((8, 8), 1500), Size(48, 64))
+    with pytest.raises(UsageError, match="reach"):
+        DistancePoints.from_tof(np.full((8, 8), 1.5), Size(48, 64), reach=(3, 1))
+
+
+def test_zones_of_a_portrait_image_are_those_of_the_frame_that_it_is_padded_to():
+    upright = DistancePoints.from_tof(np.full((8, 8), 1.5), Size(640, 480))
+    assert np.ptp(upright.rows) == pytest.approx(
+        7 / 8 * 2 * 519 / 640 * 640 * 4 / 3 * np.tan(np.radians(22.5))
+    )

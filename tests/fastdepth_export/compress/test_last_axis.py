@@ -31,7 +31,7 @@ class Bins(DepthNetwork):
         encoder.layers = encoder.layers[:1]
 
     def predict(self, normalised):
-        depth, centres, _ = self.bins(self.conv(normalised))
+        depth, centres = self.bins(self.conv(normalised))
         return Prediction(normalised, depth, None, centres)
 
 
