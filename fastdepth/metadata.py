@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from fastdepth.anchors.prior import AnchorPrior
+from fastdepth.calibrate.correction import Correction
 from fastdepth.camera import FOCAL_LENGTHS, TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.documents import MOST, parse
 from fastdepth.errors import ModelFileError, UsageError
@@ -86,7 +87,7 @@ class ModelMetadata:
         licence: licence of the weights.
         sizes: network inputs that the file was compared with PyTorch at, [height, width]; the
             first is the default.
-        depth_range: least and greatest depth the network can answer [m].
+        depth_range: least and greatest depth the network can answer [m], before a correction.
         params: parameters of the network as trained.
         precision: type of the weights in the file.
         opset: ONNX opset of the graph.
@@ -105,6 +106,8 @@ class ModelMetadata:
         anchor_prior: of the network's errors, for depth that knows some distances; None where it
             was not fitted.
         interval: factors of intervals, in a file that answers with std; else None.
+        correction: of one camera and its room, applied to what the network answers; None where
+            ``fastdepth-calibrate`` has written none.
     """
 
     variant: str
@@ -127,6 +130,7 @@ class ModelMetadata:
     calibration: str | None = None
     anchor_prior: AnchorPrior | None = None
     interval: IntervalFactors | None = None
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no single field's type can: a range without an inside, an input's sides."""

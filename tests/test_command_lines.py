@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fastdepth import predict
+from fastdepth.calibrate import cli as calibrate
 from fastdepth.train import cli as train
 from fastdepth_bench import cli as bench
 from fastdepth_export import cli as export
@@ -22,6 +23,7 @@ COMMANDS = {
     **{f"{cli.PROG} {verb.name}": (cli.main, verb.name) for cli, verb in VERBS},
     export.PROG: (export.main,),
     predict.PROG: (predict.main,),
+    calibrate.PROG: (calibrate.main,),
 }
 
 without_torch = pytest.mark.parametrize(

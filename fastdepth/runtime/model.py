@@ -27,12 +27,14 @@ from numpy.typing import NDArray
 
 from fastdepth.anchors.field import anchored
 from fastdepth.anchors.points import Points, as_points
+from fastdepth.calibrate.correction import corrected
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, UsageError
 from fastdepth.metadata import ModelMetadata
 from fastdepth.preprocess import resize
 from fastdepth.runtime.answer import check_answer, check_time_limit, run
 from fastdepth.runtime.arrays import check_image, check_out
+from fastdepth.runtime.calibrated import described
 from fastdepth.runtime.onnx_file import as_source, name_of
 from fastdepth.runtime.session import (
     Opening,
@@ -40,7 +42,6 @@ from fastdepth.runtime.session import (
     open_session,
     provider_in_use,
     provider_name,
-    read_metadata,
 )
 from fastdepth.runtime.uncertainty import AnswersWithStd
 from fastdepth.size import Size
@@ -204,7 +205,7 @@ class DepthModel(AnswersWithStd):
         return self._run(["depth"], batch)[0]
 
     def _run(self, outputs: Sequence[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """What the file answers for a batch that it takes: metres, depth within its range."""
+        """What the file answers for a batch that it takes: metres within its range, corrected."""
         source, (near, far) = self.opening.source, self.metadata.depth_range
         answers = run(
             self.session,
@@ -216,10 +217,11 @@ class DepthModel(AnswersWithStd):
         )
         shape = (len(batch), 1, *batch.shape[1:3])
         spans = {"depth": (near, far), "std": (0.0, far - near)}
-        return [
+        checked = [
             check_answer(answer, shape, spans[name], source)
             for name, answer in zip(outputs, answers, strict=True)
         ]
+        return corrected(self.metadata.correction, outputs, checked)
 
     def postprocess(
         self,
@@ -287,8 +289,8 @@ def load(
     """Open an exported model.
 
     Args:
-        path: the .onnx file that fastdepth-export wrote; or its bytes, or a file open in binary
-            mode, which is read from where it stands.
+        path: the .onnx file that fastdepth-export or fastdepth-calibrate wrote; or its bytes, or a
+            file open in binary mode, which is read from where it stands.
         provider: ``cpu``, ``cuda`` or ``tensorrt``; ONNX Runtime's names work as well.
         threads: threads for one operator on the CPU; None takes all cores.
         size: bring every image to this input, one of those that the file lists; None chooses
@@ -326,7 +328,7 @@ def _open(opening: Opening) -> DepthModel:
         if not opening.allow_fallback:
             raise
         session = open_session(replace(opening, provider="cpu"))
-    metadata = read_metadata(session, source)
+    session, metadata = described(session, source)
     check_graph(session, metadata, source)
     if size is not None and size not in metadata.sizes:
         raise UsageError(

@@ -94,7 +94,7 @@ def read_graph(path: Path, *, weights: bool = False) -> onnx.ModelProto:
         ModelFileError: it is missing, too large, truncated or not ONNX, or a file beside it is.
         MissingExtraError: ONNX is not installed.
     """
-    library = require("onnx", "export")
+    library = require("onnx", "calibrate")
     check_start(path)
     content = read_bytes(path, ModelFileError, MOST)
     try:
@@ -115,7 +115,7 @@ def read_weights(path: Path, model: onnx.ModelProto) -> list[Path]:
     Raises:
         ModelFileError: one is missing, too large, or outside the file's folder.
     """
-    library = require("onnx", "export")
+    library = require("onnx", "calibrate")
     others = {
         path.parent / entry.value
         for tensor in model.graph.initializer

@@ -167,16 +167,27 @@ def read_metadata(session: Any, source: Source) -> ModelMetadata:
         ModelFileError: another program wrote the file, or it is broken.
     """
     name = name_of(source)
-    try:
-        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    except UnicodeDecodeError:
-        raise ModelFileError(f"the metadata of {name} is not text; copy it again") from None
+    text = metadata_text(session, source, METADATA_KEY)
     if text is None:
         raise ModelFileError(
             f"{name} has no fastdepth metadata, another program wrote it; "
             "write the model with fastdepth-export"
         )
     return ModelMetadata.from_json(text, name)
+
+
+def metadata_text(session: Any, source: Source, key: str) -> str | None:
+    """What stands under a key of a file's metadata; None where nothing does.
+
+    Raises:
+        ModelFileError: it is no text.
+    """
+    try:
+        text: str | None = session.get_modelmeta().custom_metadata_map.get(key)
+    except UnicodeDecodeError:
+        what = f"the metadata of {name_of(source)}"
+        raise ModelFileError(f"{what} is not text; copy it again") from None
+    return text
 
 
 def check_graph(session: Any, metadata: ModelMetadata, source: Source) -> None:

@@ -8,7 +8,7 @@ does. A fastdepth file says both itself and is taken as what it is. What runs th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.calibrate.correction import Stored
+from fastdepth.calibrate.record import RECORD_KEY, CalibrationRecord
 from fastdepth.documents import MOST
 from fastdepth.errors import ModelFileError, UsageError, look_up
 from fastdepth.extras import require
@@ -126,6 +128,8 @@ class Graph:
         batch: images per inference where that is fixed in the graph; None takes any.
         size: network input.
         metadata: of a fastdepth file; None of others.
+        normalise: a name of ``NORMALISE``.
+        record: of a third-party file that fastdepth-calibrate wrote; None of others.
     """
 
     input: str
@@ -135,6 +139,28 @@ class Graph:
     batch: int | None
     size: Size
     metadata: ModelMetadata | None = None
+    normalise: str = "raw"
+    record: CalibrationRecord | None = None
+
+    @classmethod
+    def of_record(cls, record: CalibrationRecord) -> Graph:
+        """How a calibrated third-party file is called."""
+        own = cls(
+            record.input,
+            record.output,
+            record.channels_first,
+            np.dtype(record.dtype).type,
+            record.batch,
+            record.size,
+        )
+        return replace(own, normalise=record.normalise, record=record)
+
+    @property
+    def correction(self) -> Stored | None:
+        """What calibration has left in the file."""
+        if self.record:
+            return self.record.correction or self.record.disparity
+        return self.metadata.correction if self.metadata else None
 
     def shape(self, batch: int) -> tuple[int, int, int, int]:
         """Of the input, with so many images."""
@@ -151,9 +177,11 @@ def inspect(file: ThirdPartyFile) -> Graph:
     """
     path = file.path
     model = read_graph(path)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
-    if metadata is not None:
-        return _own(file, ModelMetadata.from_json(metadata, str(path)))
+    texts = {entry.key: entry.value for entry in model.metadata_props}
+    if METADATA_KEY in texts:
+        return _own(file, ModelMetadata.from_json(texts[METADATA_KEY], str(path)))
+    if RECORD_KEY in texts:
+        return _calibrated(file, CalibrationRecord.from_json(texts[RECORD_KEY], str(path)))
     graph = _read_input(file, model.graph)
     if graph.dtype == np.uint8 and file.normalise not in ("", "raw"):
         raise UsageError(
@@ -170,7 +198,18 @@ def inspect(file: ThirdPartyFile) -> Graph:
             f"what output {graph.output[:MOST]!r} of {path} means stands nowhere in it; "
             f"say {file.options.output} {' or '.join(OUTPUTS)}"
         )
-    return graph
+    return replace(graph, normalise=file.normalise or "raw")
+
+
+def _calibrated(file: ThirdPartyFile, record: CalibrationRecord) -> Graph:
+    """How a calibrated third-party file is called."""
+    option = file.options
+    if file.normalise or file.output or file.size not in (None, record.size):
+        raise UsageError(
+            f"{file.path} is calibrated, which says how it is called, at {record.size}; "
+            f"leave {option.normalise}, {option.output} and {option.size} out"
+        )
+    return Graph.of_record(record)
 
 
 def _own(file: ThirdPartyFile, metadata: ModelMetadata) -> Graph:
@@ -282,7 +321,7 @@ def _shape(info: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
 def _kind(info: onnx.ValueInfoProto) -> str:
     """ONNX's name of a tensor's type."""
     number = info.type.tensor_type.elem_type
-    known = require("onnx", "export").TensorProto.DataType
+    known = require("onnx", "calibrate").TensorProto.DataType
     return str(known.Name(number)) if number in known.values() else f"of a type {number}"
 
 

@@ -11,6 +11,7 @@ import tyro
 from markdown_pages import PAGES, ROOT, command_lines, name
 
 from fastdepth import predict
+from fastdepth.calibrate import cli as calibrate
 from fastdepth.train import cli as train
 from fastdepth.train.recipes import RECIPES
 from fastdepth.variants import VARIANTS
@@ -20,6 +21,7 @@ from fastdepth_export.targets import FORMATS, TARGETS
 
 MAIN = {
     "fastdepth-bench": bench.main,
+    "fastdepth-calibrate": calibrate.main,
     "fastdepth-export": export.main,
     "fastdepth-predict": predict.main,
     "fastdepth-train": train.main,

@@ -13,6 +13,7 @@ from hostile import HOSTILE_TEXT, Family, as_json
 from hypothesis import strategies as st
 from made_up_results import new_row, report, results
 
+import fastdepth.calibrate.cli
 import fastdepth.data.rooms.to_disk
 import fastdepth.predict
 import fastdepth.train.cli
@@ -33,6 +34,7 @@ COMMANDS = {
     "fastdepth-bench": fastdepth_bench.cli.main,
     "fastdepth-train": fastdepth.train.cli.main,
     "fastdepth-export": fastdepth_export.cli.main,
+    "fastdepth-calibrate": fastdepth.calibrate.cli.main,
     "fastdepth-predict": fastdepth.predict.main,
 }
 KNOWN = (Path(__file__).parents[1] / "command_lines.txt").read_text().splitlines()
@@ -69,6 +71,7 @@ GOOD = {
     "fastdepth-train rooms": "--output rooms",
     "fastdepth-train ship": "mnv2-64-dws.nyu.safetensors --licence MIT --tag mnv2-64-dws.x",
     "fastdepth-export": "--variant mnv2-64-dws",
+    "fastdepth-calibrate": "model.onnx photo.jpg --known-distance 1,2,3",
     "fastdepth-predict": "model.onnx photo.jpg --output out",
 }
 """A line of each that is accepted, or fails for a file that is not there."""

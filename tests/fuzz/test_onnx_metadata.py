@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,13 +12,15 @@ from hypothesis import strategies as st
 from tiny_onnx import METADATA, write_model
 
 from fastdepth import load
+from fastdepth.calibrate.correction import Correction, Evidence, corrected
 from fastdepth.metadata import METADATA_KEY
 from fastdepth.runtime.answer import MARGIN
 
 with TemporaryDirectory() as place:
     BARE = write_model(Path(place) / "m.onnx", metadata=None).read_bytes()
 
-GOOD = METADATA.to_json().encode()
+CALIBRATED = replace(METADATA, correction=Correction(0.3, 0.9, Evidence(9, 99, 0.5, 0.6)))
+GOOD = [metadata.to_json().encode() for metadata in (METADATA, CALIBRATED)]
 IMAGE = np.full((60, 100, 3), 90, np.uint8)
 IMAGE[..., 0] = np.arange(100)
 
@@ -42,8 +45,8 @@ def repeated(depth: int) -> bytes:
 
 
 JSON = st.one_of(
-    damaged([GOOD]),
-    spoiled([json.loads(GOOD)]).map(as_json),
+    damaged(GOOD),
+    spoiled([*map(json.loads, GOOD)]).map(as_json),
     st.integers(1, 10**5).map(repeated),
 )
 FAMILY = Family(
@@ -59,9 +62,11 @@ def read(data, folder):
     model = load(path, threads=1)
     near, far = model.metadata.depth_range
     margin = MARGIN * (far - near)
+    ends = np.array([max(0, near - margin), far + margin], np.float32)
+    least, most = corrected(model.metadata.correction, ["depth"], [ends])[0]
     depth = model(IMAGE)
     assert (depth.shape, depth.dtype) == (IMAGE.shape[:2], np.float32)
-    assert max(0, near - margin) <= depth.min() <= depth.max() <= far + margin
+    assert least * (1 - 1e-5) <= depth.min() <= depth.max() <= most * (1 + 1e-5)
     seen = model(IMAGE, focal=500.0)
     assert np.isfinite(seen).all() and (seen >= 0).all() and seen.max() > 0
     assert 0 < model.training_focal(model.size) < np.inf

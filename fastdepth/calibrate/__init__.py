@@ -1,0 +1,1 @@
+"""Persistent corrections of one camera and its room: fitted to known distances, kept in files."""
