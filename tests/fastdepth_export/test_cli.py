@@ -22,7 +22,7 @@ def test_a_file_and_the_line_about_it(tmp_path, capsys):
     assert "weights untrained, input 160x128, opset 20" in captured.err
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_several_sizes_are_one_file(tmp_path, capsys):
     path = tmp_path / "tiny.onnx"
     words = f"--variant tiny --size 128x96 --size 160x96 --output {path}"

@@ -37,7 +37,7 @@ def test_by_hand(tmp_path):
     assert cost.bytes == path.stat().st_size
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_network_of_the_seeds_has_the_multiply_adds_that_they_state(tmp_path):
     """35.2 GFLOP at 640x480 are 17.6 GMAC; counted by torch for the same network."""
     from fastdepth.models import create_model

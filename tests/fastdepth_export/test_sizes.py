@@ -64,7 +64,8 @@ def test_it_costs_what_a_file_of_its_first_size_costs(several, exported):
     assert graph_cost(several[0]).macs == graph_cost(exported[0]).macs
 
 
-@pytest.mark.parametrize("precision", [pytest.param("fp16", marks=pytest.mark.slow), "int8"])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_reduced_precision_is_measured_at_all_sizes(tiny, tmp_path, precision):
     path = tmp_path / "m.onnx"
     recipe = replace(RECIPE, precision=precision, calibration="rooms:1")

@@ -30,8 +30,8 @@ WITH_HEAD = [tag for tag, path in shipped_weights().items() if read_card(path).i
     scope="module",
     params=[
         "merged",
-        "plain",
-        "unmerged",
+        pytest.param("plain", marks=pytest.mark.slow),
+        pytest.param("unmerged", marks=pytest.mark.slow),
     ],
 )
 def graph(request, with_std, tiny):
@@ -92,7 +92,13 @@ def test_the_small_networks_ship_with_a_head():
     assert {"mnv2-64-dws.nyu", "mnv2-64-dws-70.nyu"} <= set(WITH_HEAD)
 
 
-@pytest.mark.parametrize("tag", WITH_HEAD)
+@pytest.mark.parametrize(
+    "tag",
+    [
+        pytest.param(tag, marks=pytest.mark.thorough if "-70" in tag else pytest.mark.slow)
+        for tag in WITH_HEAD
+    ],
+)
 def test_shipped_weights_tell_it(tag, tmp_path):
     path = tmp_path / "std.onnx"
     size = "" if tag.startswith("unet") else "--size 64x64"

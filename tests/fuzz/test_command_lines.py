@@ -19,6 +19,8 @@ import fastdepth.predict
 import fastdepth.train.cli
 import fastdepth.train.command
 import fastdepth.train.compress.prune
+import fastdepth.train.uncertainty.command
+import fastdepth_bench.anchors.command
 import fastdepth_bench.cli
 import fastdepth_bench.command
 import fastdepth_bench.machine.doctor
@@ -27,6 +29,7 @@ import fastdepth_bench.visual.flicker
 import fastdepth_bench.visual.sheet
 import fastdepth_export.cli
 from fastdepth.errors import UsageError
+from fastdepth.ranges import check_ranges
 from fastdepth.streams import printable
 from fastdepth.variants import get_variant
 
@@ -63,12 +66,14 @@ GOOD = {
     "fastdepth-bench table": "results.json",
     "fastdepth-bench sheet": "--variant mnv2-64-dws --data rooms:1",
     "fastdepth-bench flicker": "video.avi",
+    "fastdepth-bench anchors": "--variant mnv2-64-dws --data rooms:1",
     "fastdepth-bench gpu": "--dry-run",
     "fastdepth-bench doctor": "",
     "fastdepth-train train": "--variant mnv2-64-dws --data rooms:2 --output run",
     "fastdepth-train prune": "--variant mnv2-64-dws --weights mnv2-64-dws.nyu --data rooms:2 "
     "--output cut --keep 0.5",
     "fastdepth-train rooms": "--output rooms",
+    "fastdepth-train uncertainty": "--variant mnv2-64-dws --data rooms:2",
     "fastdepth-train ship": "mnv2-64-dws.nyu.safetensors --licence MIT --tag mnv2-64-dws.x",
     "fastdepth-export": "--variant mnv2-64-dws",
     "fastdepth-calibrate": "model.onnx photo.jpg --known-distance 1,2,3",
@@ -95,7 +100,7 @@ def command_line(draw: st.DrawFn) -> list[str]:
     return words
 
 
-def stop(options: object) -> None:
+def stop(options: object, *_: object) -> None:
     """The end of a command line that was accepted."""
     raise UsageError("what would take long is left out here")
 
@@ -122,6 +127,7 @@ class Checked:
 STAND_INS = (
     (fastdepth_bench.command, "run", measured),
     (fastdepth_bench.machine.doctor, "report", lambda: "fine"),
+    (fastdepth_bench.anchors.command, "measure", stop),
     (fastdepth_bench.measure.gpu, "measure_gpu", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.sheet, "contact_sheet", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.flicker, "measure", Checked(lambda options: options.check())),
@@ -133,6 +139,7 @@ STAND_INS = (
         "prune_weights",
         Checked(lambda options: get_variant(options.variant)),
     ),
+    (fastdepth.train.uncertainty.command, "fit_uncertainty", Checked(check_ranges)),
     (fastdepth.data.rooms.to_disk, "draw", Checked(lambda options: options.image_size)),
 )
 """For what takes long: everything up to it is done."""

@@ -79,7 +79,7 @@ def test_two_processes_stop_at_the_same_step_and_go_on_together(run):
     assert losses(parted) == losses(whole)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_command_under_torchrun(folder, run, tmp_path):
     alone = run("alone")
     train(alone)

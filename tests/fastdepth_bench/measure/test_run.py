@@ -335,7 +335,7 @@ def test_every_scenario_has_its_row(
     jsonschema.validate(json.loads(report.to_json()), SCHEMA)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_rows_are_measured_in_processes_of_their_own(options: Options, report: Report) -> None:
     """Which see neither the memory of this one nor PyTorch, where they have no need of it.
 
