@@ -28,7 +28,7 @@ from fastdepth.images.io import MAX_PIXELS, to_millimetres, write_png
 from fastdepth.images.overlap import Inputs
 from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.images.points import to_points, write_ply
-from fastdepth.ranges import Quantity, Threads, TimeLimit, real
+from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, real
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.runtime.session import provider_name
@@ -94,7 +94,7 @@ class Options(DataOptions):
     ply: bool = False
     """Write NAME_points.ply as well: coloured points [m]."""
 
-    focal: Annotated[float, real(0, 1_000_000, above=True)] | None = None
+    focal: FocalLength | None = None
     """Focal length of the camera [px in the image]; without it the training camera's."""
 
     points: Path | None = None

@@ -88,6 +88,9 @@ Threads = Annotated[int, whole(1, 1024)]
 TimeLimit = Annotated[float, real(0, LONGEST, above=True)]
 """For an inference [s]."""
 
+FocalLength = Annotated[float, real(0, 1_000_000, above=True)]
+"""Of a camera [px]; :func:`fastdepth.camera.check_focal` says which it may have."""
+
 Seed = Annotated[int, whole(0, 2**32 - 1)]
 """What every generator of random numbers takes."""
 

@@ -175,3 +175,17 @@ def add_step(
     node = helper.make_node(operator, ["inside", *others], ["depth"], **attributes)
     model.graph.node.append(node)
     return model.graph.node[-1]
+
+
+def metadata_entry(key: str, value: bytes) -> bytes:
+    """What gives a file these metadata where it follows the file's bytes, UTF-8 or not."""
+    return _field(14, _field(1, key.encode()) + _field(2, value))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of protobuf that holds bytes."""
+    length, rest = [], len(content)
+    while rest > 127:
+        length.append(rest % 128 + 128)
+        rest //= 128
+    return bytes([8 * number + 2, *length, rest]) + content

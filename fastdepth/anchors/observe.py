@@ -104,7 +104,7 @@ def observe(
 
     Args:
         depth: (H, W) float32 predicted depth [m], above 0.
-        points: in pixels of ``depth``.
+        points: in pixels of ``depth``, all of them inside.
         colours: (M, 3) of the image around the nodes of ``grid``.
         grid: over the image.
         prior: of the network.
@@ -114,9 +114,8 @@ def observe(
         that holds them, of each cell the one of median error, with the noise of a median.
 
     Raises:
-        UsageError: a point is outside the image, or the points are not in metres.
+        UsageError: the points are not in metres.
     """
-    points.check_inside(grid.image)
     some = slice(None, None, math.ceil(len(points) / TAKEN) or 1)
     place = np.stack([points.rows[some], points.columns[some]], axis=1)
     known, std = points.depth[some], points.std[some]

@@ -23,7 +23,7 @@ from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input
 from fastdepth.images.collection import ImageFile, open_images
 from fastdepth.images.io import MAX_PIXELS
-from fastdepth.ranges import Quantity, Threads, TimeLimit, check_needed, real
+from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, check_needed
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.runtime.third_party import OptionNames, ThirdPartyFile
 from fastdepth.size import Size
@@ -88,7 +88,7 @@ class Options:
     follow_outside: bool = False
     """Read also what --points or --data name outside of their folder."""
 
-    focal: Annotated[float, real(0, 1_000_000, above=True)] | None = None
+    focal: FocalLength | None = None
     """Focal length [px in the image], if you also give it when you predict."""
 
     output: Path | None = None

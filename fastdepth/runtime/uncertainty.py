@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.anchors.covariance import NEAREST
 from fastdepth.anchors.field import anchored_with_std
 from fastdepth.anchors.points import Points, as_points
 from fastdepth.errors import UsageError
@@ -16,7 +17,6 @@ from fastdepth.metadata import IntervalFactors, ModelMetadata
 Pair: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 MOST = 20.0  # of the exponent: beyond it nothing is known
-NEAREST = 1e-6  # [m]
 
 
 class _Model(Protocol):

@@ -13,7 +13,7 @@ import tyro
 
 from fastdepth.anchors.fitting import fit_prior
 from fastdepth.anchors.prior import AnchorPrior
-from fastdepth.console import run_command, tell, values_of
+from fastdepth.console import progress, run_command, tell, values_of
 from fastdepth.data import open_source
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import UsageError
@@ -171,10 +171,12 @@ def prior_of(weights: str | Path, data: str) -> AnchorPrior:
     source = open_source(data, "validation")
 
     def answers() -> Iterator[tuple[Image, Depth, Depth]]:
-        for index in range(len(source)):
-            sample = source[index]
-            depth, _ = predict_sample(network, sample.image, variant.size)
-            yield sample.image, depth[0, 0].numpy(), sample.depth
+        with progress("predicting", len(source)) as advance:
+            for index in range(len(source)):
+                sample = source[index]
+                depth, _ = predict_sample(network, sample.image, variant.size)
+                yield sample.image, depth[0, 0].numpy(), sample.depth
+                advance()
 
     return fit_prior(answers())
 

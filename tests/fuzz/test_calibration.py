@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hostile import Family, as_json, damaged, spoiled
 from hypothesis import strategies as st
-from tiny_onnx import write_third_party
+from tiny_onnx import metadata_entry, write_third_party
 
 from fastdepth import load
 from fastdepth.calibrate.correction import Correction, DisparityCorrection, Evidence
@@ -36,18 +36,9 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 POINTS = b"image,row,column,metres\na.jpg,1,2,2.5\nsub/b.png,30,40,0.75\n"
 
 
-def field(number: int, content: bytes) -> bytes:
-    """A field of protobuf that holds bytes."""
-    length, rest = [], len(content)
-    while rest > 127:
-        length.append(rest % 128 + 128)
-        rest //= 128
-    return bytes([8 * number + 2, *length, rest]) + content
-
-
 def with_record(text: bytes) -> bytes:
     """The tiny network with this record."""
-    return BARE + field(14, field(1, RECORD_KEY.encode()) + field(2, text))
+    return BARE + metadata_entry(RECORD_KEY, text)
 
 
 def read_record(data: bytes, folder: Path) -> None:

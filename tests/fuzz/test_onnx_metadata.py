@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hostile import Family, as_json, damaged, spoiled
 from hypothesis import strategies as st
-from tiny_onnx import METADATA, write_model
+from tiny_onnx import METADATA, metadata_entry, write_model
 
 from fastdepth import load
 from fastdepth.calibrate.correction import Correction, Evidence, corrected
@@ -25,19 +25,9 @@ IMAGE = np.full((60, 100, 3), 90, np.uint8)
 IMAGE[..., 0] = np.arange(100)
 
 
-def field(number: int, content: bytes) -> bytes:
-    """A field of protobuf that holds bytes."""
-    length, rest = [], len(content)
-    while rest > 127:
-        length.append(rest % 128 + 128)
-        rest //= 128
-    return bytes([8 * number + 2, *length, rest]) + content
-
-
 def with_metadata(*entries: bytes) -> bytes:
     """The tiny model with these metadata, each under fastdepth's key."""
-    key = field(1, METADATA_KEY.encode())
-    return BARE + b"".join(field(14, key + field(2, entry)) for entry in entries)
+    return BARE + b"".join(metadata_entry(METADATA_KEY, entry) for entry in entries)
 
 
 def repeated(depth: int) -> bytes:
