@@ -38,8 +38,10 @@ def covariance(
     if len(second):
         middle = second.mean(axis=0)  # small numbers lose least in what follows
         first, second = first - middle, second - middle
-    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)
-    squares -= 2 * (first @ second.T)  # |a - b|^2 without an array of (M, N, 6)
+    # |a|^2 + |b|^2 - 2 a b in one product, without an array of (M, N, 6)
+    left = np.column_stack([first * -2, (first**2).sum(axis=1), np.ones_like(first[:, 0])])
+    right = np.column_stack([second, np.ones_like(second[:, 0]), (second**2).sum(axis=1)])
+    squares = left @ right.T
     np.maximum(squares, 0, out=squares)
     apart = np.sqrt(squares, out=squares)
     np.negative(apart, out=apart)

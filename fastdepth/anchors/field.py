@@ -136,7 +136,8 @@ class ErrorField:
             return np.multiply(depth, np.float32(1), out=out)
         factors = np.exp(self._shared @ self._weights.astype(np.float32))
         factors = self._grid.bend(factors, self.observed.place, np.exp(self._at_points))
-        corrected: Map = np.multiply(depth, self._grid.spread(factors), out=out)
+        large = self._grid.spread(factors)
+        corrected: Map = np.multiply(depth, large, out=large if out is None else out)
         return corrected
 
     def log_std(self) -> Map:

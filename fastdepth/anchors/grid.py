@@ -15,7 +15,7 @@ from fastdepth.size import Size
 NODES = 1728
 """Nodes of an image, 48x36; d1 is the same with 80x60, within .0003."""
 
-SAMPLES = 6
+SAMPLES = 3
 """Pixels from node to node, along a side, that means are of at least where there are so many."""
 
 BENDS = 12
