@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
+from fastdepth.camera import Intrinsics
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import DataError, ImageError, quoted
 from fastdepth.images.io import decode, read_image
@@ -39,11 +40,15 @@ class Layout(Protocol):
 
 
 class Pair(NamedTuple):
-    """An image file and its depth file, relative to one folder or absolute, and their scene."""
+    """An image file and its depth file, relative to one folder or absolute, and their scene.
+
+    ``focal`` is the image's focal length [px at its own size]; 0 is the training camera's.
+    """
 
     image: str
     depth: str
     scene: str
+    focal: float = 0.0
 
 
 class FilePairs:
@@ -73,11 +78,18 @@ class FilePairs:
     def read(self, index: int) -> tuple[Image, Depth]:
         """Image (H, W, 3) uint8 RGB and depth (h, w) float32 [m], 0 = hole; see :func:`read_pair`.
 
+        Depth of another camera is what the training camera would have seen so, which is what
+        networks answer with: less by the quotient of the focal lengths (:mod:`fastdepth.camera`).
+
         Raises:
             ImageError, DataError: see there.
         """
         pair = self._pairs[index]
-        return read_pair(self._base / pair.image, self._base / pair.depth)
+        image, depth = read_pair(self._base / pair.image, self._base / pair.depth)
+        if pair.focal:
+            trained = Intrinsics.training_camera(Size(*image.shape[:2])).fx
+            depth *= np.float32(trained / pair.focal)
+        return image, depth
 
 
 def read_pair(image_path: Path, depth_path: Path) -> tuple[Image, Depth]:
@@ -211,4 +223,7 @@ def make_pairs(named: Iterable[Pair]) -> list[Pair]:
     def located(name: str) -> str:
         return name if name in absolute else name.lstrip("/")
 
-    return [Pair(located(image), located(depth), sys.intern(s)) for image, depth, s in pairs]
+    return [
+        Pair(located(image), located(depth), sys.intern(scene), focal)
+        for image, depth, scene, focal in pairs
+    ]

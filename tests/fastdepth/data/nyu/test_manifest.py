@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pairs_on_disk import check_answer, lay_out
 
+from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.data.nyu.dataset import open_nyu
 from fastdepth.errors import DataError
 
@@ -57,7 +59,7 @@ def test_paths_of_windows(base):
 
 
 def test_other_columns_are_ignored(base):
-    text = lines(f"518.9,{ROW},", header=f"focal,{HEADER},kind")
+    text = lines(f"518.9,{ROW},", header=f"index,{HEADER},kind")
     assert opened(base, text).names == ["test/a"]
 
 
@@ -145,3 +147,23 @@ def test_a_manifest_too_large_to_be_one(base):
 def test_very_many_columns_take_no_time(base):
     with pytest.raises(DataError, match="line 1 lacks columns"):
         opened(base, ",".join(map(str, range(100_000))))
+
+
+@pytest.mark.parametrize("text", ["5e2", " 1038 "])
+def test_depth_of_another_camera_is_what_the_training_camera_would_see_so(base, text):
+    alone = opened(base, lines(ROW))[0]
+    seen = opened(base, lines(f"{text},{ROW}", header=f"focal,{HEADER}"))[0]
+    trained = TRAINING_FOCAL_LENGTH * alone.image.shape[1] / TRAINING_WIDTH
+    np.testing.assert_allclose(seen.depth, alone.depth * trained / float(text), rtol=1e-6)
+
+
+def test_an_empty_focal_length_is_the_training_camera(base):
+    alone = opened(base, lines(ROW))[0]
+    seen = opened(base, lines(f"{ROW}, ", header=f"{HEADER},focal"))[0]
+    np.testing.assert_array_equal(seen.depth, alone.depth)
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "wide", "1e9"])
+def test_a_focal_length_that_no_camera_has(base, text):
+    with pytest.raises(DataError, match="line 2 has the focal length"):
+        opened(base, lines(f"{ROW},{text}", header=f"{HEADER},focal"))
