@@ -67,7 +67,7 @@ class Data(DataOptions):
 
     Attributes:
         data: images with depth: rooms, rooms:COUNT or nyu:PATH.
-        split: part of the data: test, validation, train or all-train.
+        split: part of the data: test, validation, train, all-train or fold-1 to fold-5.
         limit: so many samples, evenly spread; all if absent.
         protocol: rules of the accuracy: eigen, densedepth or fastdepth.
         align: what is fitted to the truth of each image before it is scored: none, median, affine,

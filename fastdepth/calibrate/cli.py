@@ -80,7 +80,7 @@ class Options:
     """Images with depth: nyu:PATH, rooms or rooms:COUNT."""
 
     split: str = "test"
-    """Part of the data: test, validation, train or all-train."""
+    """Part of the data: test, validation, train, all-train or fold-1 to fold-5."""
 
     limit: Quantity | None = None
     """So many images of the data, evenly spread; all if absent."""

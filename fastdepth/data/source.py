@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from fastdepth.data.sample import Sample
+from fastdepth.data.splits import check_split
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.size import Size
 
@@ -105,7 +106,7 @@ def open_source(
 
     Args:
         spec: ``nyu:PATH``, ``rooms``, ``rooms:COUNT`` or ``pictures:PATH``.
-        split: ``train``, ``validation``, ``test`` or ``all-train``.
+        split: one of :mod:`fastdepth.data.splits`.
         limit: take so many samples, evenly spread and the same at every call; None for all.
         size: size of drawn images, 640x480 if None; images from the disk keep their own.
         look: read the first sample to see that the data are what they should be; False for those
@@ -133,7 +134,7 @@ def open_source(
     elif scheme == "pictures" and argument:
         from fastdepth.data.unlabelled import Unlabelled
 
-        if "train" not in split:
+        if check_split(split) != "train":
             raise UsageError(f"{spec} has no depth to compare with; give nyu:PATH or rooms")
         source = Unlabelled(argument, follow_outside=follow_outside)
     else:

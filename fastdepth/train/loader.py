@@ -88,8 +88,9 @@ def open_validation(run: TrainingRun) -> Source:
         UnknownNameError, DataError: see :func:`fastdepth.data.open_source`.
     """
     first, _ = split_weight(next(filter(has_depth, run.data)))
+    training, held_out = run.splits
     by_heart, outside = run.overfit is not None, run.follow_outside
-    split, limit = ("train", run.overfit) if by_heart else ("validation", run.validation_limit)
+    split, limit = (training, run.overfit) if by_heart else (held_out, run.validation_limit)
     return open_source(first, split, limit=limit, look=False, follow_outside=outside)
 
 

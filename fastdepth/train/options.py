@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastdepth.data import DataOptions, has_depth
+from fastdepth.data.splits import FOLDS, HELD_OUT, REST
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth.files import check_no_input
 from fastdepth.lock import locked
@@ -79,6 +80,7 @@ class TrainingRun(DataOptions):
             the variant's size, scaled as training is, if absent.
         all_scenes: train on the scenes that are held out otherwise, too; then nothing can be chosen
             by their scores, and the last weights count as the best.
+        fold: hold out this fifth of the scenes instead of the usual tenth, for cross-validation.
         skip_limit: so many images that cannot be read are skipped; one more stops the run.
         overfit: train and validate on so many images, evenly spread, whole and unchanged: shows
             that a network learns by its recipe. --data nyu:PATH=50 passes through them 50 times an
@@ -120,9 +122,17 @@ class TrainingRun(DataOptions):
     validation_limit: Quantity = 50
     validation_size: str | None = None
     all_scenes: bool = False
+    fold: Annotated[int, whole(1, FOLDS)] | None = None
     skip_limit: Annotated[int, whole(0, MANY)] = 10
     overfit: Quantity | None = None
     seed: Seed = 0
+
+    @property
+    def splits(self) -> tuple[str, str]:
+        """What is trained on, and what is held out of it; see :mod:`fastdepth.data.splits`."""
+        if self.fold:
+            return REST[self.fold - 1], HELD_OUT[self.fold - 1]
+        return "all-train" if self.all_scenes else "train", "validation"
 
     @property
     def checkpoint(self) -> Path:
@@ -162,6 +172,8 @@ class TrainingRun(DataOptions):
         if not self.data:
             raise UsageError("no training data; give --data nyu:PATH or --data rooms")
         self._check_teachers()
+        if self.all_scenes and self.fold:
+            raise UsageError("with --all-scenes no scene is held out; leave --fold out")
         if self.all_scenes and (self.overfit is not None or self.patience is not None):
             other = "patience" if self.overfit is None else "overfit"
             raise UsageError(f"with --all-scenes no scores choose anything; leave --{other} out")

@@ -66,9 +66,8 @@ class Trainer:
         torch.manual_seed(run.seed)
         self.validation = open_validation(run)
         self.processes.check_batch(self.recipe.batch)
-        split = "all-train" if run.all_scenes else "train"
         self.sampler = EpochSampler(
-            parse_sources(run.data, split, run.overfit, follow_outside=run.follow_outside),
+            parse_sources(run.data, run.splits[0], run.overfit, follow_outside=run.follow_outside),
             self.recipe.batch,
             self.recipe.epochs,
             run.seed,

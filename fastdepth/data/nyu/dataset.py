@@ -11,9 +11,7 @@ ECCV 2012: cite it wherever results are printed.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,16 +20,11 @@ from fastdepth.data.nyu.lists import read_list, read_lists
 from fastdepth.data.nyu.manifest import read_manifest
 from fastdepth.data.nyu.mat import MatFile
 from fastdepth.data.sample import Sample
-from fastdepth.errors import DataError, UnknownNameError
+from fastdepth.data.splits import check_split, has_scene
+from fastdepth.errors import DataError
 from fastdepth.files import check_regular
 
-SPLITS = ("train", "validation", "test", "all-train")
-"""``train`` and ``validation`` part the scenes of ``all-train``."""
-
 MAT_NAME = "nyu_depth_v2_labeled.mat"
-
-VALIDATION_SHARE = 10
-"""One scene in so many is for validation."""
 
 
 class NyuDepth:
@@ -41,7 +34,7 @@ class NyuDepth:
 
     Attributes:
         name: ``nyu``.
-        split: one of ``SPLITS``.
+        split: one of :mod:`fastdepth.data.splits`.
         depth_kind: ``in-painted`` or ``raw with holes``; to be printed with every result.
         names: one stable name a sample.
         scenes: one scene a sample.
@@ -86,7 +79,7 @@ def open_nyu(
 
     Args:
         path: the ``.mat`` file, a list file, or the folder of any of the three layouts.
-        split: one of ``SPLITS``.
+        split: one of :mod:`fastdepth.data.splits`.
         look: read the first sample; False for those who cope with samples that cannot be read.
         follow_outside: read also what a manifest, a list or an HDF5 file names outside of its
             folder. Without it that is refused, but for the absolute paths of a list that ``path``
@@ -100,10 +93,9 @@ def open_nyu(
         ImageError: the first image cannot be read.
         MissingExtraError: h5py is needed and not installed.
     """
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
-    layout = _find_layout(Path(path), "test" if split == "test" else "train", follow_outside)
-    belongs = {scene: _belongs(scene, split) for scene in set(layout.scenes)}
+    half = "test" if check_split(split) == "test" else "train"
+    layout = _find_layout(Path(path), half, follow_outside)
+    belongs = {scene: has_scene(split, scene) for scene in set(layout.scenes)}
     chosen = [index for index, scene in enumerate(layout.scenes) if belongs[scene]]
     if not chosen:
         raise DataError(
@@ -114,23 +106,6 @@ def open_nyu(
     if look:
         source[0]
     return source
-
-
-def is_validation_scene(scene: str) -> bool:
-    """Whether a training scene is held out for validation; decided by its name alone.
-
-    ``kitchen_0028a`` and ``kitchen_0028b`` are two parts of one recording and stay together.
-    """
-    place = re.sub(r"(?<=\d)[a-z]$", "", scene)
-    digest = hashlib.sha256(place.encode(errors="surrogateescape")).digest()
-    return int.from_bytes(digest[:4], "big") % VALIDATION_SHARE == 0
-
-
-def _belongs(scene: str, split: str) -> bool:
-    """Whether images of this scene, all of the right half of the set, are in this split."""
-    if split in ("test", "all-train"):
-        return True
-    return is_validation_scene(scene) == (split == "validation")
 
 
 def _find_layout(path: Path, split: str, follow_outside: bool) -> Layout:

@@ -14,7 +14,8 @@ from fastdepth.data.rooms.raycast import Camera, Scene, cast, look
 from fastdepth.data.rooms.shading import photograph, shade
 from fastdepth.data.rooms.surfaces import find_surfaces
 from fastdepth.data.sample import Sample
-from fastdepth.errors import UnknownNameError, UsageError
+from fastdepth.data.splits import check_split
+from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
 SPLITS = {"test": (0, 50), "validation": (10_000, 50), "train": (100_000, 2000)}
@@ -149,20 +150,18 @@ class Rooms:
 
 
 def open_rooms(count: str, split: str, size: Size = ROOM_SIZE) -> Rooms:
-    """The drawn rooms of a split; they have no scenes to part, so all-train is train.
+    """The drawn rooms of a split; they have no scenes to part, so it is that which it is like.
 
     Args:
         count: number of rooms; empty takes the usual one.
-        split: ``train``, ``validation``, ``test`` or ``all-train``.
+        split: one of :mod:`fastdepth.data.splits`.
         size: of the images.
 
     Raises:
         UnknownNameError: there is no such split.
         UsageError: the count cannot be.
     """
-    split = "train" if split == "all-train" else split
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, [*SPLITS, "all-train"])
+    split = check_split(split)
     seed, usual = SPLITS[split]
     digits = count.lstrip("0")
     if count and not (digits and count.isascii() and count.isdigit()):

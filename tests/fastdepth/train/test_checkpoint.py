@@ -221,6 +221,7 @@ def test_memory_that_does_not_suffice_is_one_line(run, monkeypatch, error):
         ({"feature_weight": 0.3}, "--feature-weight is for --feature-teacher"),
         ({"all_scenes": True, "patience": 3}, "leave --patience out"),
         ({"all_scenes": True, "overfit": 3}, "leave --overfit out"),
+        ({"all_scenes": True, "fold": 3}, "leave --fold out"),
         ({"output": Path("x" * 5000)}, "cannot make the folder|cannot write"),
     ],
 )

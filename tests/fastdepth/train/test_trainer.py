@@ -13,6 +13,7 @@ import pytest
 import torch
 from tiny_training import STAGES, register, tensors_differ
 
+from fastdepth.data.splits import fold_of
 from fastdepth.errors import DataError, DivergenceError, UsageError, WeightsError
 from fastdepth.models.loading import read_tensors
 from fastdepth.preprocess import resize
@@ -69,6 +70,14 @@ def test_all_scenes_are_trained_on_and_the_last_weights_count_as_the_best(run):
     best, last = (read_tensors(file)[0] for file in (everything.run.best, summary.checkpoint))
     assert all(torch.equal(tensor, last[name]) for name, tensor in best.items())
     assert "which it was trained on" in read_card(everything.run.best).evaluated_on
+
+
+def test_a_fold_is_held_out_and_the_rest_trained_on(run):
+    trainer = Trainer(run(fold=2, validation_limit=1000))
+    scenes = {trainer.validation[index].scene for index in range(len(trainer.validation))}
+    assert {fold_of(scene) for scene in scenes} == {"fold-2"}
+    (trained,) = trainer.sampler.sources
+    assert not {*trainer.validation.names} & {*trained.source.names}
 
 
 def test_overfitting_takes_no_other_view_of_the_images(run):

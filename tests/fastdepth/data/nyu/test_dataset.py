@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from fastdepth.data.nyu import mat
-from fastdepth.data.nyu.dataset import SPLITS, is_validation_scene, open_nyu
+from fastdepth.data.nyu.dataset import open_nyu
 from fastdepth.data.nyu.mat import official_training_set
+from fastdepth.data.splits import HELD_OUT, REST, SPLITS, is_validation_scene
 from fastdepth.errors import DataError, ImageError, UnknownNameError
 
 SCENES = [f"office_{number:04d}" for number in range(30)]
@@ -105,6 +106,23 @@ def test_validation_and_train_part_the_training_scenes(tmp_path: Path, write: La
     assert not set(train.scenes) & set(validation.scenes)
     assert all(is_validation_scene(scene) for scene in validation.scenes)
     assert not set(test.names) & set(everything.names)
+
+
+@LAYOUTS
+def test_folds_part_the_training_scenes(tmp_path: Path, write: Layout) -> None:
+    write(tmp_path)
+    everything = open_nyu(tmp_path, "all-train")
+    found = []
+    for held_out, rest in zip(HELD_OUT, REST, strict=True):
+        others = open_nyu(tmp_path, rest)
+        assert set(others.names) <= set(everything.names)
+        fold = sorted({*everything.names}.difference(others.names))
+        if fold:  # few scenes may leave one empty
+            held = open_nyu(tmp_path, held_out)
+            assert sorted(held.names) == fold
+            assert not set(held.scenes) & set(others.scenes)
+        found += fold
+    assert sorted(found) == sorted(everything.names)
 
 
 @LAYOUTS

@@ -8,7 +8,8 @@ import pytest
 from pairs_on_disk import check_answer, lay_out
 
 from fastdepth.data import sample_list_hash
-from fastdepth.data.nyu.dataset import is_validation_scene, open_nyu
+from fastdepth.data.nyu.dataset import open_nyu
+from fastdepth.data.splits import is_validation_scene
 from fastdepth.errors import DataError
 
 LINE = "test/a.jpg test/a.png 518.8579\n"
