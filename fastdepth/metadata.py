@@ -24,6 +24,13 @@ METADATA_KEY = "fastdepth"
 UNTRAINED = "untrained"
 """Weights tag of a network with random weights."""
 
+METRE = "metre"
+"""Unit of what a file answers ..."""
+
+UNCORRECTED = "metre before its correction"
+"""... and of what one with a correction does: what reads the file and knows of no correction sees
+an unknown unit, and refuses it instead of answering with wrong metres."""
+
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Natural = Annotated[int, Meta(ge=1, le=10**6)]
 Amount = Annotated[float, Meta(ge=0, le=1e6)]
@@ -94,9 +101,9 @@ class ModelMetadata:
         parity: largest difference of depth to PyTorch after the export [m]; in a file of reduced
             precision that to its fp32 form, which was compared with PyTorch before, and in one
             that was built from such a file a bound of it, the sum of both differences.
-        version: fastdepth that exported the file.
+        version: fastdepth that exported the file, or calibrated it afterwards.
         batch: images per inference where that is fixed in the graph; None takes any.
-        unit: unit of the depth.
+        unit: unit of what the file answers: ``METRE``, or ``UNCORRECTED``.
         preprocessing: name of the resize that belongs before the graph; nothing else does.
         training_focal_length: focal length [px] of the training camera ...
         training_width: ... in an image of this width [px].
@@ -121,7 +128,7 @@ class ModelMetadata:
     parity: Amount
     version: str
     batch: Natural | None = None
-    unit: str = "metre"
+    unit: str = METRE
     preprocessing: str = RESIZE
     training_focal_length: FocalLength = TRAINING_FOCAL_LENGTH
     training_width: Natural = TRAINING_WIDTH
@@ -140,6 +147,8 @@ class ModelMetadata:
         for size in self.sizes:
             if not 1 <= min(size) <= max(size) <= MAX_SIDE:
                 raise ValueError(f"`sizes` has {size}; sides are 1 to {MAX_SIDE} px")
+        if self.unit == UNCORRECTED and self.correction is None:
+            raise ValueError(f"`unit` is {UNCORRECTED!r}, and there is no `correction`")
 
     @property
     def size(self) -> Size:
@@ -166,7 +175,7 @@ class ModelMetadata:
         """
         mend = "export it again with fastdepth-export"
         metadata = parse(text, cls, f"the metadata of {path}", mend, ModelFileError)
-        if metadata.preprocessing != RESIZE or metadata.unit != "metre":
+        if metadata.preprocessing != RESIZE or metadata.unit not in (METRE, UNCORRECTED):
             raise ModelFileError(
                 f"{path} needs preprocessing {metadata.preprocessing[:MOST]!r} and answers in "
                 f"{metadata.unit[:MOST]!r}; install the fastdepth that exported it: "

@@ -16,7 +16,7 @@ from fastdepth.calibrate.record import RECORD_KEY, CalibrationRecord
 from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import replacing
-from fastdepth.metadata import METADATA_KEY
+from fastdepth.metadata import METADATA_KEY, METRE, UNCORRECTED
 from fastdepth.runtime.answer import run
 from fastdepth.runtime.calibrated import CalibratedSession, metadata_of
 from fastdepth.runtime.model import DepthModel, load
@@ -83,7 +83,7 @@ def open_network(
     graph = inspect(file)
     if graph.metadata:
         model = load(file.path, threads=threads, size=file.size, time_limit=time_limit)
-        plain = replace(graph.metadata, correction=None)
+        plain = replace(graph.metadata, correction=None, unit=METRE)
         bare = DepthModel(model.session, plain, model.sizes, model.opening)
         return Network(file.path, graph, bare, bare.infer, "metres")
     disparity = graph.record.disparity is not None if graph.record else not file.in_metres
@@ -155,9 +155,8 @@ def _with_metadata(network: Network, stored: Stored, output: Path) -> bytes:
         )
     texts = {entry.key: entry.value for entry in model.metadata_props}
     if network.graph.metadata:
-        texts[METADATA_KEY] = json.dumps(
-            json.loads(texts[METADATA_KEY]) | {"correction": asdict(stored)}
-        )
+        fields = {"unit": UNCORRECTED, "correction": asdict(stored), "version": __version__}
+        texts[METADATA_KEY] = json.dumps(json.loads(texts[METADATA_KEY]) | fields)
     else:
         texts[RECORD_KEY] = record_of(network.graph, stored).to_json()
     del model.metadata_props[:]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_onnx import METADATA
+from tiny_onnx import METADATA, write_model
 
 from fastdepth.calibrate.correction import (
     Correction,
@@ -18,7 +18,9 @@ from fastdepth.calibrate.correction import (
 )
 from fastdepth.calibrate.record import CalibrationRecord
 from fastdepth.errors import ModelFileError
-from fastdepth.metadata import ModelMetadata
+from fastdepth.metadata import UNCORRECTED, IntervalFactors, ModelMetadata
+from fastdepth.runtime.model import load
+from fastdepth.runtime.uncertainty import interval_around
 from fastdepth.size import Size
 
 EVIDENCE = Evidence(images=12, points=34, d1_before=0.5, d1_after=0.75)
@@ -55,6 +57,44 @@ def test_std_is_scaled_as_depth_changes_about_it(correction):
     std = correction.apply_std(np.full(3, small, np.float32), depth)
     np.testing.assert_allclose(std, change, rtol=2e-3)
     assert np.isfinite(correction.apply_std(depth, 0 * depth)).all()
+
+
+@given(
+    st.floats(-1.6, 1.6),
+    st.floats(0.5, 2),
+    st.floats(0.05, 100),
+    st.floats(0, 1),
+    st.floats(0.1, 5),
+)
+def test_an_interval_is_corrected_by_the_same_map_as_depth(shift, slope, metres, share, factor):
+    correction = Correction(shift, slope)
+    depth = np.array([[metres]], np.float32)
+    std = np.float32(share) * depth
+    plain = interval_around(depth, std, factor)
+    now = interval_around(*corrected(correction, ["depth", "std"], [depth, std]), factor)
+    np.testing.assert_allclose(now, [correction.apply(end) for end in plain], rtol=1e-4)
+
+
+def test_an_open_file_corrects_the_ends_of_its_intervals(tmp_path):
+    factors = IntervalFactors((0.5, 0.9), (0.7, 2.0))
+    plain = replace(METADATA, interval=factors)
+    image = np.full((48, 64, 3), 90, np.uint8)
+    ends = [
+        load(write_model(tmp_path / "m.onnx", metadata=metadata, std=True), threads=1).interval(
+            image, 0.9
+        )
+        for metadata in (plain, replace(plain, correction=STEEP))
+    ]
+    np.testing.assert_allclose(ends[1], [STEEP.apply(end) for end in ends[0]], rtol=1e-4)
+    assert (ends[1][0] < ends[1][1]).all() and not np.allclose(ends[0], ends[1], rtol=0.1)
+
+
+def test_a_file_before_its_correction_is_refused_without_it():
+    metadata = replace(METADATA, unit=UNCORRECTED, correction=STEEP)
+    assert ModelMetadata.from_json(metadata.to_json(), "m.onnx") == metadata
+    text = json.dumps(json.loads(metadata.to_json()) | {"correction": None})
+    with pytest.raises(ModelFileError, match="there is no `correction`"):
+        ModelMetadata.from_json(text, "m.onnx")
 
 
 def test_all_answers_are_corrected_and_none_without_a_correction():
