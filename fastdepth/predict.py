@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import tyro
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from fastdepth.anchors.files import check_points, points_of
 from fastdepth.camera import check_focal
 from fastdepth.console import Advance, progress, run_command, tell
 from fastdepth.data.source import DataOptions
-from fastdepth.errors import DataError, ImageError, OutputError, UsageError, look_up
+from fastdepth.errors import ImageError, OutputError, UsageError, look_up
 from fastdepth.files import ends_all, remove_leftovers_in, remove_leftovers_of, write_bytes
 from fastdepth.images.collection import ImageFile, is_set, open_images, unique_names
 from fastdepth.images.colour import DEFAULT_RANGE, check_range, colourise, scale_bar, sheet
@@ -28,6 +27,7 @@ from fastdepth.images.io import MAX_PIXELS, to_millimetres, write_png
 from fastdepth.images.overlap import Inputs
 from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.images.points import to_points, write_ply
+from fastdepth.images.skipping import UNUSABLE, Skipped, problem_of
 from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, real
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.runtime.model import DepthModel, load
@@ -267,9 +267,14 @@ class Tally:
 
     written: int = 0
     skipped: int = 0
-    failed: int = 0
+    left_out: Skipped = field(default_factory=lambda: Skipped(PROG))
     under_way: set[str] = field(default_factory=set)
     tidied: set[Path] = field(default_factory=set)
+
+    @property
+    def failed(self) -> int:
+        """Images of which nothing is written."""
+        return self.left_out.count
 
     @property
     def total(self) -> int:
@@ -288,7 +293,7 @@ class Tally:
                 self.skipped += 1
                 advance()
             elif lost := options.overwritten(image, inputs):
-                self.fail(lost)
+                self.left_out.add(lost)
                 advance()
             else:
                 self.under_way.add(image.name)
@@ -299,14 +304,9 @@ class Tally:
         """Count an image that an engine is done with, and tell its problem."""
         self.under_way.remove(image.name)
         if problem:
-            self.fail(problem)
+            self.left_out.add(problem)
         else:
             self.written += 1
-
-    def fail(self, problem: str) -> None:
-        """Count an image of which nothing is written, and tell why."""
-        self.failed += 1
-        tell(f"{PROG}: {' '.join(problem.split())}")
 
     def tidy(self, paths: Iterable[Path]) -> None:
         """Remove what killed runs left in the folders of these files, once a folder."""
@@ -345,8 +345,8 @@ def predict_image(options: Options, file: ImageFile) -> str:
     try:
         image = file.read(options.max_pixels)
         write_files(options, file, image)
-    except (ImageError, DataError) as error:
-        return str(error)
+    except UNUSABLE as error:
+        return problem_of(error, file)
     except UsageError as error:  # points in another unit; all else was checked before
         if options.points is None:
             raise
@@ -355,9 +355,6 @@ def predict_image(options: Options, file: ImageFile) -> str:
         if ends_all(error):
             raise
         return str(error)
-    except (MemoryError, cv2.error) as error:  # OpenCV has its own error for memory
-        reason = getattr(error, "err", "") or "it does not fit into memory beside its depth"
-        return f"{file}: {reason}; make it smaller"
     return ""
 
 

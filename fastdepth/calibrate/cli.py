@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
-from numpy.typing import NDArray
 
 from fastdepth.calibrate.correction import Correction, Stored
 from fastdepth.calibrate.decide import Found, decide
-from fastdepth.calibrate.gather import Gathered
+from fastdepth.calibrate.fit import FEWEST
+from fastdepth.calibrate.gather import Gathered, most_of_each
 from fastdepth.calibrate.network import open_network, write_copy
 from fastdepth.calibrate.points import Place, parse_known_distances, read_points
 from fastdepth.console import print_table, progress, run_command, say, tell
-from fastdepth.data import Sample, open_source
+from fastdepth.data import open_source
 from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input
 from fastdepth.images.collection import ImageFile, open_images
 from fastdepth.images.io import MAX_PIXELS
+from fastdepth.images.skipping import Skipped
 from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, check_needed
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.runtime.third_party import OptionNames, ThirdPartyFile
@@ -37,7 +38,8 @@ DESCRIPTION = """Correct a depth file for your camera and room, by distances tha
 It finds the factor (or factor and slope in log depth) by which the file is persistently wrong,
 tries it on frames that it was not fitted on, and writes a copy, MODEL.calibrated.onnx, which
 fastdepth.load and fastdepth-predict correct by themselves. MODEL is not touched. Where a
-correction would not help, it says why and writes nothing.
+correction would not help, it says why and writes nothing. Images that cannot be used are named
+and left out; the exit status then is 2.
 
 Distances by a tape measure, along the optical axis, of pixels of a camera that does not move:
 
@@ -71,7 +73,8 @@ class Options:
     """For --known-distance: images of the camera, folders, tar shards or lists (.txt)."""
 
     known_distance: tuple[str, ...] = ()
-    """ROW,COLUMN,METRES of a pixel (from 0) in all images of a fixed camera; give six or more."""
+    """ROW,COLUMN,METRES of a pixel (from 0) in all images of a fixed camera; give six or more, far
+    apart."""
 
     points: Path | None = None
     """CSV file of image,row,column,metres; images are relative to it."""
@@ -86,7 +89,7 @@ class Options:
     """So many images of the data, evenly spread; all if absent."""
 
     follow_outside: bool = False
-    """Read also what --points or --data name outside of their folder."""
+    """Read also what --points, --data or a list of images name outside of their folder."""
 
     focal: FocalLength | None = None
     """Focal length [px in the image], if you also give it when you predict."""
@@ -131,7 +134,12 @@ class Options:
         if self.target.suffix.lower() != ".onnx":
             raise UsageError(f"output {self.target} is no .onnx file; end its name in .onnx")
         check_no_input(self.target, (self.model, self.points, *self.images))
-        parse_known_distances(self.known_distance)
+        known = {(row, column) for row, column, _ in parse_known_distances(self.known_distance)}
+        if 0 < len(known) < FEWEST:
+            raise UsageError(
+                f"known distances of {len(known)} pixel(s) are too few to see whether a correction "
+                f"helps; give {FEWEST} or more, far apart"
+            )
 
     def file(self) -> ThirdPartyFile:
         """The model, with what was said of it."""
@@ -145,55 +153,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(Options, calibrate, prog=PROG, description=DESCRIPTION, arguments=arguments)
 
 
-def calibrate(options: Options) -> None:
+def calibrate(options: Options) -> int:
     """Calibrate a file, print what it gains, and write the copy.
 
+    An image that cannot be used is named on stderr, the rest go on.
+
+    Returns:
+        Exit status: 2 where an image could not be used, else 0.
+
     Raises:
-        FastDepthError: something cannot be read or written, or a correction would not help.
+        FastDepthError: the model, an option, or what is given besides images does not work, or a
+            correction would not help.
     """
     options.check()
     network = open_network(options.file(), options.threads, options.time_limit)
-    gathered = Gathered(network, options.focal)
-    for image, name, places in _with_places(options):
-        gathered.add_places(image, name, places)
-    for sample in _samples(options):
-        gathered.add_sample(sample)
-    if gathered.image is None:
+    inputs, skipped = list(_inputs(options)), Skipped(PROG)
+    if not inputs:
         raise UsageError(f"no images in {' '.join(map(str, options.images))}; check the paths")
-    seen = gathered.observations(fixed=bool(options.known_distance))
+    fixed = bool(options.known_distance)
+    gathered = Gathered(network, options.focal, fixed=fixed, most=most_of_each(len(inputs)))
+    with progress("predicting", len(inputs)) as advance:
+        for name, add in inputs:
+            with skipped.unusable(name):
+                add(gathered)
+            advance(note=str(name))
+    if gathered.image is None:
+        return 2
+    if skipped.count:
+        tell(f"{skipped.count} of {len(inputs)} images cannot be used and are left out")
+    seen = gathered.observations()
     found = decide(network.kind, seen, halves=options.data is not None)
     write_copy(network, found.stored, options.target, gathered.image)
     _print(found, seen.what)
     replaced = "; its correction takes the place of the one that was there"
     last = f"{options.target} written{replaced if network.current else ''}"
     tell(f"{last}; {options.model} is as it was")
+    return 2 if skipped.count else 0
 
 
-def _with_places(options: Options) -> Iterator[tuple[NDArray[np.uint8], str, Sequence[Place]]]:
-    """Images with known distances, and their names."""
-    given: list[tuple[ImageFile, Sequence[Place]]] = []
-    if options.known_distance:
-        places = parse_known_distances(options.known_distance)
-        given = [(image, places) for image in open_images(options.images)]
-    elif options.points:
-        read = read_points(options.points, follow_outside=options.follow_outside)
-        given = [(ImageFile(str(path), path.stem, path), found) for path, found in read.items()]
-    with progress("predicting", len(given), shown=bool(given)) as advance:
-        for image, found in given:
-            yield image.read(options.max_pixels), str(image), found
-            advance(note=image.name)
-
-
-def _samples(options: Options) -> Iterator[Sample]:
-    """Images with depth."""
-    if options.data is None:
+def _inputs(options: Options) -> Iterator[tuple[object, Callable[[Gathered], None]]]:
+    """Images by name, each with what reads and gathers it."""
+    follow, most = options.follow_outside, options.max_pixels
+    if options.data is not None:
+        source = open_source(
+            options.data, options.split, limit=options.limit, look=False, follow_outside=follow
+        )
+        for index, name in enumerate(source.names):
+            yield name, partial(Gathered.add_sample, source=source, index=index)
         return
-    follow = options.follow_outside
-    source = open_source(options.data, options.split, limit=options.limit, follow_outside=follow)
-    with progress("predicting", len(source)) as advance:
-        for index in range(len(source)):
-            yield source[index]
-            advance()
+    given: Iterable[tuple[ImageFile, Sequence[Place]]]
+    if options.points:
+        read = read_points(options.points, follow_outside=follow)
+        given = ((ImageFile(str(path), path.stem, path), found) for path, found in read.items())
+    else:
+        known = parse_known_distances(options.known_distance)
+        given = ((file, known) for file in open_images(options.images, follow_outside=follow))
+    for file, places in given:
+        yield file, partial(Gathered.add_places, file=file, places=places, max_pixels=most)
 
 
 def _print(found: Found, what: str) -> None:

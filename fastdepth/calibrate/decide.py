@@ -19,6 +19,7 @@ from fastdepth.calibrate.fit import (
     CONSTANT,
     FEWEST,
     FORMS,
+    NONE,
     Form,
     HeldOut,
     Numbers,
@@ -73,12 +74,12 @@ def decide(kind: str, seen: Observations, *, halves: bool) -> Found:
     form = choose(forms, first)
     parameters = form.fit(first)
     _check_agreement(form, parameters, first)
-    if form is forms[0]:
+    if form is forms[0] and not _undoes(form, seen):
         scores = hold_out(forms[1:2], seen, _parts(seen, halves))
         why = f"by more than chance it is not better than {PLAIN[kind]}"
         raise _no_help(forms[1], scores, seen, why)
     stored = _stored(form, parameters, first)
-    scores = hold_out(forms, seen, _parts(seen, halves))
+    scores = hold_out((form,) if halves else forms, seen, _parts(seen, halves))
     _, gain, error = scores.gain
     if not gain > error:
         raise _no_help(form, scores, seen, "it must gain more than its standard error")
@@ -89,6 +90,12 @@ def decide(kind: str, seen: Observations, *, halves: bool) -> Found:
 
 PLAIN = {"metres": "the network alone", "disparity": "one depth for all"}
 """The forms that store nothing, by what the network answers with."""
+
+
+def _undoes(form: Form, seen: Observations) -> bool:
+    """Whether no correction is a gain to think of, for the file has one."""
+    now = seen.current
+    return form is NONE and now is not None and not np.array_equal(seen.answer, now)
 
 
 def _no_help(form: Form, scores: HeldOut, seen: Observations, why: str) -> DataError:
@@ -132,7 +139,7 @@ def _stored(form: Form, parameters: Values, seen: Observations) -> Stored:
     """What a file is given, if it can be."""
     if form in FORMS["disparity"]:
         return _of_disparity(parameters, seen)
-    shift, slope = float(parameters[0]), float(parameters[1]) if form.parameters > 1 else 1.0
+    shift, slope = (*map(float, parameters), *(0.0, 1.0)[len(parameters) :])
     usual = float(np.median(seen.answer))
     factor = math.exp(shift) * max(usual, 1e-6) ** (slope - 1)
     limit = LARGEST_SCALE

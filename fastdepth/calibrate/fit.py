@@ -183,8 +183,11 @@ def choose(forms: Sequence[Form], seen: Observations) -> Form:
     By leave-group-out cross-validation of the mean absolute error of ln d, after Breiman et al.,
     "Classification and regression trees", 1984, section 3.4.3.
     """
-    best, losses = forms[0], _losses(forms[0], seen)
-    for form in forms[1:]:
+    best, *others = forms
+    if not others:
+        return best
+    losses = _losses(best, seen)
+    for form in others:
         own = _losses(form, seen)
         gain, error = mean_and_error(losses - own)
         if gain > error:

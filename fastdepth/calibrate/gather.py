@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,12 +11,23 @@ from numpy.typing import NDArray
 from fastdepth.calibrate.fit import FEWEST, Observations, Values
 from fastdepth.calibrate.network import Network
 from fastdepth.calibrate.points import Place
-from fastdepth.data.sample import Sample
-from fastdepth.errors import DataError
+from fastdepth.data.source import Source
+from fastdepth.errors import DataError, ImageError
+from fastdepth.images.collection import ImageFile
+from fastdepth.images.io import MAX_PIXELS
 from fastdepth.metrics import DEFAULT_PROTOCOL, get_protocol
+from fastdepth.size import Size
 
 MOST = 2048
-"""Points of an image that count, evenly spread among those that there are."""
+"""Points of an image that count, evenly spread among those that there are ..."""
+
+MOST_OF_ALL = 2**18
+"""... and of all images together, where there are many, which tell more than many points do."""
+
+
+def most_of_each(images: int) -> int:
+    """Points that count of each of so many images."""
+    return max(16, min(MOST, MOST_OF_ALL // images))
 
 
 @dataclass
@@ -24,6 +35,11 @@ class Gathered:
     """Answers and known distances so far, and what is told of them.
 
     Attributes:
+        network: what is asked.
+        focal: focal length [px], for images whose depth is scaled by it.
+        fixed: the camera does not move, so that a place is one in however many images; points of
+            which most stand in several images are taken so as well.
+        most: points of an image that count.
         names: of the images, in their order.
         scenes: one an image; empty where images have none.
         image: the first one (H, W, 3) uint8 RGB.
@@ -31,37 +47,54 @@ class Gathered:
 
     network: Network
     focal: float | None = None
+    fixed: bool = False
+    most: int = MOST
     names: list[str] = field(default_factory=list)
     scenes: list[str] = field(default_factory=list)
     image: NDArray[np.uint8] | None = None
     _found: list[tuple[Values, ...]] = field(default_factory=list)
 
-    def add_sample(self, sample: Sample) -> None:
-        """Take the pixels of a sample that count under the usual protocol."""
+    def add_sample(self, source: Source, index: int) -> None:
+        """Take the pixels of a sample that count under the usual protocol.
+
+        Raises:
+            ImageError, DataError: it cannot be read, or has no such pixel.
+        """
+        sample = source[index]
         valid = get_protocol(DEFAULT_PROTOCOL).valid(sample.depth)
         rows, columns = np.nonzero(valid)
+        if not len(rows):
+            raise DataError(f"{sample.name} has no depth where it would count; leave it out")
         metres, sides = sample.depth[rows, columns], np.array(sample.depth.shape)
         height, width = sample.image.shape[:2] / sides
         rows, columns = (rows + 0.5) * height, (columns + 0.5) * width
         self._add(sample.image, sample.name, rows.astype(int), columns.astype(int), metres)
         self.scenes.append(sample.scene)
 
-    def add_places(self, image: NDArray[np.uint8], name: str, places: Iterable[Place]) -> None:
-        """Take the known distances of an image.
+    def add_places(
+        self, file: ImageFile, places: Sequence[Place], max_pixels: int = MAX_PIXELS
+    ) -> None:
+        """Take the known distances of an image, one at least.
 
         Raises:
-            DataError: one is outside of the image.
+            ImageError: it cannot be read, or is of another size than the others of a fixed camera.
+            DataError: a distance is outside of it.
         """
-        height, width = image.shape[:2]
-        chosen = list(places)
-        for row, column, _ in chosen:
-            if row >= height or column >= width:
+        image = file.read(max_pixels)
+        size = Size(*image.shape[:2])
+        if self.fixed and self.image is not None and self.image.shape != image.shape:
+            raise ImageError(
+                f"{file} is {size} px, {self.names[0]} is {Size(*self.image.shape[:2])}; images of "
+                "a camera that does not move are of one size, leave the others out"
+            )
+        for row, column, _ in places:
+            if row >= size.height or column >= size.width:
                 raise DataError(
-                    f"row {row}, column {column} is outside of {name}, which has {height} rows and "
-                    f"{width} columns; count from 0"
+                    f"row {row}, column {column} is outside of {file}, which has {size.height} "
+                    f"rows and {size.width} columns; count from 0"
                 )
-        rows, columns, metres = np.array(chosen).T
-        self._add(image, name, rows.astype(int), columns.astype(int), metres)
+        rows, columns, metres = np.array(places).T
+        self._add(image, str(file), rows.astype(int), columns.astype(int), metres)
 
     def _add(
         self,
@@ -75,7 +108,7 @@ class Gathered:
         answer, factor = self.network.answer(image, self.focal)
         self.image = image if self.image is None else self.image
         count = len(rows)
-        some = np.linspace(0, count - 1, min(count, MOST)).round().astype(int)
+        some = np.linspace(0, count - 1, min(count, self.most)).round().astype(int)
         at = rows[some], columns[some]
         current = self.network.current
         now = answer if current is None else current.apply(answer)
@@ -86,13 +119,8 @@ class Gathered:
         self._found.append((*found, number, *places))
         self.names.append(name)
 
-    def observations(self, *, fixed: bool) -> Observations:
-        """All of them.
-
-        Args:
-            fixed: the camera does not move, so that a place is one in however many images; points
-                of which most stand in several images are taken so as well.
-        """
+    def observations(self) -> Observations:
+        """All of them."""
         answer, truth, current, image, *place = map(np.concatenate, zip(*self._found, strict=True))
         metric = self.network.kind == "metres" or self.network.current is not None
         unit = image.astype(np.int64)
@@ -104,8 +132,9 @@ class Gathered:
             number = {scene: number for number, scene in enumerate(scenes)}
             group = np.array([number[scene] for scene in self.scenes])[unit]
             return replace(seen, group=group, what="scenes")
-        distinct, where = np.unique(np.stack(place), axis=1, return_inverse=True)
-        if fixed or 2 * distinct.shape[1] <= len(answer):
+        pixels = place[:2] if self.fixed else place
+        distinct, where = np.unique(np.stack(pixels), axis=1, return_inverse=True)
+        if self.fixed or 2 * distinct.shape[1] <= len(answer):
             where = where.reshape(-1)
             return replace(seen, unit=where, group=where, what="places")
         return seen

@@ -18,7 +18,7 @@ from fastdepth.calibrate import network as network_module
 from fastdepth.calibrate.cli import main
 from fastdepth.calibrate.correction import Correction
 from fastdepth.errors import UsageError
-from fastdepth.metadata import METADATA_KEY
+from fastdepth.metadata import METADATA_KEY, UNCORRECTED
 from fastdepth.predict import main as predict
 from fastdepth.runtime.model import load
 from fastdepth.runtime.third_party import ThirdPartyFile
@@ -62,6 +62,12 @@ def run(*words: object) -> int:
     return main([*map(str, words), "--threads", "1"])
 
 
+def known(place: str) -> list[str]:
+    """Six known distances, the first one this."""
+    places = [place, *(f"{row},9,3" for row in range(5))]
+    return [word for each in places for word in ("--known-distance", each)]
+
+
 def refusal(capsys: pytest.CaptureFixture[str]) -> str:
     error = capsys.readouterr().err
     assert error.startswith("fastdepth-calibrate: ") and error.count("\n") == 1
@@ -84,7 +90,9 @@ def test_a_camera_is_recovered_and_kept_in_a_copy(tmp_path, capsys):
     expected = camera(image[..., 0].astype(float))
     np.testing.assert_allclose(load(copy, threads=1)(image), expected, rtol=0.03)
     assert np.abs(load(model, threads=1)(image) / expected - 1).max() > 0.1
-    correction = load(copy.read_bytes()).metadata.correction
+    metadata = load(copy.read_bytes()).metadata
+    assert metadata.unit == UNCORRECTED != METADATA.unit  # which who knows of none refuses
+    correction = metadata.correction
     assert correction and correction.evidence
     assert correction.evidence.d1_after > correction.evidence.d1_before
     third = ThirdPartyModel(ThirdPartyFile(copy), threads=1)
@@ -135,6 +143,16 @@ def test_a_new_correction_takes_the_place_of_the_old(tmp_path, capsys):
     assert "is an input and would be written over; give another output" in refusal(capsys)
 
 
+def test_a_correction_that_does_harm_is_undone(tmp_path, capsys):
+    wrong = replace(METADATA, correction=Correction(0.5))
+    model = write_model(tmp_path / "m.onnx", metadata=wrong)
+    assert run(model, "--points", lay_out(tmp_path, lambda pixels: METRES * pixels)) == 0
+    assert "none of 20 images, 240 points: depth = 1.000 * (the" in capsys.readouterr().out
+    image = image_of(99)
+    answer = load(tmp_path / "m.calibrated.onnx", threads=1)(image)
+    np.testing.assert_allclose(answer, METRES * image[..., 0], rtol=1e-5)
+
+
 def test_known_distances_of_a_fixed_camera(tmp_path, capsys):
     model = write_model(tmp_path / "m.onnx")
     cv2.imwrite(str(tmp_path / "a.png"), image_of(0))
@@ -151,7 +169,9 @@ def test_known_distances_of_a_fixed_camera(tmp_path, capsys):
     answer = load(tmp_path / "m.calibrated.onnx", threads=1)(image_of(1))
     np.testing.assert_allclose(answer, 1.4 * METRES * image_of(1)[..., 0], rtol=0.01)
     assert run(model, *images, *words[:8]) == 2
-    assert "4 places are too few" in refusal(capsys)
+    assert "of 4 pixel(s) are too few" in refusal(capsys)
+    assert run(model, *images, *words[:2], *["--known-distance", words[1]] * 6) == 2
+    assert "of 1 pixel(s) are too few" in refusal(capsys)
 
 
 def test_places_that_stand_in_several_images_are_a_fixed_camera(tmp_path, capsys):
@@ -165,21 +185,76 @@ def test_places_that_stand_in_several_images_are_a_fixed_camera(tmp_path, capsys
     assert "2 places are too few" in refusal(capsys)
 
 
-def test_images_with_depth_by_halves(tmp_path, capsys):
-    model = write_model(tmp_path / "m.onnx")
+def lay_out_depth(folder: Path) -> str:
+    """14 images with depth, 1.4 times that of the network; the name of the data."""
     lines = ["image,depth,split,scene\n"]
     for number in range(14):
         image = np.kron(image_of(number)[..., 0], np.ones((10, 10), np.uint8))[:480, :640]
-        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
         depth = 1400 * METRES * image.astype(float)
-        cv2.imwrite(str(tmp_path / f"{number}_d.png"), depth[::2, ::2].astype(np.uint16))
+        cv2.imwrite(str(folder / f"{number}_d.png"), depth[::2, ::2].astype(np.uint16))
         lines.append(f"{number}.png,{number}_d.png,test,room\n")
-    (tmp_path / "manifest.csv").write_text("".join(lines))
-    assert run(model, "--data", f"nyu:{tmp_path}") == 0
-    told = capsys.readouterr().out
-    assert "7 held-out images" in told and "of 7 images, 14336 points: depth = 1.4" in told
-    assert run(model, "--data", f"nyu:{tmp_path}", "--limit", "11") == 2
+    (folder / "manifest.csv").write_text("".join(lines))
+    return f"nyu:{folder}"
+
+
+def test_images_with_depth_by_halves(tmp_path, capsys):
+    model, data = write_model(tmp_path / "m.onnx"), lay_out_depth(tmp_path)
+    assert run(model, "--data", data) == 0
+    told = capsys.readouterr()
+    assert "7 held-out images" in told.out
+    assert "of 7 images, 14336 points: depth = 1.4" in told.out
+    assert run(model, "--data", data, "--limit", "11") == 2
     assert "11 images are too few" in refusal(capsys)
+
+
+def test_one_bad_image_with_depth_is_left_out(tmp_path, capsys):
+    model, data = write_model(tmp_path / "m.onnx"), lay_out_depth(tmp_path)
+    (tmp_path / "0.png").write_bytes((tmp_path / "0.png").read_bytes()[:99])
+    cv2.imwrite(str(tmp_path / "5_d.png"), np.zeros((240, 320), np.uint16))
+    assert run(model, "--data", data) == 2
+    told = capsys.readouterr()
+    damaged, none, counted, written = told.err.splitlines()
+    assert "0.png is damaged" in damaged and "5" in none
+    assert counted == "2 of 14 images cannot be used and are left out"
+    assert "m.calibrated.onnx written" in written and "6 held-out images" in told.out
+
+
+def test_bad_images_are_named_and_counted_and_the_others_go_on(tmp_path, capsys):
+    model, points = write_model(tmp_path / "m.onnx"), lay_out(tmp_path)
+    (tmp_path / "3.png").write_bytes(b"no image")
+    (tmp_path / "4.png").unlink()
+    with points.open("a") as stream:
+        stream.write("5.png,48,3,2.5\n")
+    assert run(model, "--points", points) == 2
+    told = capsys.readouterr()
+    *named, counted, written = told.err.splitlines()
+    assert [f"{number}.png" in line for number, line in zip((3, 4, 5), named, strict=True)]
+    assert all(line.startswith("fastdepth-calibrate: ") for line in named)
+    assert counted == "3 of 20 images cannot be used and are left out"
+    assert written.startswith(str(tmp_path / "m.calibrated.onnx")) and "17 held-out" in told.out
+
+
+def test_where_no_image_can_be_used_nothing_is_written(tmp_path, capsys):
+    model, points = write_model(tmp_path / "m.onnx"), lay_out(tmp_path, images=2)
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    assert run(model, "--points", points) == 2
+    assert capsys.readouterr().err.count("is empty") == 2
+    assert not (tmp_path / "m.calibrated.onnx").exists()
+
+
+def test_an_image_of_another_size_is_not_of_the_fixed_camera(tmp_path, capsys):
+    model = write_model(tmp_path / "m.onnx")
+    cv2.imwrite(str(tmp_path / "a.png"), image_of(0))
+    cv2.imwrite(str(tmp_path / "b.png"), image_of(0)[:40])
+    metres = 1.5 * METRES * image_of(0)[..., 0]
+    places = [(row, column) for row in (4, 20, 36) for column in (4, 28, 52)]
+    words = [f"--known-distance={row},{column},{metres[row, column]}" for row, column in places]
+    assert run(model, tmp_path / "a.png", tmp_path / "b.png", *words) == 2
+    told = capsys.readouterr()
+    assert "b.png is 64x40 px" in told.err and "1 of 2 images cannot be used" in told.err
+    assert "scale of 1 images, 9 points: depth = 1.5" in told.out
 
 
 def test_a_focal_length_scales_before_the_correction(tmp_path):
@@ -251,8 +326,9 @@ def test_weights_beside_the_file_stay_there(tmp_path, capsys):
         (["--known-distance", "1,2,3"], "needs images"),
         (["0.png", "--points", "points.csv"], "images are for --known-distance"),
         (["0.png", "--known-distance", "1,2"], "'1,2' is not ROW,COLUMN"),
-        (["0.png", "--known-distance", "48,2,3"], "outside of 0.png, which has 48 rows and 64"),
-        (["none.png", "--known-distance", "1,2,3"], "none.png does not exist"),
+        (["0.png", *known("48,2,3")], "outside of 0.png, which has 48 rows and 64"),
+        (["none.png", *known("1,2,3")], "none.png does not exist"),
+        (["0.png", "--known-distance", "1,2,3"], "give 6 or more, far apart"),
         (["--points", "none.csv"], "none.csv does not exist"),
         (["--points", "points.csv", "--split", "train"], "--split is for --data"),
         (["--points", "points.csv", "--output", "m.onnx"], "is an input"),
