@@ -6,14 +6,20 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import made_up_results
+import numpy as np
 import pytest
+from tiny_onnx import METADATA, write_model
 
+from fastdepth.calibrate.cli import main as calibrate
 from fastdepth_bench import cli, command
 from fastdepth_bench.cli import main
+from fastdepth_bench.measure.run import run
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.file import Report
 from fastdepth_export.targets import TARGETS
@@ -155,3 +161,35 @@ def test_a_failure_leaves_the_old_json(
 def test_the_doctor_comes_by_either_name(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words.split()) == 0
     assert "onnxruntime" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("disparity", [False, True])
+def test_a_calibrated_file_is_scored_after_its_correction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disparity: bool
+) -> None:
+    """The network sees the red channel; truth is another function of it."""
+    model = tmp_path / "m.onnx"
+    write_model(model, metres=0.01 if disparity else 0.03, metadata=None if disparity else METADATA)
+    lines = ["image,depth,split,scene"]
+    for number in range(14):
+        blocks = np.random.default_rng(number).integers(40, 250, (6, 8), np.uint8)
+        pixels = np.kron(blocks, np.ones((8, 8), np.uint8))
+        depth = 1 / (0.002 * pixels + 0.1) if disparity else 1.5 * 0.03 * pixels
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.repeat(pixels[..., None], 3, -1))
+        cv2.imwrite(str(tmp_path / f"{number}_d.png"), (1000 * depth).astype(np.uint16))
+        lines.append(f"{number}.png,{number}_d.png,test,room")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines))
+    data, said = ["--data", f"nyu:{tmp_path}"], ["--normalise", "raw"] if disparity else []
+    answer = ["--answer", "disparity"] if disparity else []
+    assert calibrate([str(model), *data, *said, *answer, "--threads", "1"]) == 0
+    monkeypatch.setattr(command, "run", partial(run, isolated=False))
+    d1 = {}
+    for file in (model, tmp_path / "m.calibrated.onnx"):
+        own = [*said, "--output", "metres"] if disparity and file == model else []
+        words = ["--model", str(file), *own, *data, "--seconds", "0.01"]
+        words += ["--restarts", "1", "--threads", "1", "--json", str(tmp_path / "r.json")]
+        assert main(words) == 0
+        (row,) = json.loads((tmp_path / "r.json").read_text())["rows"]
+        assert row["alignment"] == "none"
+        d1[file.name] = row["metrics"]["d1"]
+    assert d1["m.onnx"] < 0.5 and d1["m.calibrated.onnx"] > 0.99
