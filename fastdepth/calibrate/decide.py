@@ -35,6 +35,10 @@ ALIKE, MOST_ALIKE = 1.5, 0.5
 """Of the points at least such a share must be within such a factor of what they are fitted by."""
 
 
+SPREAD = 1.5
+"""Least ratio of far to near distances, the tenth percentiles, that shows more than a scale."""
+
+
 @dataclass(frozen=True)
 class Found:
     """A correction that helps.
@@ -62,7 +66,7 @@ def decide(kind: str, seen: Observations, *, halves: bool) -> Found:
     Raises:
         DataError: there is too little, it contradicts itself, or no correction helps.
     """
-    forms = FORMS[kind]
+    forms = FORMS[kind] if _differ(seen) else FORMS[kind][:2]
     groups = np.unique(seen.group)
     needed = 2 * FEWEST if halves else FEWEST
     if len(groups) < needed:
@@ -90,6 +94,12 @@ def decide(kind: str, seen: Observations, *, halves: bool) -> Found:
 
 PLAIN = {"metres": "the network alone", "disparity": "one depth for all"}
 """The forms that store nothing, by what the network answers with."""
+
+
+def _differ(seen: Observations) -> bool:
+    """Whether distances differ enough to bear more than a scale."""
+    near, far = np.percentile(seen.truth, (10, 90))
+    return bool(far > SPREAD * near)
 
 
 def _undoes(form: Form, seen: Observations) -> bool:

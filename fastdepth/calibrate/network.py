@@ -81,6 +81,11 @@ def open_network(
         MissingExtraError: ONNX or ONNX Runtime is not installed.
     """
     graph = inspect(file)
+    if graph.batch not in (None, 1):
+        raise UsageError(
+            f"{file.path} takes {graph.batch} images at once, and is given one; export it with an "
+            "open batch"
+        )
     if graph.metadata:
         model = load(file.path, threads=threads, size=file.size, time_limit=time_limit)
         plain = replace(graph.metadata, correction=None, unit=METRE)

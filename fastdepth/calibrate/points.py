@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -85,7 +86,7 @@ def check_agreement(places: Iterable[Place], where: str, error: type[FastDepthEr
 
 
 def read_points(path: Path, *, follow_outside: bool = False) -> dict[Path, list[Place]]:
-    """Known distances of a CSV file by image, in its order.
+    """Known distances of a CSV file by image, in its order, each pixel once.
 
     Args:
         path: UTF-8 lines ``image,row,column,metres``; images are relative to the file's folder.
@@ -101,14 +102,23 @@ def read_points(path: Path, *, follow_outside: bool = False) -> dict[Path, list[
         name = cells[0].strip()
         if not name or "\0" in name:
             raise DataError(f"{where} names no image; fill it in or remove the line")
-        found.setdefault(name, []).append(parse_place(cells[1:], where, DataError))
+        same = os.path.normpath(name)  # ./a.jpg is a.jpg
+        found.setdefault(same, []).append(parse_place(cells[1:], where, DataError))
     if not found:
         raise DataError(f"{path} has no points; write lines of {','.join(HEADER)}")
     if not follow_outside:
         check_inside(path.parent, found, path, DataError)
     for name, places in found.items():
         check_agreement(places, f"{path}: {quoted(name)}", DataError)
-    return {path.parent / name: places for name, places in found.items()}
+    return {path.parent / name: _once(places) for name, places in found.items()}
+
+
+def _once(places: Iterable[Place]) -> list[Place]:
+    """The places without those of pixels that are there already."""
+    first: dict[tuple[int, int], Place] = {}
+    for place in places:
+        first.setdefault((place.row, place.column), place)
+    return list(first.values())
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:

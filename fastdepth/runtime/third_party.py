@@ -274,6 +274,8 @@ def _size(file: ThirdPartyFile, sides: Sequence[int | None], what: str) -> Size:
         if max(height, width) > MAX_SIDE:
             raise ModelFileError(f"{what} is {width}x{height}; sides may have {MAX_SIDE} px")
         return Size(height, width)
+    if max(given) > MAX_SIDE:
+        raise UsageError(f"{option} {given} is too large; sides may have {MAX_SIDE} px")
     if any(side not in (None, wanted) for side, wanted in zip(sides, given, strict=True)):
         fixed = "x".join("any" if side is None else str(side) for side in reversed(sides))
         raise UsageError(f"{what} takes {fixed}, not {given}; use that size as {option}")

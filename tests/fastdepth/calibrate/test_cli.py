@@ -351,6 +351,21 @@ def test_what_cannot_work_is_one_line_and_writes_nothing(
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("shape", "words", "said"),
+    [
+        (("B", 3, "H", "W"), ["--input-size", "64000x48"], "--input-size 64000x48 is too large"),
+        (("B", 3, "H", "W"), [], "leaves its size open; say --input-size"),
+        ((4, 3, HEIGHT, WIDTH), [], "takes 4 images at once, and is given one"),
+    ],
+)
+def test_a_third_party_file_that_cannot_be_called_is_one_line(tmp_path, capsys, shape, words, said):
+    model = write_third_party(tmp_path / "m.onnx", shape)
+    words = [*words, "--normalise", "raw", "--answer", "metres"]
+    assert run(model, "--points", lay_out(tmp_path, images=1), *words) == 2
+    assert said in refusal(capsys)
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08\x12" + b"x" * 99])
 def test_damaged_files_are_one_line(tmp_path, capsys, content):
     (tmp_path / "m.onnx").write_bytes(content)

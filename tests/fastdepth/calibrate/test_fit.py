@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,18 @@ def test_no_gain_on_the_held_out_half_is_refused():
     )
     with pytest.raises(DataError, match=r"more than its standard error: d1 of 40 held-out images"):
         decide("metres", both, halves=True)
+
+
+def test_distances_that_are_all_alike_bear_a_scale_alone():
+    """A straight line in log depth would make the same of everything."""
+    rng = np.random.default_rng(3)
+    given = seen(1.5, noise=0.05)
+    truth = 2 * np.exp(rng.normal(0, 0.02, given.truth.size))
+    answer = truth / 1.5 * np.exp(rng.normal(0, 0.1, truth.size))
+    wall = replace(given, answer=answer, truth=truth, current=answer)
+    found = decide("metres", wall, halves=False)
+    assert found.form is SCALE
+    assert np.exp(found.stored.shift) == pytest.approx(1.5, rel=0.03)
 
 
 @pytest.mark.parametrize(("halves", "needed"), [(False, 6), (True, 12)])

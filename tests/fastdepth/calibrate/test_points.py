@@ -85,3 +85,12 @@ def test_known_distances_are_parsed():
 def test_known_distances_that_are_none_are_refused(texts, said):
     with pytest.raises(UsageError, match=said):
         parse_known_distances(texts)
+
+
+def test_a_pixel_counts_once_however_its_image_is_called(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("a.png,1,2,3\n./a.png,1,2,3.1\nsub/../a.png,4,2,3\na.png,1,2,3\n")
+    assert read_points(path) == {tmp_path / "a.png": [Place(1, 2, 3), Place(4, 2, 3)]}
+    path.write_text("a.png,1,2,3\n./a.png,1,2,5\n")
+    with pytest.raises(DataError, match="contradict each other"):
+        read_points(path)
