@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -84,7 +85,7 @@ def attack(family: Family, folder: Path, seconds: float, first_seed: int = 0) ->
 
     Args:
         family: reader and inputs.
-        folder: gets a sub-folder an input.
+        folder: gets a sub-folder an input, for as long as it is tried, and what fell.
         seconds: how long new inputs are drawn; at least one round is.
         first_seed: seed of the first round; the next rounds take the numbers after it.
     """
@@ -137,6 +138,7 @@ def _try(family: Family, data: bytes, folder: Path, tally: Tally) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1]
         fault = f"{type(error).__name__}: {str(error)[:200]!r} ({where.filename}:{where.lineno})"
         refused = False
+    shutil.rmtree(place, ignore_errors=True)  # pytest would at the end, minutes for thousands
     if not fault and _peak() - before > MEMORY:
         fault = f"{(_peak() - before) / 1e9:.1f} GB of memory"
     if fault:
