@@ -230,7 +230,9 @@ def _print(found: Found, what: str) -> None:
 def _formula(stored: Stored) -> str:
     """A correction for reading."""
     if not isinstance(stored, Correction):
-        return f"depth = 1 / ({stored.scale:.4g} * disparity + {stored.offset:.4g})"
+        sign, offset = "-" if stored.offset < 0 else "+", abs(stored.offset)
+        end = f" {sign} {offset:.4g}" if offset else ""
+        return f"depth = 1 / ({stored.scale:.4g} * disparity{end})"
     factor = math.exp(stored.shift)
     power = "" if stored.slope == 1 else f" ^ {stored.slope:.3f}"
     return f"depth = {factor:.3f} * (the network's depth){power}"

@@ -171,7 +171,7 @@ def read_metadata(session: Any, source: Source) -> ModelMetadata:
     if text is None:
         raise ModelFileError(
             f"{name} has no fastdepth metadata, another program wrote it; "
-            "write the model with fastdepth-export"
+            "write the model with fastdepth-export, or give it metres with fastdepth-calibrate"
         )
     return ModelMetadata.from_json(text, name)
 
