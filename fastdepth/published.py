@@ -31,6 +31,7 @@ class PublishedSystem:
         data: what is known of the training data.
         epochs: passes through them.
         remarks: what a comparison must say; sentences.
+        unscored: why its accuracy is not measured here, where it is not.
     """
 
     variant: str
@@ -48,7 +49,10 @@ class PublishedSystem:
     data: str = ""
     epochs: int | None = None
     remarks: tuple[str, ...] = ()
+    unscored: str = ""
 
+
+_NEEDS = "needs a pretrained {} or a GPU"
 
 _NO_TIMING_CODE = "The project has no timing code, so its frames/s cannot be traced to a protocol."
 _CHECKPOINT = "Its size is that of a training checkpoint: 12 bytes a parameter with AdamW's state."
@@ -61,6 +65,7 @@ def _brno(
     megabytes: float,
     epochs: int,
     *remarks: str,
+    unscored: str = "not trained yet",
 ) -> PublishedSystem:
     return PublishedSystem(
         variant,
@@ -73,6 +78,7 @@ def _brno(
         data="NYU Depth V2",
         epochs=epochs,
         remarks=(*remarks, _NO_TIMING_CODE, _CHECKPOINT),
+        unscored=unscored,
     )
 
 
@@ -99,6 +105,7 @@ def _fcrn(
             "Its training recipe is not given; Laina's is assumed.",
             *([layers] if layers else []),
         ),
+        unscored=_NEEDS.format("ResNet-50"),
     )
 
 
@@ -113,6 +120,7 @@ _PUBLISHED = (
         940,
         25,
         "Pretrained encoder.",
+        unscored=_NEEDS.format("EfficientNet-B5"),
     ),
     _brno(
         "effb0-256",
@@ -121,6 +129,7 @@ _PUBLISHED = (
         326,
         25,
         "Pretrained encoder.",
+        unscored=_NEEDS.format("EfficientNet-B0"),
     ),
     _brno("unet256", (0.721, 0.932, 0.984), 27.04, 131, 10, _SCRATCH),
     _brno("unet128", (0.728, 0.936, 0.983), 34.84, 130, 10, _SCRATCH),
@@ -143,6 +152,7 @@ _PUBLISHED = (
         "model card of a U-Net with a pretrained DenseNet-201",
         epochs=10,
         remarks=("It reports its validation loss only: .1315, then .1182.",),
+        unscored=_NEEDS.format("DenseNet-201"),
     ),
     PublishedSystem(
         "densenet201-fast",
@@ -156,6 +166,7 @@ _PUBLISHED = (
             "Its split 1159 + 159 + 159 is not the 1449 of the labelled set.",
             '"Converges in fewer than 170 iterations."',
         ),
+        unscored=_NEEDS.format("DenseNet-201"),
     ),
     PublishedSystem(
         "fastdepth-mnv1",

@@ -293,8 +293,9 @@ def _reported(column: Column[Any], name: str) -> Column[PublishedSystem]:
 def _both(*names: str) -> tuple[Column[Reproduction], Column[Reproduction]]:
     """These metrics as reported, and as measured here."""
     reported = joined(*(_reported(SCORES[name], name) for name in names))
-    here = joined(*(SCORES[name] for name in names))
-    return reported.of(_system, "reported"), here.of(_scored, "here")
+    here = joined(*(SCORES[name] for name in names)).of(_scored, "here")
+    said = replace(here, value=lambda entry: here.value(entry) or entry.system.unscored or None)
+    return reported.of(_system, "reported"), said
 
 
 def _loss(heavy: Sequence[float | None], light: Sequence[float | None]) -> str | None:
