@@ -21,6 +21,10 @@ SAMPLES = 3
 BENDS = 12
 """Steps by which the interpolation is brought through given values."""
 
+OVERSHOOT = 1.5
+"""How far a node may go beyond all values: one point between nodes asks for up to 1.46 times its
+difference, points that contradict each other within a node's reach for any number, below 0 too."""
+
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
@@ -91,9 +95,9 @@ class Grid:
         More than four places between the same nodes are met on the whole.
 
         Args:
-            values: at the nodes.
+            values: at the nodes, above 0.
             place: (N, 2) row and column [longer sides of the image].
-            wanted: (N,) there.
+            wanted: (N,) there, above 0.
         """
         index, share = self._corners(place)
         flat, many = index.reshape(-1), len(values)
@@ -114,7 +118,9 @@ class Grid:
             left = left - length * (step[index] * share).sum(axis=1)
             size, before = left @ left, size
             along = left + size / before * along
-        return np.asarray(values + change, np.float32)
+        least = min(values.min(), wanted.min(initial=np.inf)) / OVERSHOOT
+        most = max(values.max(), wanted.max(initial=0)) * OVERSHOOT
+        return np.asarray(np.clip(values + change, least, most), np.float32)
 
     def _corners(self, place: Floats) -> tuple[NDArray[np.intp], Floats]:
         """(N, 4) numbers of the nodes around places (N, 2), and their shares in interpolation."""

@@ -101,6 +101,20 @@ def test_a_point_that_cannot_be_counts_for_little(depth):
     assert np.abs(np.log(answer / depth)).max() < 0.05
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_points_side_by_side_that_contradict_each_other_leave_depth_sane(seed):
+    """Of so many within the reach of a node no bilinear map can go through all."""
+    generator = np.random.default_rng(seed)
+    spotted = np.exp(generator.normal(1, 0.5, (HEIGHT, WIDTH))).astype(np.float32)
+    places = generator.uniform((40, 40), (60, 60), (100, 2))
+    known = generator.uniform(0.5, 8, 100)
+    answer = anchored(spotted, np.column_stack([places, known, np.full(100, 0.001)]))
+    factors = answer / spotted
+    least, most = 0.5 / spotted.max(), 8 / spotted.min()
+    assert (answer > 0).all()
+    assert least / 2 < factors.min() and factors.max() < most * 2
+
+
 def test_far_from_points_the_error_of_the_whole_image_is_mended(depth):
     flat = np.full((HEIGHT, WIDTH), 2.0, np.float32)
     prior = AnchorPrior(scale_sd=0.1, local_sd=0.2, length=0.02)
