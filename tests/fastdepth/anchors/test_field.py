@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastdepth.anchors.field import ErrorField, anchored, anchored_with_std
-from fastdepth.anchors.observe import MOST
+from fastdepth.anchors.observe import MOST, TAKEN
 from fastdepth.anchors.points import DistancePoints
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import UsageError
@@ -65,11 +67,19 @@ def test_noisy_points_are_not_met(depth):
     assert 2.5 < near < 2.6
 
 
-def test_order_is_nothing(depth):
-    points = points_of(1.3 * depth, 40, noise=0.1)
-    first = anchored(depth, DistancePoints.of(points))
-    second = anchored(depth, DistancePoints.of(rng.permutation(points)))
-    assert second == pytest.approx(first, rel=1e-4)
+@pytest.mark.parametrize("count", [20, MOST + 50, TAKEN + 50, 3 * TAKEN])
+@given(seed=st.integers(0, 2**32 - 1), kinds=st.integers(1, 50))
+@settings(max_examples=5, deadline=None)
+def test_order_is_nothing(count, seed, kinds):
+    """Also where many points have the same error, or are the same."""
+    generator = np.random.default_rng(seed)
+    flat = np.full((HEIGHT, WIDTH), 2, np.float32)
+    places = generator.integers(0, (HEIGHT, WIDTH), (count, 2))
+    known = 1.5 + generator.integers(0, kinds, (count, 1)) / 50
+    points = np.column_stack([places, known, generator.choice([np.nan, 0.1], count)])
+    answer = anchored(flat, points)
+    again = anchored(flat, generator.permutation(points))
+    assert again == pytest.approx(answer, rel=1e-5)
 
 
 @pytest.mark.parametrize("factor", [0.01, 100])
