@@ -18,7 +18,8 @@ from fastdepth_bench.anchors.estimators import ESTIMATORS
 from fastdepth_bench.anchors.placing import MEANING, MOST
 from fastdepth_bench.anchors.study import Plan, measure
 from fastdepth_bench.options import Data, Models, Networks, Options
-from fastdepth_bench.report.anchors import cells, spread, study_markdown
+from fastdepth_bench.report.anchors import cells, clip_cells, spread, study_markdown
+from fastdepth_bench.visual.motion import count_frames
 
 PROG = "fastdepth-bench anchors"
 
@@ -37,6 +38,8 @@ Examples:
   fastdepth-bench anchors --model mine.onnx --data nyu:PATH --points 1,2,256 --noise 0.1
 
   fastdepth-bench anchors --variant mnv2-64-dws --data nyu:PATH --split validation --limit 20
+
+  fastdepth-bench anchors --variant mnv2-64-dws --data nyu:PATH --clip video.mp4
 """
 
 
@@ -48,6 +51,8 @@ class Command(Data, Networks, Models):
         points: numbers of random points, with commas.
         draws: times that points are drawn of each image.
         noise: standard deviation of a distance as a share of it; that of the ToF sensor is its own.
+        clip: video on which flicker is measured too: without distances, and with some that are
+            known in its first frame, every tenth or all.
         json: file for the results; - for stdout.
         markdown: file for them as tables in Markdown; - for stdout.
         plot: folder for a plot of d1 against the number of random points, as PNG and SVG.
@@ -56,6 +61,7 @@ class Command(Data, Networks, Models):
     points: str = "1,4,16,64"
     draws: Annotated[int, whole(1, 1000)] = 5
     noise: Annotated[float, real(0, 1)] = 0.02
+    clip: Path | None = None
     json: str | None = None
     markdown: str | None = None
     plot: Path | None = None
@@ -88,8 +94,14 @@ def _body(command: Command) -> None:
     options, plan = command.options(), command.plan()
     check_needed(command, False, "fastdepth-bench run; here points are fitted to", "align")
     require("scipy", "bench")
+    frames = count_frames(command.clip) or 0 if command.clip else 0  # fails now where it is none
+    inputs: list[Path | str] = [
+        *command.model,
+        *command.weights,
+        *([command.clip] if command.clip else []),
+    ]
     for place in (command.json, command.markdown):
-        check_no_input(place, [*command.model, *command.weights])
+        check_no_input(place, inputs)
     if command.json and command.json == command.markdown:
         raise UsageError("--json and --markdown share a place; give each one of its own")
     if command.plot:
@@ -99,13 +111,17 @@ def _body(command: Command) -> None:
         write_json, write_markdown = (
             stack.enter_context(output(name)) for name in (command.json, command.markdown)
         )
-        with progress(PROG, len(options.open_data())) as advance:
-            study = measure(options, plan, advance)
+        with progress(PROG, len(options.open_data()) + frames) as advance:
+            study = measure(options, plan, advance, command.clip)
         write_json(study.to_json())
         write_markdown(study_markdown(study, meanings()) + "\n")
     if "-" not in (command.json, command.markdown):
         print_table(*cells(study))
+        if study.clip:
+            print_table(*clip_cells(study.clip))
     tell(f"d1; {study.describe()}. {spread(study)}.")
+    if study.clip:
+        tell(f"flicker; {study.clip.describe()}.")
     if command.plot:
         from fastdepth_bench.report.anchors_plot import plot_study
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.anchors.field import anchored
+from fastdepth.anchors.field import anchored, anchored_with_std
 from fastdepth.anchors.points import DistancePoints
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.data.sample import Depth, Image
@@ -37,15 +37,20 @@ class Prediction:
         depth: (H, W) float32 [m], above 0.
         image: (H, W, 3) uint8 RGB.
         prior: of the network; None where it has none of its own.
+        std: (H, W) float32 standard deviation of the depth [m]; None where none is calibrated.
     """
 
     depth: Depth
     image: Image
     prior: AnchorPrior | None = None
+    std: Depth | None = None
 
 
 Estimate = Callable[[Prediction, DistancePoints], Depth]
 """From a prediction and at least one point to depth (H, W) [m] of any range."""
+
+Deviate = Callable[[Prediction, DistancePoints], Depth]
+"""From a prediction with ``std`` and at least one point to the standard deviation (H, W) [m]."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +61,31 @@ class Estimator:
         name: in JSON, tables and plots.
         meaning: what it does, in words.
         estimate: does it.
+        deviate: how far the answer may be off; None where it does not say.
     """
 
     name: str
     meaning: str
     estimate: Estimate
+    deviate: Deviate | None = None
 
 
 def _anchored(network: Prediction, points: DistancePoints) -> Depth:
     return anchored(network.depth, points, network.image, prior=network.prior)
 
 
+def _anchored_std(network: Prediction, points: DistancePoints) -> Depth:
+    own = _std(network, points)
+    return anchored_with_std(network.depth, own, points, network.image, prior=network.prior)[1]
+
+
 def _none(network: Prediction, points: DistancePoints) -> Depth:
     return network.depth
+
+
+def _std(network: Prediction, points: DistancePoints) -> Depth:
+    assert network.std is not None, "asked of a network that does not say"
+    return network.std
 
 
 def _median(network: Prediction, points: DistancePoints) -> Depth:
@@ -124,8 +141,10 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
     {
         estimator.name: estimator
         for estimator in (
-            Estimator("anchored", "what model(image, points=...) answers", _anchored),
-            Estimator("none", "the network alone", _none),
+            Estimator(
+                "anchored", "what model(image, points=...) answers", _anchored, _anchored_std
+            ),
+            Estimator("none", "the network alone", _none, _std),
             Estimator("median", "times the median of the points' ratios", _median),
             Estimator(
                 "log-affine",

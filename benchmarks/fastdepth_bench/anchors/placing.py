@@ -118,11 +118,13 @@ def _tof(generator: Generator, sample: Sample, valid: Mask, noise: float) -> Dis
     )
 
 
+AT_CORNERS = Kind("corners", _corners)
+
 OTHERS = (
     Kind("tape measure", _tape),
     Kind("8x8 ToF", _tof),
     Kind(f"{CLUSTERED} clustered", _clustered),
-    Kind("corners", _corners),
+    AT_CORNERS,
 )
 """Kinds that are no random points. One entry more is one line more in every table."""
 

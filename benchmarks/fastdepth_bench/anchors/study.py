@@ -7,9 +7,11 @@ network's depth.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,12 @@ from fastdepth.data.sample import Depth
 from fastdepth.errors import DataError, UsageError
 from fastdepth.metrics import evaluate_image, get_protocol
 from fastdepth.preprocess import resize
+from fastdepth.runtime.model import DepthModel
 from fastdepth.runtime.third_party import inspect
 from fastdepth.size import Size
 from fastdepth.weights import find_weights, read_card
+from fastdepth_bench.anchors.clip import measure_clip
+from fastdepth_bench.anchors.coverage import INTERVAL, coverage, open_with_std
 from fastdepth_bench.anchors.estimators import ESTIMATORS, Estimator, Prediction
 from fastdepth_bench.anchors.placing import Kind, kinds
 from fastdepth_bench.case import Case
@@ -42,7 +47,7 @@ NETWORK = "none"
 """The estimator that ignores points, and that gains are over."""
 
 SCORED = ("d1", "rmse")
-"""Metrics that are kept."""
+"""Metrics that are kept, and the coverage of the interval after them."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,19 @@ class Plan:
 
 
 Scores = NDArray[np.float64]
-"""(draws, images, metrics of ``SCORED``)."""
+"""(draws, images, metrics of ``SCORED`` and coverage)."""
 
 
-def measure(options: Options, plan: Plan, advance: Advance = silent) -> AnchorStudy:
+def measure(
+    options: Options, plan: Plan, advance: Advance = silent, clip: Path | None = None
+) -> AnchorStudy:
     """Run a network on all images, and every estimator on every draw of points.
 
     Args:
         options: of one network that answers in metres; data, split, limit and protocol are used.
         plan: how points are drawn.
-        advance: moves a progress bar, a step an image.
+        advance: moves a progress bar, a step an image and a frame.
+        clip: a video on which flicker is measured too.
 
     Raises:
         UsageError: several networks, or one that answers with disparity.
@@ -85,11 +93,15 @@ def measure(options: Options, plan: Plan, advance: Advance = silent) -> AnchorSt
     options.check()
     case, source, recorder = the_case(options), options.open_data(), EnvironmentRecorder()
     advance(0, "loading")
-    prior = prior_of(case)
-    found = _Found(plan, len(source))
+    prior, uncertain, flicker = prior_of(case), open_with_std(case), None
+    factors = uncertain.metadata.interval if uncertain else None
+    found = _Found(plan, len(source), factors.at(INTERVAL) if factors else None)
     with open_runner(case) as runner:
         for index, sample in enumerate(_samples(source, advance)):
-            found.add(index, sample, _predict(runner, case, sample, prior), options.protocol)
+            network = _predict(runner, case, sample, prior, uncertain)
+            found.add(index, sample, network, options.protocol)
+        if clip:
+            flicker = measure_clip(runner, case, clip, prior, plan.noise, advance)
     yardstick = Yardstick.of(source, options.protocol, split=options.split)
     return AnchorStudy(
         recorder.finish(),
@@ -108,6 +120,8 @@ def measure(options: Options, plan: Plan, advance: Advance = silent) -> AnchorSt
         draws=plan.draws,
         noise=plan.noise,
         rows=tuple(found.rows()),
+        interval=INTERVAL if factors else None,
+        clip=flicker,
     )
 
 
@@ -139,22 +153,30 @@ def _samples(source: Source, advance: Advance) -> Iterator[Sample]:
         yield source[index]
 
 
-def _predict(runner: Infers, case: Case, sample: Sample, prior: AnchorPrior | None) -> Prediction:
+def _predict(
+    runner: Infers,
+    case: Case,
+    sample: Sample,
+    prior: AnchorPrior | None,
+    uncertain: DepthModel | None,
+) -> Prediction:
     """What the network says of an image, at the size of the truth."""
     size = Size(*sample.depth.shape)
     depth = resize(infer_image(runner, sample.image, case.size), size)
-    return Prediction(np.maximum(depth, np.float32(1e-3)), resize(sample.image, size), prior)
+    std = resize(uncertain.depth_and_std(sample.image)[1], size) if uncertain else None
+    return Prediction(np.maximum(depth, np.float32(1e-3)), resize(sample.image, size), prior, std)
 
 
 class _Found:
     """Scores of every kind of points and every estimator."""
 
-    def __init__(self, plan: Plan, images: int) -> None:
+    def __init__(self, plan: Plan, images: int, factor: float | None) -> None:
         self._plan = plan
         self._kinds = plan.kinds
+        self._factor = factor
         shape = (plan.draws, images)
         self._scores: dict[tuple[str, str], Scores] = {
-            (kind.name, estimator): np.full((*shape, len(SCORED)), np.nan)
+            (kind.name, estimator): np.full((*shape, len(SCORED) + 1), np.nan)
             for kind in self._kinds
             for estimator in ESTIMATORS
         }
@@ -163,7 +185,7 @@ class _Found:
     def add(self, index: int, sample: Sample, network: Prediction, protocol: str) -> None:
         """Score an image; one without a pixel that counts stays NaN."""
         valid = get_protocol(protocol).valid(sample.depth)
-        alone = _score(network.depth, sample.depth, protocol)
+        alone = self._score(network.depth, network.std, sample.depth, protocol)
         if alone is None:
             return
         name = zlib.crc32(sample.name.encode())
@@ -177,8 +199,24 @@ class _Found:
                     scores = alone
                     if len(points) and estimator.name != NETWORK:
                         answer = estimator.estimate(network, points)
-                        scores = _score(answer, sample.depth, protocol) or alone
+                        std = None
+                        if estimator.deviate and network.std is not None:
+                            std = estimator.deviate(network, points)
+                        scores = self._score(answer, std, sample.depth, protocol) or alone
                     self._scores[kind.name, estimator.name][draw, index] = scores
+
+    def _score(
+        self, depth: Depth, std: Depth | None, truth: Depth, protocol: str
+    ) -> tuple[float, ...] | None:
+        """Metrics of ``SCORED`` of an image, and coverage or NaN; None where no pixel counts."""
+        some = np.s_[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+        scores = evaluate_image(depth[some], truth[some], get_protocol(protocol))
+        if scores is None:
+            return None
+        held = math.nan
+        if std is not None and self._factor:
+            held = coverage(depth[some], std[some], truth[some], self._factor, protocol)
+        return *(scores.values[name] for name in SCORED), held
 
     def rows(self) -> Iterator[AnchorRow]:
         """A row for each kind of points and each estimator.
@@ -196,13 +234,6 @@ class _Found:
                 yield _row(kind, estimator, points, scores, network)
 
 
-def _score(depth: Depth, truth: Depth, protocol: str) -> tuple[float, ...] | None:
-    """The metrics of ``SCORED`` of an image; None where no pixel counts."""
-    some = np.s_[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-    scores = evaluate_image(depth[some], truth[some], get_protocol(protocol))
-    return tuple(scores.values[name] for name in SCORED) if scores else None
-
-
 def _scored(scores: Scores) -> Scores:
     """Those of images that have any."""
     return scores[:, ~np.isnan(scores[0, :, 0])]
@@ -216,6 +247,7 @@ def _row(
     by_draw: Sequence[tuple[float, ...]] = [
         tuple(scores[..., each].mean(axis=1).tolist()) for each in range(len(SCORED))
     ]
+    held = float(scores[..., len(SCORED)].mean())
     return AnchorRow(
         kind=kind.name,
         number=kind.number,
@@ -229,4 +261,5 @@ def _row(
         rmse=rmse.value,
         rmse_interval=(rmse.low, rmse.high),
         rmse_draws=by_draw[1],
+        coverage=None if estimator.deviate is None or math.isnan(held) else held,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from fastdepth.metrics import METRICS
 from fastdepth_bench.report.cells import Column, fixed, text_of
 from fastdepth_bench.report.render import escaped, markdown_table
-from fastdepth_bench.results.anchors import END, AnchorRow, AnchorStudy, Studies
+from fastdepth_bench.results.anchors import END, AnchorRow, AnchorStudy, ClipRow, ClipStudy, Studies
 from fastdepth_bench.results.file import FOLDER
 
 Line = dict[str, AnchorRow]
@@ -46,7 +46,35 @@ def _part(estimator: str, attribute: str, line: Line) -> Any:
 def cells(study: AnchorStudy) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a table of d1 for the terminal."""
     shown = columns(study, "d1")
+    if study.interval:
+        held = partial(_part, study.estimators[0], "coverage")
+        shown.append(Column(f"in its {100 * study.interval:g} % interval", held, fixed(3)))
     rows = [[column.text(line) or "-" for column in shown] for line in lines(study)]
+    return [column.title for column in shown], rows
+
+
+def _has_interval(study: AnchorStudy, estimator: str) -> bool:
+    return any(row.coverage is not None for row in study.rows if row.estimator == estimator)
+
+
+def _held_by(estimators: list[str]) -> list[Column[Line]]:
+    """The kind of points, then how often the interval of each estimator holds the truth."""
+    held = (Column(name, partial(_part, name, "coverage"), fixed(3)) for name in estimators)
+    return [text_of("points", _kind), *held]
+
+
+def clip_columns() -> list[Column[ClipRow]]:
+    """In which frames distances are known, and how much depth flickers then."""
+    return [
+        text_of("distances known in", lambda row: row.known),
+        Column("flicker %", lambda row: row.flicker, fixed(2)),
+    ]
+
+
+def clip_cells(clip: ClipStudy) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table of flicker for the terminal."""
+    shown = clip_columns()
+    rows = [[column.text(row) for column in shown] for row in clip.rows]
     return [column.title for column in shown], rows
 
 
@@ -74,6 +102,13 @@ def study_markdown(study: AnchorStudy, meanings: str = "") -> str:
         heading = f"{entry.heading} [{entry.unit}]" if entry.unit else entry.heading
         table = markdown_table(columns(study, metric), lines(study))
         parts += [f"{heading}, {better} is better:", table]
+    if study.interval:
+        held = [name for name in study.estimators if _has_interval(study, name)]
+        heading = f"Share of pixels whose truth the interval for {100 * study.interval:g} % holds:"
+        parts += [heading, markdown_table(_held_by(held), lines(study))]
+    if study.clip:
+        heading = escaped(f"Flicker of anchored depth, less is better; {study.clip.describe()}:")
+        parts += [heading, markdown_table(clip_columns(), study.clip.rows)]
     said = [study.describe(), spread(study), f"Measured on {study.environment.describe()}"]
     parts.append(escaped(". ".join(said) + "."))
     return "\n\n".join([*parts, *([escaped(meanings)] if meanings else [])])

@@ -46,6 +46,8 @@ class AnchorRow:
         rmse: mean [m]
         rmse_interval: of it [m]
         rmse_draws: of each draw [m]
+        coverage: share of pixels whose truth the estimator's interval holds, see
+            ``AnchorStudy.interval``; None where it has none
     """
 
     kind: Text
@@ -60,6 +62,47 @@ class AnchorRow:
     rmse: Amount
     rmse_interval: tuple[Amount, Amount]
     rmse_draws: tuple[Amount, ...]
+    coverage: Share | None = None
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """How much depth flickers where distances are known in some frames of a video.
+
+    Attributes:
+        known: in which
+        flicker: mean |change of ln depth| from frame to frame x 100
+    """
+
+    known: Text
+    flicker: Amount
+
+
+@dataclass(frozen=True)
+class ClipStudy:
+    """Flicker on a video, as :mod:`fastdepth_bench.anchors.clip` defines it.
+
+    Attributes:
+        video: name of the file
+        video_hash: of its bytes
+        frames: number of frames
+        visible: share of pixels that were compared from frame to frame
+        rows: a choice of frames in which distances are known each
+    """
+
+    video: Text
+    video_hash: Digits
+    frames: Natural
+    visible: Share
+    rows: Annotated[tuple[ClipRow, ...], msgspec.Meta(min_length=1, max_length=1000)]
+
+    def describe(self) -> str:
+        """What the figures are of, in one line."""
+        return (
+            f"{self.video}: {self.frames} frames, hash {self.video_hash}; mean |change of ln "
+            f"depth| x 100 along optical flow (DIS), {100 * self.visible:.0f} % of pixels seen in "
+            "both frames"
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +126,8 @@ class AnchorStudy:
         draws: times that points were drawn of each image
         noise: standard deviation of a distance as a share of it
         rows: an estimator and a kind of points each
+        interval: share of pixels that intervals are meant to hold; None where there are none
+        clip: flicker on a video; None where it was not measured
         schema: number of this layout
     """
 
@@ -102,6 +147,8 @@ class AnchorStudy:
     draws: Natural
     noise: Share
     rows: Annotated[tuple[AnchorRow, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    interval: Share | None = None
+    clip: ClipStudy | None = None
     schema: Literal[1] = SCHEMA
 
     @property

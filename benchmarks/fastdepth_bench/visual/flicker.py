@@ -225,6 +225,12 @@ def measure(
     )
 
 
+def mean_change(change: NDArray[np.float32], where: NDArray[np.bool_] | None = None) -> float:
+    """100 times the mean |change of ln depth| (H, W), over all pixels or those ``where``."""
+    counted = change if where is None else change[where]
+    return 100 * float(np.abs(counted).mean(dtype=np.float64))
+
+
 class _Watched:
     """A network that sees one frame after the other."""
 
@@ -258,8 +264,7 @@ class _Watched:
     def _note(
         self, name: str, change: NDArray[np.float32], where: NDArray[np.bool_] | None = None
     ) -> None:
-        counted = change if where is None else change[where]
-        self._changes[name].append(100 * float(np.abs(counted).mean(dtype=np.float64)))
+        self._changes[name].append(mean_change(change, where))
 
     def _log_depth(self, image: Image) -> NDArray[np.float32]:
         """ln of the depth (H, W) [ln m], at the size of the image."""
