@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 import fastdepth
+from fastdepth.console import tell
+from fastdepth.images.io import read_image, write_png
 
 AXES = np.diag([1.0, -1.0, -1.0, 1.0])
 """From ARKit's camera, y up and looking along -z, to ours, y down and looking along z."""
@@ -47,9 +49,14 @@ def main() -> None:
     parser.add_argument("--output", default="arkit_points.png")
     asked = parser.parse_args()
 
-    image = cv2.imread(asked.image)[:, :, ::-1]
-    frame = json.loads(Path(asked.frame).read_text())
-    points, focal = read_points(frame, fastdepth.Size(*image.shape[:2]))
+    image = read_image(asked.image)
+    try:
+        frame = json.loads(Path(asked.frame).read_text(encoding="utf-8"))
+        points, focal = read_points(frame, fastdepth.Size(*image.shape[:2]))
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+        raise fastdepth.FastDepthError(f"{asked.frame} is no such frame: {error}") from None
+    if not len(points):
+        raise fastdepth.FastDepthError(f"{asked.frame} has no point on the image")
 
     model = fastdepth.load(asked.model)
     alone = model(image, focal=focal)
@@ -62,8 +69,12 @@ def main() -> None:
     print(
         f"median of the image: network {np.median(alone):.2f} m, corrected {np.median(depth):.2f} m"
     )
-    cv2.imwrite(asked.output, fastdepth.colourise(depth, vmax=6.0)[:, :, ::-1])
+    write_png(asked.output, fastdepth.colourise(depth, vmax=6.0))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except fastdepth.FastDepthError as error:  # a file, an option or a point that cannot be
+        tell(f"arkit_points: {error}")
+        sys.exit(2)

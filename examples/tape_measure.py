@@ -13,14 +13,25 @@ something flat and well inside of its outline. Writes the corrected depth as an 
 from __future__ import annotations
 
 import argparse
+import sys
 
-import cv2
 import numpy as np
 
 import fastdepth
+from fastdepth.console import tell
+from fastdepth.images.io import read_image, write_png
 
 ACCURACY = 0.02
 """Standard deviation of a distance by hand, as a share of it: a tape that sags, a pixel beside."""
+
+
+def read_distances(words: list[str]) -> np.ndarray:
+    """(N, 3) of ROW,COLUMN,METRES."""
+    try:
+        return np.array([each.split(",") for each in words], float).reshape(len(words), 3)
+    except ValueError:
+        given = " ".join(words)
+        raise fastdepth.FastDepthError(f"{given!r}: give each as ROW,COLUMN,METRES") from None
 
 
 def main() -> None:
@@ -33,8 +44,8 @@ def main() -> None:
     parser.add_argument("--output", default="tape_measure.png")
     asked = parser.parse_args()
 
-    image = cv2.imread(asked.image)[:, :, ::-1]
-    measured = np.array([each.split(",") for each in asked.distance], float)
+    image = read_image(asked.image)
+    measured = read_distances(asked.distance)
     points = np.column_stack([measured, ACCURACY * measured[:, 2]])  # row, column, depth, deviation
 
     model = fastdepth.load(asked.model)
@@ -42,7 +53,7 @@ def main() -> None:
     depth = model(image, focal=asked.focal, points=points)
 
     for row, column, metres in measured:
-        place = round(row), round(column)
+        place = tuple(np.clip(np.rint([row, column]), 0, np.subtract(depth.shape, 1)).astype(int))
         print(
             f"row {place[0]}, column {place[1]}: measured {metres:.2f} m, "
             f"network {alone[place]:.2f} m, corrected {depth[place]:.2f} m"
@@ -50,8 +61,12 @@ def main() -> None:
     print(
         f"median of the image: network {np.median(alone):.2f} m, corrected {np.median(depth):.2f} m"
     )
-    cv2.imwrite(asked.output, fastdepth.colourise(depth, vmax=6.0)[:, :, ::-1])
+    write_png(asked.output, fastdepth.colourise(depth, vmax=6.0))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except fastdepth.FastDepthError as error:  # a file, an option or a point that cannot be
+        tell(f"tape_measure: {error}")
+        sys.exit(2)

@@ -15,13 +15,28 @@ an image in colours.
 from __future__ import annotations
 
 import argparse
+import sys
 
-import cv2
 import numpy as np
 
 import fastdepth
+from fastdepth.console import tell
+from fastdepth.images.io import read_image, write_png
 
 ZONES = 8
+
+
+def read_recording(path: str) -> dict[int, np.ndarray]:
+    """Distance [mm] and status (8, 8, 2) of each frame."""
+    try:
+        recorded = np.loadtxt(path, delimiter=",", comments="#", dtype=int, ndmin=2)
+        recorded = recorded[np.lexsort(recorded.T[1::-1])]  # by frame, then by zone
+        frames = recorded.reshape(-1, ZONES * ZONES, 4)
+        if not (len(frames) and (frames[:, :, 1] == np.arange(ZONES * ZONES)).all()):
+            raise ValueError(f"zones 0 to {ZONES * ZONES - 1} are not once in each frame")
+    except (OSError, ValueError) as error:
+        raise fastdepth.FastDepthError(f"{path}: {error}") from None
+    return {frame[0, 0]: frame[:, 2:].reshape(ZONES, ZONES, 2) for frame in frames}
 
 
 def main() -> None:
@@ -35,19 +50,17 @@ def main() -> None:
     parser.add_argument("--output", default="tof_grid.png")
     asked = parser.parse_args()
 
-    image = cv2.imread(asked.image)[:, :, ::-1]
+    image = read_image(asked.image)
+    frames = read_recording(asked.recording)
     size = fastdepth.Size(*image.shape[:2])
     model = fastdepth.load(asked.model)
     alone = model(image)
 
-    recorded = np.loadtxt(asked.recording, delimiter=",", comments="#", dtype=int)
-    for frame in np.unique(recorded[:, 0]):
-        zones = recorded[recorded[:, 0] == frame]
-        zones = zones[np.argsort(zones[:, 1])].reshape(ZONES, ZONES, -1)
+    for frame, zones in frames.items():
         points = fastdepth.DistancePoints.from_tof(
-            zones[..., 2] / 1000,
+            zones[..., 0] / 1000,
             size,
-            status=zones[..., 3],
+            status=zones[..., 1],
             rotation=asked.rotation,
             flip=asked.flip,
         )
@@ -56,8 +69,12 @@ def main() -> None:
             f"frame {frame}: {len(points)} zones of {ZONES * ZONES}; median of the image: "
             f"network {np.median(alone):.2f} m, corrected {np.median(depth):.2f} m"
         )
-    cv2.imwrite(asked.output, fastdepth.colourise(depth, vmax=6.0)[:, :, ::-1])
+    write_png(asked.output, fastdepth.colourise(depth, vmax=6.0))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except fastdepth.FastDepthError as error:  # a file, an option or a point that cannot be
+        tell(f"tof_grid: {error}")
+        sys.exit(2)

@@ -41,8 +41,9 @@ def run(tmp_path, monkeypatch, capsys):
     (tmp_path / "examples").symlink_to(EXAMPLES)
     monkeypatch.chdir(tmp_path)
 
-    def call(script, *more):
-        monkeypatch.setattr(sys, "argv", [script.name, *said_to_run(script), *more])
+    def call(script, *more, words=None):
+        given = said_to_run(script) if words is None else words
+        monkeypatch.setattr(sys, "argv", [script.name, *given, *more])
         runpy.run_path(str(script), run_name="__main__")
         return capsys.readouterr().out
 
@@ -71,6 +72,49 @@ def test_the_sensor_is_turned(run):
     assert upright.count("frame ") == 3
     assert re.search(r"frame 0: (\d+) zones of 64", upright)
     assert run(script, "--rotation", "180") != upright
+
+
+FRAME = EXAMPLES / "data" / "arkit.json"
+WRONG = {
+    "tape_measure": ["120,160", "a,b,c", "120,160,-1", "9999,0,1", "1,2,3,4,5,6", "nan,1,2", ""],
+    "tof_grid": ["", "0,1,2", "a,b,c,d", "0,0,500,5", "\x89PNG", "0,0,1e9,5\n" * 64],
+    "arkit_points": [
+        "",
+        "[]",
+        "{}",
+        "[1",
+        FRAME.read_text().replace("[1920, 1440]", "[0, 1440]"),
+        FRAME.read_text().replace('"transform": [', '"transform": ["x", '),
+        json.dumps({**json.loads(FRAME.read_text()), "rawFeaturePoints": [[0, 0]]}),
+        json.dumps({**json.loads(FRAME.read_text()), "rawFeaturePoints": [[0, 0, 99]]}),
+        json.dumps({**json.loads(FRAME.read_text()), "intrinsics": 1e308}),
+    ],
+}
+
+
+def refused(run, capsys, script, words):
+    with pytest.raises(SystemExit) as left:
+        run(script, words=words)
+    error = capsys.readouterr().err
+    assert left.value.code == 2
+    assert error.startswith(f"{script.stem}: ") and error.count("\n") == 1, error
+
+
+@pytest.mark.filterwarnings("ignore:.*input contained no data:UserWarning")
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_what_is_wrong_is_one_line(script, run, capsys, tmp_path):
+    model, image, last = said_to_run(script)
+    for place in range(2 if script.stem == "tape_measure" else 3):
+        words = [model, image, last]
+        words[place] = "missing"
+        refused(run, capsys, script, words)
+    for number, content in enumerate(WRONG[script.stem]):
+        given = content
+        if script.stem != "tape_measure":
+            (tmp_path / f"{number}").write_text(content)
+            given = f"{number}"
+        refused(run, capsys, script, [model, image, given])
+    refused(run, capsys, script, [model, image, last, "--output", "examples"])
 
 
 def test_points_of_the_phone_fall_onto_the_image(drawn):
