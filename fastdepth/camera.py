@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastdepth.arguments import check_type, checked
 from fastdepth.errors import UsageError
 from fastdepth.size import Size
 
@@ -33,7 +34,13 @@ class Intrinsics:
     cx: float
     cy: float
 
+    def __post_init__(self) -> None:
+        """Raise UsageError unless all are numbers."""
+        for name, value in vars(self).items():
+            check_type(name, value, float)
+
     @classmethod
+    @checked
     def from_focal(cls, focal: float, size: Size) -> Intrinsics:
         """Square pixels and the principal point at the centre of the image.
 
@@ -44,6 +51,7 @@ class Intrinsics:
         return cls(focal, focal, (size.width - 1) / 2, (size.height - 1) / 2)
 
     @classmethod
+    @checked
     def training_camera(cls, size: Size) -> Intrinsics:
         """The training camera, its image resized to this size's width.
 
@@ -53,6 +61,7 @@ class Intrinsics:
         return cls.from_focal(TRAINING_FOCAL_LENGTH * size.width / TRAINING_WIDTH, size)
 
 
+@checked
 def check_focal(focal: float) -> float:
     """Return the focal length [px], or raise UsageError where no camera has it."""
     least, most = FOCAL_LENGTHS

@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from fastdepth.anchors.prior import AnchorPrior
+from fastdepth.arguments import checked
 from fastdepth.calibrate.correction import Correction
 from fastdepth.camera import FOCAL_LENGTHS, TRAINING_FOCAL_LENGTH, TRAINING_WIDTH
 from fastdepth.documents import MOST, parse
@@ -64,6 +65,7 @@ class IntervalFactors:
             if any(before >= after for before, after in pairwise(values)):
                 raise ValueError(f"`{name}` does not ascend")
 
+    @checked
     def at(self, coverage: float) -> float:
         """Factor for a coverage, linear between two stored ones in -ln(1 - coverage).
 

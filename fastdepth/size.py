@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
+from fastdepth.arguments import checked
 from fastdepth.errors import SizeError, UsageError
 
 MAX_SIDE = 4096  # a larger network input is a typing error, not a wish
@@ -29,6 +30,7 @@ class Size(NamedTuple):
     width: Side
 
     @classmethod
+    @checked
     def parse(cls, text: str) -> Size:
         """Read ``640x480`` as width x height.
 

@@ -21,13 +21,16 @@ from fastdepth.anchors.grid import Grid
 from fastdepth.anchors.observe import Observations, observe, weigh
 from fastdepth.anchors.points import Points, as_points
 from fastdepth.anchors.prior import DEFAULT, AnchorPrior
+from fastdepth.arguments import checked
 from fastdepth.errors import UsageError
+from fastdepth.runtime.arrays import check_out
 from fastdepth.size import Size
 
 Map = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 
+@checked
 def anchored(
     depth: Map,
     points: Points,
@@ -51,9 +54,12 @@ def anchored(
     Raises:
         UsageError: a point is outside the image, or the points are not in metres.
     """
+    if out is not None:
+        check_out(out, depth.shape)
     return ErrorField(depth, points, image, prior).correct(depth, out)
 
 
+@checked
 def anchored_with_std(
     depth: Map,
     std: Map,
@@ -110,8 +116,10 @@ class ErrorField:
         image: Image | None = None,
         prior: AnchorPrior | None = None,
     ) -> None:
-        if image is not None and image.shape != (*depth.shape, 3):
-            raise UsageError(f"image is {image.shape} and its depth {depth.shape}; give its own")
+        if depth.ndim != 2 or not depth.size or depth.dtype.kind != "f":
+            raise UsageError(f"depth is {depth.dtype} {depth.shape}; give float32 (H, W) in metres")
+        if image is not None and getattr(image, "shape", None) != (*depth.shape, 3):
+            raise UsageError(f"image is {np.shape(image)} and depth {depth.shape}; give its own")
         self.prior = prior or DEFAULT
         self._grid = Grid.over(Size(*depth.shape))
         self._colours = self._grid.colours(image)

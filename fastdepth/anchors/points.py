@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastdepth.arguments import check_type, checked
 from fastdepth.camera import TRAINING_FOCAL_LENGTH, TRAINING_WIDTH, Intrinsics
 from fastdepth.errors import UsageError
 from fastdepth.size import Size
@@ -63,6 +64,9 @@ class DistancePoints:
         """
         if np.size(self.extent) == 0:
             object.__setattr__(self, "extent", np.ones(np.shape(self.depth)))
+        check_type("size", self.size, Size | None)
+        for name in ("rows", "columns", "depth", "std", "extent"):
+            object.__setattr__(self, name, _numbers(getattr(self, name)))
         arrays = (self.rows, self.columns, self.depth, self.std, self.extent)
         lengths = {np.shape(each) for each in arrays}
         if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
@@ -101,6 +105,7 @@ class DistancePoints:
             raise UsageError(f"point {index} ({values}) {what}; {mend}")
 
     @classmethod
+    @checked
     def of(cls, points: ArrayLike, size: Size | None = None) -> DistancePoints:
         """Points as rows of numbers.
 
@@ -123,6 +128,7 @@ class DistancePoints:
         return cls(rows, columns, depth, std, size)
 
     @classmethod
+    @checked
     def from_picture(
         cls, picture: ArrayLike, size: Size, std: float | ArrayLike | None = None
     ) -> DistancePoints:
@@ -158,6 +164,7 @@ class DistancePoints:
         )
 
     @classmethod
+    @checked
     def project(
         cls,
         points: ArrayLike,
@@ -189,7 +196,7 @@ class DistancePoints:
         turn = matrix[:3, :3]
         if np.abs(turn @ turn.T - np.eye(3)).max() > RIGID or np.linalg.det(turn) < 0:
             raise UsageError("pose turns by no rotation; give one without scale or mirror")
-        if not (intrinsics.fx > 0 and intrinsics.fy > 0):
+        if not (0 < intrinsics.fx < math.inf and 0 < intrinsics.fy < math.inf):
             raise UsageError(f"{intrinsics} is no camera; give focal lengths above 0 px")
         seen = space[np.isfinite(space).all(axis=1)] @ turn.T + matrix[:3, 3]
         seen = seen[seen[:, 2] > 0]
@@ -206,6 +213,7 @@ class DistancePoints:
         return cls(rows[kept], columns[kept], depth[kept], deviation, size)
 
     @classmethod
+    @checked
     def from_tof(
         cls,
         distances: ArrayLike,
@@ -307,6 +315,12 @@ def as_points(points: Points, size: Size) -> DistancePoints:
 def _numbers(values: Any) -> Floats:
     """An array of numbers of what a user gives."""
     try:
+        if (
+            isinstance(values, np.ndarray)
+            and values.dtype == np.float64
+            and type(values) is np.ndarray
+        ):
+            return values
         array = np.ma.asarray(values) if np.ma.isMaskedArray(values) else np.asarray(values)
         if array.size and array.dtype.kind not in "iuf":
             raise TypeError

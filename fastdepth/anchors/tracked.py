@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastdepth.anchors.observe import LEVELS, MOST
 from fastdepth.anchors.points import DistancePoints, Points, as_points
+from fastdepth.arguments import checked
 from fastdepth.errors import UsageError
 from fastdepth.runtime.arrays import check_image
 from fastdepth.size import Size
@@ -40,6 +41,7 @@ class PointTrack:
         UsageError: a number cannot be.
     """
 
+    @checked
     def __init__(self, *, drift: float = 0.005, doubt: float = 0.5) -> None:
         if not (0 <= drift < 1 and 0 < doubt < 1):
             raise UsageError(f"drift {drift} and doubt {doubt} must be shares, 0 to 1")
@@ -49,6 +51,7 @@ class PointTrack:
         self._points = DistancePoints.of([])
         self._age = np.zeros(0)
 
+    @checked
     def update(self, image: NDArray[np.uint8], points: Points | None = None) -> DistancePoints:
         """Take in the next frame.
 

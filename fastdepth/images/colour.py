@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.arguments import checked
 from fastdepth.errors import ImageError, UsageError
 
 DEFAULT_RANGE = (0.5, 10.0)
@@ -28,6 +29,7 @@ _SMALLEST_TEXT = 11  # [px] height of a line in which digits are still legible
 _TEXT_SCALE = 4  # text is drawn this much larger and averaged down
 
 
+@checked
 def colourise(
     depth: NDArray[np.floating], vmin: float = DEFAULT_RANGE[0], vmax: float = DEFAULT_RANGE[1]
 ) -> NDArray[np.uint8]:

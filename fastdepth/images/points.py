@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.arguments import checked
 from fastdepth.camera import Intrinsics
 from fastdepth.errors import UsageError
 from fastdepth.files import replacing
@@ -30,6 +31,7 @@ end_header
 """
 
 
+@checked
 def to_points(depth: NDArray[np.floating], intrinsics: Intrinsics) -> NDArray[np.float32]:
     """Where each pixel lies in front of the camera.
 

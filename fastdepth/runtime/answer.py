@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.arguments import checked
 from fastdepth.errors import ModelFileError, UsageError
 from fastdepth.extras import require
 from fastdepth.runtime.onnx_file import Source, failed, name_of
@@ -26,6 +27,7 @@ MARGIN = 0.05
 """Share of the depth range by which reduced precision may miss its ends; never below 0 m."""
 
 
+@checked
 def check_time_limit(seconds: float | None) -> None:
     """Raise UsageError unless an inference can be given so long [s]; None is for ever."""
     if seconds is not None and not 0 < seconds <= LONGEST:

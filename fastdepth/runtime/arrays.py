@@ -31,10 +31,10 @@ def check_image(image: NDArray[Any]) -> None:
         raise ImageError(f"image is {size} px; both sides must be {SMALLEST_SIDE} px or more")
 
 
-def check_out(out: NDArray[np.float32], size: Size) -> None:
+def check_out(out: NDArray[np.float32], size: tuple[int, ...]) -> None:
     """Raise UsageError unless depth of this size can be written into ``out``."""
     if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != size:
         found = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise UsageError(f"out is {found}; give float32 ({size.height}, {size.width})")
+        raise UsageError(f"out is {found}; give float32 {tuple(size)}")
     if not out.flags.writeable:
         raise UsageError("out is read-only; give an array that can be written into")

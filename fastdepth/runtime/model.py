@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fastdepth.anchors.field import anchored
 from fastdepth.anchors.points import Points, as_points
+from fastdepth.arguments import checked
 from fastdepth.calibrate.correction import corrected
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, UsageError
@@ -101,6 +102,7 @@ class DepthModel(AnswersWithStd):
         """The network's input; the first where there are several."""
         return self.sizes[0]
 
+    @checked
     def size_for(self, image: Size) -> Size:
         """The input that an image of this size is brought to.
 
@@ -113,6 +115,7 @@ class DepthModel(AnswersWithStd):
 
         return max(self.sizes, key=filled)
 
+    @checked
     def __call__(
         self,
         image: NDArray[np.uint8],
@@ -147,6 +150,7 @@ class DepthModel(AnswersWithStd):
             return depth
         return anchored(depth, known, image, prior=self.metadata.anchor_prior, out=depth)
 
+    @checked
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
         """Fit an image into the network's input; first step of a call.
 
@@ -178,6 +182,7 @@ class DepthModel(AnswersWithStd):
             depth_factor=factor,
         )
 
+    @checked
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network; second step of a call.
 
@@ -191,6 +196,7 @@ class DepthModel(AnswersWithStd):
             ImageError: ``batch`` is something else.
             ModelFileError: the file fails at it, or answers with anything but depth.
         """
+        batch = np.asarray(batch)
         fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
         if batch.dtype != np.uint8 or not fits:
             shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in self.sizes)
@@ -262,6 +268,7 @@ class DepthModel(AnswersWithStd):
         outer = self.size_for(size)
         return camera * outer.width / _scale(size, outer)
 
+    @checked
     def camera(self, size: Size, focal: float | None = None) -> Intrinsics:
         """The camera with which depth of an image becomes points, as ``--ply`` of the command does.
 
@@ -276,6 +283,7 @@ class DepthModel(AnswersWithStd):
         return Intrinsics.from_focal(self.training_focal(size) if focal is None else focal, size)
 
 
+@checked
 def load(
     path: str | Path | bytes | BinaryIO,
     *,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastdepth.anchors.covariance import NEAREST
 from fastdepth.anchors.field import anchored_with_std
 from fastdepth.anchors.points import Points, as_points
+from fastdepth.arguments import checked
 from fastdepth.errors import UsageError
 from fastdepth.metadata import IntervalFactors, ModelMetadata
 
@@ -42,6 +43,7 @@ class _Model(Protocol):
 class AnswersWithStd:
     """What a model can tell beside depth, of a file by ``fastdepth-export --outputs depth,std``."""
 
+    @checked
     def depth_and_std(
         self: _Model,
         image: NDArray[np.uint8],
@@ -74,6 +76,7 @@ class AnswersWithStd:
             return depth, std
         return anchored_with_std(depth, std, known, image, prior=self.metadata.anchor_prior)
 
+    @checked
     def interval(
         self: _Model,
         image: NDArray[np.uint8],
