@@ -156,10 +156,13 @@ def axis(column: Column[Row], remark: str) -> str:
 
 
 def add_footer(figure: Figure, text: str) -> None:
-    """Write a :func:`footer` below a figure."""
-    parts = (in_a_line(part) for part in text.split("\n"))
+    """Write a :func:`footer` below a figure; no line ends between a number and its unit."""
+    parts = (_UNIT.sub("\N{NO-BREAK SPACE}", in_a_line(part)) for part in text.split("\n"))
     lines = [line for part in parts for line in textwrap.wrap(part, 120)][:20]
     figure.supxlabel("\n".join(lines), fontsize=9, color=GREY, x=0.01, ha="left")
+
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kM]?B|G?Hz|m|mm|ms|s|px)(?!\w))")
 
 
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None}}
