@@ -38,6 +38,24 @@ def study(**changes: Any) -> dict[str, Any]:
     }
 
 
+CLIP = {
+    "video": "kitchen.mp4",
+    "video_hash": "0123456789ab",
+    "frames": 240,
+    "visible": 0.9,
+    "rows": [{"known": "no frame", "flicker": 5.0}, {"known": "every frame", "flicker": 2.5}],
+}
+"""Flicker on a video."""
+
+
+def with_intervals(**changes: Any) -> dict[str, Any]:
+    """The same with how often intervals hold the truth, and a clip."""
+    rows = study()["rows"]
+    for row in rows:
+        row["coverage"] = None if row["estimator"] == "median" else 0.91
+    return study(rows=rows, interval=0.9, clip=CLIP, **changes)
+
+
 def _row(kind: str, number: int | None, estimator: str, d1: float) -> dict[str, Any]:
     return {
         "kind": kind,

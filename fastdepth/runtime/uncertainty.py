@@ -88,7 +88,7 @@ class AnswersWithStd:
         """Between what depths the truth lies, for such a share of the pixels.
 
         The share was measured on scenes like those of the training data; images of another kind
-        can lie outside far more often. With points it was not measured.
+        can lie outside far more often. With points it holds about as often: `docs/anchors.md`.
 
         Args:
             image: (H, W, 3) uint8 RGB, as for a call.

@@ -95,6 +95,14 @@ def study_markdown(study: AnchorStudy, meanings: str = "") -> str:
         study: what is shown.
         meanings: of kinds and estimators, in sentences.
     """
+    parts = [*_accuracy(study), *_beside(study)]
+    said = [study.describe(), spread(study), f"Measured on {study.environment.describe()}"]
+    parts.append(escaped(". ".join(said) + "."))
+    return "\n\n".join([*parts, *([escaped(meanings)] if meanings else [])])
+
+
+def _accuracy(study: AnchorStudy) -> list[str]:
+    """Tables of d1 and RMSE."""
     parts: list[str] = []
     for metric in TABLES:
         entry = METRICS[metric]
@@ -102,6 +110,12 @@ def study_markdown(study: AnchorStudy, meanings: str = "") -> str:
         heading = f"{entry.heading} [{entry.unit}]" if entry.unit else entry.heading
         table = markdown_table(columns(study, metric), lines(study))
         parts += [f"{heading}, {better} is better:", table]
+    return parts
+
+
+def _beside(study: AnchorStudy) -> list[str]:
+    """Tables of what intervals hold, and of flicker, where they were measured."""
+    parts: list[str] = []
     if study.interval:
         held = [name for name in study.estimators if _has_interval(study, name)]
         heading = f"Share of pixels whose truth the interval for {100 * study.interval:g} % holds:"
@@ -109,13 +123,23 @@ def study_markdown(study: AnchorStudy, meanings: str = "") -> str:
     if study.clip:
         heading = escaped(f"Flicker of anchored depth, less is better; {study.clip.describe()}:")
         parts += [heading, markdown_table(clip_columns(), study.clip.rows)]
-    said = [study.describe(), spread(study), f"Measured on {study.environment.describe()}"]
-    parts.append(escaped(". ".join(said) + "."))
-    return "\n\n".join([*parts, *([escaped(meanings)] if meanings else [])])
+    return parts
+
+
+def whole(studies: Studies) -> dict[Path, AnchorStudy]:
+    """Of each network the study of most samples, which its accuracy is shown of."""
+    most: dict[str, int] = {}
+    for study in studies.values():
+        most[study.variant] = max(study.samples, most.get(study.variant, 0))
+    return {p: study for p, study in studies.items() if study.samples == most[study.variant]}
 
 
 def anchors_section(studies: Studies) -> str:
-    """The generated part of ``docs/anchors.md``."""
+    """The generated part of ``docs/anchors.md``.
+
+    Of studies of fewer samples than another of the same network it shows what stands beside
+    accuracy alone.
+    """
     none = (
         f"Not measured yet; it will be by `fastdepth-bench anchors --variant mnv2-64-dws --data "
         f"nyu:PATH --json {FOLDER.as_posix()}/MACHINE{END}`."
@@ -123,8 +147,10 @@ def anchors_section(studies: Studies) -> str:
     found = [
         f"![d1 against the number of points, {study.variant}]({image_name(path)})\n\n"
         f"{study_markdown(study)}"
-        for path, study in studies.items()
+        for path, study in whole(studies).items()
     ]
+    for study in (study for path, study in studies.items() if path not in whole(studies)):
+        found += [*_beside(study), escaped(f"{study.describe()}.")]
     return "\n\n".join(found) or none
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastdepth.extras import require
 from fastdepth.files import make_folder
-from fastdepth_bench.report.anchors import image_name
+from fastdepth_bench.report.anchors import image_name, whole
 from fastdepth_bench.report.columns import D1
 from fastdepth_bench.report.plots import FONTS, GREY, STYLES, WIDTH, add_footer, axis, save
 from fastdepth_bench.results.anchors import AnchorRow, AnchorStudy, Studies
@@ -30,7 +30,7 @@ def plot_studies(studies: Studies, checkout: Path) -> list[Path]:
     """
     return [
         written
-        for path, study in studies.items()
+        for path, study in whole(studies).items()
         for written in plot_study(study, checkout / "docs" / image_name(path), suffixes=(".png",))
     ]
 

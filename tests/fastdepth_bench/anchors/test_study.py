@@ -10,11 +10,13 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+from an_interval import FACTORS
 from tiny_onnx import METADATA, write_model, write_third_party
 
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.metrics import evaluate_image
 from fastdepth_bench.anchors import command, study
+from fastdepth_bench.anchors.coverage import INTERVAL, open_with_std
 from fastdepth_bench.anchors.estimators import ESTIMATORS
 from fastdepth_bench.anchors.study import STRIDE, Plan, measure
 from fastdepth_bench.cli import main
@@ -31,6 +33,7 @@ def network(monkeypatch, fake_runner):
     """Puts a network in the case's place that answers with 0.9 of a ramp; the batches it saw."""
     runner = fake_runner(ramp)
     monkeypatch.setattr(study, "open_runner", lambda case: runner)
+    monkeypatch.setattr(study, "open_with_std", lambda case: None)
     return runner.seen
 
 
@@ -214,3 +217,38 @@ def test_a_file_of_ours(tmp_path, source):
     assert study.prior_of(study.the_case(options)) == own
     found = measure(options, Plan((4,), draws=1))
     assert (found.variant, found.weights, found.prior) == ("own", "own.onnx", True)
+
+
+@pytest.fixture
+def uncertain(monkeypatch):
+    """The network says how far it may be off: by a tenth of its depth."""
+
+    class Model:
+        metadata = replace(METADATA, interval=FACTORS)
+
+        def depth_and_std(self, image):
+            depth = ramp(image[None])[0, 0]
+            return depth, 0.1 * depth
+
+    monkeypatch.setattr(study, "open_with_std", lambda case: Model())
+
+
+def test_how_often_intervals_hold_the_truth(network, source, options, uncertain):
+    found = measure(options, Plan((16,), draws=1, noise=0.01))
+    none, ours, median = (row(found, "16 random", n) for n in ("none", "anchored", "median"))
+    # ln(1 / .9) = .11, ln(1.2 / .9) = .29, ln(1.4 / .9) = .44 against 1.7 times .1
+    assert none.coverage == pytest.approx(1 / 3)
+    assert ours.coverage > 0.9 and median.coverage is None
+    assert found.interval == INTERVAL
+
+
+def test_without_intervals_nothing_is_said_of_them(network, source, options):
+    found = measure(options, Plan((4,), draws=1))
+    assert found.interval is found.clip is None
+    assert {each.coverage for each in found.rows} == {None}
+
+
+def test_a_file_without_intervals_is_not_opened_for_them(tmp_path):
+    path = write_model(tmp_path / "own.onnx")
+    options = command.Command(model=(path,), threads=1).options()
+    assert open_with_std(study.the_case(options)) is None

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import cv2
 import pytest
-from made_up_studies import study
+from made_up_studies import study, with_intervals
 
 from fastdepth_bench.report.anchors import anchors_section, cells, spread, study_markdown
 from fastdepth_bench.report.anchors_plot import plot_studies, plot_study
+from fastdepth_bench.report.plots import add_footer
 from fastdepth_bench.results.anchors import read_study
 from fastdepth_bench.results.file import FOLDER
 
@@ -36,6 +37,30 @@ def test_a_line_for_each_kind_and_a_column_for_each_estimator(found):
     assert page.index("d1, more is better") < page.index("RMSE [m], less is better")
     assert "nyu (in-painted), 498 samples" in page and "Model of the CPU" in page
     assert page.endswith("What is meant.")
+
+
+def test_what_intervals_hold_and_flicker_have_tables(found, tmp_path):
+    ((path, old),) = found.items()
+    assert "interval for" not in study_markdown(old)
+    path.write_text(json.dumps(with_intervals()))
+    one = read_study(path)
+    headings, rows = cells(one)
+    assert (headings[-1], rows[0][-1]) == ("in its 90 % interval", "0.910")
+    page = study_markdown(one)
+    held = page[page.index("interval for 90 % holds") :]
+    assert held.splitlines()[2] == "| points | anchored | none |"
+    assert "| every frame | 2.50 |" in page and "kitchen.mp4: 240 frames" in page
+
+
+def test_fewer_samples_show_what_stands_beside_accuracy(found, tmp_path):
+    ((path, _),) = found.items()
+    more = path.with_name("machine.part.anchors.json")
+    more.write_text(json.dumps(with_intervals(samples=9)))
+    both = {**found, more: read_study(more)}
+    page = anchors_section(both)
+    assert page.count("d1, more is better") == page.count("](anchors/") == 1
+    assert "| every frame | 2.50 |" in page and "9 samples" in page
+    assert len(plot_studies(both, tmp_path)) == 1
 
 
 def test_how_certain_they_are(found):
@@ -64,6 +89,17 @@ def test_the_plot(found, tmp_path):
     again = plot_study(one, tmp_path / "c.png")
     assert again[0].read_bytes() == image.read_bytes()
     assert again[1].read_bytes() == drawing.read_bytes()
+
+
+def test_no_line_of_a_caption_ends_before_a_unit():
+    from matplotlib.figure import Figure
+
+    for length in range(90, 125):
+        figure = Figure()
+        add_footer(figure, f"{'n' * length} 2 % of 10 m and 3 mugs")
+        said = figure.get_supxlabel()
+        assert "2\N{NO-BREAK SPACE}%" in said and "10\N{NO-BREAK SPACE}m" in said
+        assert "3\N{NO-BREAK SPACE}mugs" not in said
 
 
 def test_one_number_of_points_makes_no_plot(found, tmp_path):
