@@ -7,11 +7,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from an_interval import FACTORS
 from hostile import Family, as_json, damaged, spoiled
 from hypothesis import strategies as st
 from tiny_onnx import METADATA, metadata_entry, write_model
 
 from fastdepth import load
+from fastdepth.anchors.prior import DEFAULT
 from fastdepth.calibrate.correction import Correction, Evidence, corrected
 from fastdepth.metadata import METADATA_KEY
 from fastdepth.runtime.answer import MARGIN
@@ -20,7 +22,8 @@ with TemporaryDirectory() as place:
     BARE = write_model(Path(place) / "m.onnx", metadata=None).read_bytes()
 
 CALIBRATED = replace(METADATA, correction=Correction(0.3, 0.9, Evidence(9, 99, 0.5, 0.6)))
-GOOD = [metadata.to_json().encode() for metadata in (METADATA, CALIBRATED)]
+WITH_PRIOR = replace(METADATA, anchor_prior=DEFAULT, interval=FACTORS)
+GOOD = [metadata.to_json().encode() for metadata in (METADATA, CALIBRATED, WITH_PRIOR)]
 IMAGE = np.full((60, 100, 3), 90, np.uint8)
 IMAGE[..., 0] = np.arange(100)
 
@@ -59,6 +62,8 @@ def read(data, folder):
     assert least * (1 - 1e-5) <= depth.min() <= depth.max() <= most * (1 + 1e-5)
     seen = model(IMAGE, focal=500.0)
     assert np.isfinite(seen).all() and (seen >= 0).all() and seen.max() > 0
+    known = model(IMAGE, points=[[1, 1, 2], [20, 30, 1e-3], [20, 30.2, 9], [47, 63, 4]])
+    assert np.isfinite(known).all() and (known >= 0).all()
     assert 0 < model.training_focal(model.size) < np.inf
     assert len(repr(model)) < 10_000
 
