@@ -121,8 +121,14 @@ def _read_table(path: str | Path) -> NDArray[np.float64]:
 
 
 def _is_header(line: str) -> bool:
+    """Whether a line names the columns of points: three or four, and none is a number."""
+    cells = line.split(",")
+    return len(cells) in (3, 4) and not any(map(_is_number, cells))
+
+
+def _is_number(cell: str) -> bool:
     try:
-        float(line.split(",")[0])
+        float(cell)
     except ValueError:
-        return True
-    return False
+        return False
+    return True

@@ -53,6 +53,8 @@ def test_an_empty_table_is_no_points(tmp_path, text):
         ("1,2,3\n1,2", "no table of numbers"),
         ("1,2\n3,4", "shape"),
         ("row,column,m\nrow,column,m", "no table of numbers"),
+        ("garbage", "no table of numbers"),
+        ("one,2,3\n1,2,3", "no table of numbers"),
         ("100,2,3", "outside the image of 128x96"),
         ("1,2,-3", "no depth"),
         (bytes(range(256)), "no table|shape"),
