@@ -243,6 +243,17 @@ _WHOLE = {
             widths=(192, 128, 64, 32),
             blocks=(2, 2, 2, 1),
         ),
+        _mobile(
+            "mnv2-64-dws-convex",
+            2_139_492,
+            "the same, depth enlarged by learnt weights",
+            Size(240, 320),
+            "mobile",
+            bins=64,
+            widths=(192, 128, 64, 32),
+            blocks=(2, 2, 2, 1),
+            convex=True,
+        ),
         _quick("mnv2-64-dws-70", 1_976_152, "the same, narrower, on 70 % of the input's sides"),
         # The rest of docs/compression.md: mnv2-64-dws-70 with one thing changed.
         _quick(

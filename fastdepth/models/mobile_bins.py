@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from fastdepth.models import fastdepth2019
 from fastdepth.models.adabins import bin_centres
+from fastdepth.models.convex import ConvexUpsampling
 from fastdepth.models.fastdepth2019 import mobile_encoder, stage_widths, stages
 from fastdepth.models.network import DepthNetwork, Prediction
 
@@ -109,13 +110,15 @@ def _mix(logits: Tensor, centres: Tensor) -> Tensor:
 
 
 class MobileBins(DepthNetwork):
-    """MobileNetV2, light decoder and bins of log depth: depth at half the input's resolution.
+    """MobileNetV2, light decoder and bins of log depth, at half the input's resolution.
 
     Args:
         bins: number of depth bins.
         widths: channels of the decoder at 1/16, 1/8, 1/4 and 1/2 of the resolution.
         blocks: residual blocks of each of these levels.
         separable: depthwise separable convolutions in the decoder, not ordinary ones.
+        convex: enlarge depth to the input's resolution by learnt weights
+            (:mod:`fastdepth.models.convex`).
         depth_range: least and greatest depth [m].
     """
 
@@ -127,6 +130,7 @@ class MobileBins(DepthNetwork):
         widths: tuple[int, ...],
         blocks: tuple[int, ...],
         separable: bool = True,
+        convex: bool = False,
         depth_range: tuple[float, float] = (0.1, 10.0),
     ) -> None:
         super().__init__(depth_range)
@@ -141,6 +145,7 @@ class MobileBins(DepthNetwork):
             )
         )
         self.bins = LogBins(bins, deepest, widths[-1], depth_range)
+        self.enlarge = ConvexUpsampling(widths[-1], 2) if convex else None
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised image (B, 3, H, W)."""
@@ -150,4 +155,6 @@ class MobileBins(DepthNetwork):
             level = up(level, skip)
         depth, centres = self.bins(level, deepest)
         std = self.tell_std(level, deepest, depth)
+        if self.enlarge is not None:
+            depth = self.enlarge(depth, level)
         return Prediction(normalised, depth, level, centres, std)

@@ -142,7 +142,8 @@ def _draw(
         return None
     chosen = torch.from_numpy(generator.choice(places, PER_IMAGE))
     features, depth, whole = recorder.cues
-    rows, columns = chosen // width // 2, chosen % width // 2  # cues have half the resolution
+    rows = chosen // width * features.shape[2] // height  # cues have a lower resolution
+    columns = chosen % width * features.shape[3] // width
     logs = prediction.depth.flatten()[chosen].log()
     error = logs - torch.from_numpy(truth).flatten()[chosen].log()
     here = [part[0][:, rows, columns, None] for part in (features, depth)]

@@ -17,7 +17,13 @@ from fastdepth.variants import VARIANTS
 
 SMALL = {variant.name: variant.sizes.nearest(Size(64, 64))[0] for variant in VARIANTS.values()}
 HEAVY = {"fcrn-fc"}  # a gigabyte
-FULL_SIZE = {"densenet201-unet", "densenet201-fast", "fastdepth-mnv1", "mnv2-nnconv5"}
+FULL_SIZE = {
+    "densenet201-unet",
+    "densenet201-fast",
+    "fastdepth-mnv1",
+    "mnv2-nnconv5",
+    "mnv2-64-dws-convex",
+}
 FCRN = {name for name in VARIANTS if name.startswith("fcrn-")} - HEAVY
 
 
