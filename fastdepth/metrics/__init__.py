@@ -9,7 +9,10 @@ from fastdepth.metrics.alignments import (
     Alignment,
     get_alignment,
 )
+from fastdepth.metrics.edges import Edges
 from fastdepth.metrics.evaluation import (
+    ALL_METRICS,
+    EDGE_METRICS,
     METRICS,
     Evaluation,
     Metric,
@@ -22,12 +25,15 @@ from fastdepth.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol, g
 
 __all__ = [
     "ALIGNMENTS",
+    "ALL_METRICS",
     "DEFAULT_ALIGNMENT",
     "DEFAULT_PROTOCOL",
+    "EDGE_METRICS",
     "METRICS",
     "OF_DISPARITY",
     "PROTOCOLS",
     "Alignment",
+    "Edges",
     "Evaluation",
     "Metric",
     "Protocol",

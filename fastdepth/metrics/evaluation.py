@@ -10,7 +10,8 @@ With prediction p and truth g [m] over the valid pixels, and e = ln p - ln g::
 
 After Eigen, Puhrsch, Fergus, "Depth map prediction from a single image using a multi-scale deep
 network", NeurIPS 2014; ``silog`` as KITTI prints it. Unless an alignment is asked for nothing is
-fitted to the truth: these are metric networks.
+fitted to the truth: these are metric networks. Metrics of edges are of whole maps and cost as much
+as all these together: :mod:`fastdepth.metrics.edges` has their formulas.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.errors import DataError, UsageError
 from fastdepth.metrics.alignments import ALIGNMENTS, DEFAULT_ALIGNMENT, Alignment
+from fastdepth.metrics.edges import Edges
 from fastdepth.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS, Protocol
 
 Array = NDArray[np.floating]
+T = TypeVar("T")
 
 _PROTOCOL, _UNALIGNED = PROTOCOLS[DEFAULT_PROTOCOL], ALIGNMENTS[DEFAULT_ALIGNMENT]
 
@@ -67,8 +71,8 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A figure of accuracy.
+class Metric(Generic[T]):
+    """A figure of accuracy, of pixels (:class:`Compared`) or of whole maps (:class:`Edges`).
 
     Attributes:
         name: its key in JSON.
@@ -84,14 +88,14 @@ class Metric:
     unit: str
     digits: int
     higher_is_better: bool
-    function: Callable[[Compared], float]
+    function: Callable[[T], float]
 
 
 def _within(power: int) -> Callable[[Compared], float]:
     return lambda pixels: float(np.mean(pixels.ratio < 1.25**power))
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
+METRICS: Mapping[str, Metric[Compared]] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
@@ -113,13 +117,27 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 """All that :class:`Scores` hold, in the order in which they are printed; formulas at the top of
 the module. One entry more is one metric more in JSON, its schema, CSV and ``compare``."""
 
+_OF_EDGES: tuple[Metric[Edges], ...] = (
+    Metric("edge_f1", "edge F1", "", 4, True, lambda edges: edges.f1),
+    Metric("dbe_accuracy", "DBE accuracy", "px", 2, False, lambda edges: edges.errors[0]),
+    Metric("dbe_completeness", "DBE completeness", "px", 2, False, lambda edges: edges.errors[1]),
+)
+
+EDGE_METRICS: Mapping[str, Metric[Edges]] = MappingProxyType(
+    {metric.name: metric for metric in _OF_EDGES}
+)
+"""What :class:`Scores` hold as well where :meth:`Evaluation.add_edges` was told of maps."""
+
+ALL_METRICS: Mapping[str, Metric[Any]] = MappingProxyType({**METRICS, **EDGE_METRICS})
+"""All that a results file may hold."""
+
 
 @dataclass(frozen=True)
 class Scores:
     """Accuracy of one image, or the mean over images; each metric is an attribute too.
 
     Attributes:
-        values: by the names of ``METRICS``.
+        values: by the names of ``METRICS``, and of ``EDGE_METRICS`` where they were measured.
         pixels: valid ones; over several images their sum.
         nonfinite: those of them at which the prediction was NaN or infinite; likewise.
     """
@@ -129,12 +147,12 @@ class Scores:
     nonfinite: int
 
     def __getattr__(self, name: str) -> float:
-        if name in METRICS:
+        if name != "values" and name in self.values:  # which is not there while it is unpickled
             return self.values[name]
         raise AttributeError(f"scores have no {name}; they have {', '.join(METRICS)}")
 
     def as_dict(self) -> dict[str, float]:
-        """All by name in the order of ``METRICS``, then ``pixels`` and ``nonfinite``."""
+        """All by name in the order of the tables, then ``pixels`` and ``nonfinite``."""
         return {**self.values, "pixels": self.pixels, "nonfinite": self.nonfinite}
 
 
@@ -154,6 +172,7 @@ class Evaluation:
         self.images = 0
         self.skipped = 0
         self._sums = dict.fromkeys(METRICS, 0.0)
+        self._edges: dict[str, list[float]] = {name: [] for name in EDGE_METRICS}
         self._pixels = self._nonfinite = 0
 
     def add(self, prediction: Array, truth: Array) -> Scores | None:
@@ -173,8 +192,27 @@ class Evaluation:
         self._nonfinite += scores.nonfinite
         return scores
 
+    def add_edges(self, prediction: Array, truth: Array) -> None:
+        """Count in the boundaries of one image, aligned as a whole; see ``EDGE_METRICS``.
+
+        An image without boundaries takes no part in their means.
+
+        Args:
+            prediction: (h, w) float [m]; resized bilinearly to the truth's size.
+            truth: (H, W) float [m]; 0 or NaN where nothing was measured.
+
+        Raises:
+            UsageError: an array is not two-dimensional or is empty.
+        """
+        aligned = align_image(prediction, truth, self.protocol, self.alignment)
+        edges = Edges(aligned, truth, self.protocol.valid(truth))
+        for name, metric in EDGE_METRICS.items():
+            self._edges[name].append(metric.function(edges))
+
     def scores(self) -> Scores:
         """Means so far; ``pixels`` and ``nonfinite`` are sums.
+
+        Metrics of edges are there if any image with an edge was told of.
 
         Raises:
             DataError: no image with a valid pixel was added.
@@ -185,6 +223,9 @@ class Evaluation:
                 f"{self.protocol.name}; check the depth's unit and range"
             )
         means = {name: value / self.images for name, value in self._sums.items()}
+        for name, values in self._edges.items():
+            if not np.isnan(values).all():
+                means[name] = float(np.nanmean(values))
         return Scores(means, self._pixels, self._nonfinite)
 
 

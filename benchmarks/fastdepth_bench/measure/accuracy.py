@@ -103,6 +103,8 @@ def measure_accuracy(
     yardsticks: Sequence[Yardstick],
     size: Size,
     before_each: Callable[[int], None] = lambda index: None,
+    *,
+    edges: bool = False,
 ) -> dict[Yardstick, Scores]:
     """Mean scores of a runner over samples by yardstick; each image is inferred once for all.
 
@@ -112,6 +114,7 @@ def measure_accuracy(
         yardsticks: at least one; they differ in their alignment alone.
         size: network input.
         before_each: told the number of each sample before its turn, for a progress bar.
+        edges: whether boundaries of depth are scored, too.
 
     Raises:
         DataError: a sample cannot be read, or none has a pixel that counts.
@@ -128,6 +131,8 @@ def measure_accuracy(
         pixels = valid_pixels(depth, sample.depth, get_protocol(yardsticks[0].protocol))
         for evaluation in evaluations.values():
             evaluation.add_pixels(*pixels)
+            if edges:
+                evaluation.add_edges(depth, sample.depth)
     return {yardstick: evaluation.scores() for yardstick, evaluation in evaluations.items()}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.metrics import METRICS
+from fastdepth.metrics import ALL_METRICS
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth_bench.case import REFERENCE, Case
@@ -164,7 +164,9 @@ def _compared(own: Answered, torch: Answered | None) -> Row:
     """A row with its differences to the one measured in PyTorch."""
     row = own.row
     if torch and row.metrics and torch.row.metrics:
-        differences = {name: row.metrics[name] - torch.row.metrics[name] for name in METRICS}
+        own_scores, others = row.metrics, torch.row.metrics
+        both = [name for name in ALL_METRICS if name in own_scores and name in others]
+        differences = {name: own_scores[name] - others[name] for name in both}
         row = replace(row, d1_minus_torch=differences["d1"], metrics_minus_torch=differences)
     if torch and own.depth is not None and torch.depth is not None:
         row = replace(row, max_difference_to_torch=float(np.abs(own.depth - torch.depth).max()))

@@ -143,7 +143,14 @@ class _Measurement:
                 if self.against is not None:
                     self.against = replace(self.against, batch=found)
             self._frames = timing_frames(samples, self.case.batch)
-            self._examined = self._do(examine, self.case, self._frames, samples, self._yardsticks)
+            self._examined = self._do(
+                examine,
+                self.case,
+                self._frames,
+                samples,
+                self._yardsticks,
+                edges=self._options.edges,
+            )
             if self._options.training and self.case.model is None:
                 self._training = self._do(
                     training_images_per_second,

@@ -129,6 +129,8 @@ def examine(
     frames: Sequence[Batch],
     samples: Samples,
     yardsticks: Sequence[Yardstick],
+    *,
+    edges: bool = False,
 ) -> Examined:
     """Export the file unless it is there; count its cost, test its honesty, score its depth.
 
@@ -138,6 +140,7 @@ def examine(
         frames: those to be timed.
         samples: images with depth.
         yardsticks: rules of the accuracy, which differ in their alignment alone.
+        edges: whether accuracy is of boundaries, too.
 
     Raises:
         FastDepthError: it cannot be exported, loaded or run, or data cannot be read.
@@ -156,6 +159,7 @@ def examine(
                 yardsticks,
                 case.size,
                 lambda index: say(f"{case}: accuracy {index + 1}/{len(samples)}"),
+                edges=edges,
             )
     return Examined(cost, depth, scores)
 

@@ -78,7 +78,8 @@ def _scored(rows: Iterable[Row]) -> list[Row]:
     """Rows with unaligned scores of images that were not trained on: one of each kind."""
     found: dict[tuple[object, ...], Row] = {}
     for row in rows:
-        if row.metrics and not row.learnt and not row.aligned and row.form == "folded":
+        real = row.metrics and not row.drawn and not row.learnt
+        if real and not row.aligned and row.form == "folded":
             kind = (*row.yardstick, row.size, row.precision)
             if kind not in found or row.runtime == USUAL_RUNTIME:
                 found[kind] = row

@@ -2,7 +2,7 @@
 
 A heading stands here and nowhere else. Terminal, Markdown, README, model cards, the compression
 study, the tables of publications, ``compare`` and the axes of plots are selections of what is
-here; columns of accuracy are made of :data:`fastdepth.metrics.METRICS`.
+here; columns of accuracy are made of :data:`fastdepth.metrics.ALL_METRICS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from fastdepth.metrics import METRICS
+from fastdepth.metrics import ALL_METRICS
 from fastdepth.published import PublishedSystem
 from fastdepth_bench.report.cells import (
     Column,
@@ -163,12 +163,24 @@ def _score(name: str) -> Callable[[Row], float | None]:
 SCORES: Mapping[str, Column[Row]] = MappingProxyType(
     {
         metric.name: Column(metric.heading, _score(metric.name), fixed(metric.digits), metric.unit)
-        for metric in METRICS.values()
+        for metric in ALL_METRICS.values()
     }
 )
 """A column for every metric, by its name."""
 
 D1, D2, D3, ABS_REL, RMSE = (SCORES[name] for name in ("d1", "d2", "d3", "abs_rel", "rmse"))
+EDGE_F1, DBE_ACCURACY, DBE_COMPLETENESS = (
+    replace(SCORES[name], meaning=always(meaning))
+    for name, meaning in (
+        (
+            "edge_f1",
+            "of occlusion boundaries, pixel by pixel at the truth's own size, after Depth Pro; "
+            "scale does not matter, blur does",
+        ),
+        ("dbe_accuracy", "how far predicted edges lie from true ones, after iBims-1"),
+        ("dbe_completeness", "how far true edges lie from predicted ones, 10 px at most"),
+    )
+)
 TO_TORCH = Column[Row](
     f"{D1.heading} - PyTorch",
     lambda row: row.d1_minus_torch,
@@ -216,6 +228,7 @@ SPARE: Columns = (TO_FLOAT64, TO_OTHER, WHOLE_FPS, ABS_REL)
 
 THIRD_PARTY: Columns = (NETWORK, BEGUN, INPUT, FPS, TIMES, WHOLE_TIMES, MB, D1)
 FOLDING: Columns = (NETWORK, GMAC, MB, FPS, TIMES, ROOFLINE, TO_OTHER, TO_FLOAT64)
+EDGES: Columns = (NETWORK, INPUT, D1, ABS_REL, EDGE_F1, DBE_ACCURACY, DBE_COMPLETENESS)
 CARD: Columns = (DATA, INPUT, PRECISION, FLIP, D1, ABS_REL, RMSE, MB)
 SHIPPED: Columns = (
     NETWORK, INPUT, replace(FPS, interval=lambda _: None), MB, D1,
@@ -225,11 +238,14 @@ SHIPPED: Columns = (
 # a row beside another
 
 
-def _step(step: Step) -> Row:
+def row_of(step: Step) -> Row:
+    """The row of a step."""
     return step.row
 
 
-def _more(column: Column[Row]) -> Column[Step]:
+def more(column: Column[Row]) -> Column[Step]:
+    """By how much a figure is above the base's."""
+
     def value(step: Step) -> float | None:
         own, base = column.value(step.row), column.value(step.base)
         return None if own is None or base is None or step.own else own - base
@@ -254,13 +270,13 @@ OF_BASE = Column[Step](
     lambda step: None if step.own else ratio(step.row.bytes, step.base.bytes),
     fixed(2),
 )
-D1_MORE, ABS_REL_MORE = _more(D1), _more(ABS_REL)
+D1_MORE, ABS_REL_MORE = more(D1), more(ABS_REL)
 
 FROM: Column[Step] = text_of("from", lambda step: step.base_name)
 TO: Column[Step] = text_of("to", lambda step: step.name)
 LEVER: Sequence[Column[Step]] = (
     replace(TO, heading=NETWORK.heading, value=lambda step: step.name + " (base)" * step.own),
-    GMAC.of(_step), FPS.of(_step), X_BASE, MB.of(_step), OF_BASE, D1.of(_step), D1_MORE,
+    GMAC.of(row_of), FPS.of(row_of), X_BASE, MB.of(row_of), OF_BASE, D1.of(row_of), D1_MORE,
 )  # fmt: skip
 SUMMARY: Sequence[Column[Step]] = (
     text_of("lever", lambda step: step.lever), FROM, TO, X_BASE, OF_BASE, D1_MORE, ABS_REL_MORE,

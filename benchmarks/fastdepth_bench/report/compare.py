@@ -25,7 +25,7 @@ import tyro
 from fastdepth.console import print_table, run_command, say
 from fastdepth.documents import MOST
 from fastdepth.errors import UsageError
-from fastdepth.metrics import METRICS
+from fastdepth.metrics import ALL_METRICS
 from fastdepth.ranges import check_ranges, real
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import D1, FPS, MB, SCORES, X_OLD
@@ -313,14 +313,14 @@ def _accuracy(old: Row, new: Row, limits: Limits) -> Iterator[Finding]:
         if before:
             yield True, "unscored", "accuracy is no longer measured"
         return
-    lost = [SCORES[name].title for name in METRICS if name in before and name not in now]
+    lost = [SCORES[name].title for name in ALL_METRICS if name in before and name not in now]
     if lost:
         yield True, "unscored", f"no longer measured: {', '.join(lost)}"
     wrong = [int(metrics.get("nonfinite", 0)) for metrics in (before, now)]
     if wrong[1] > wrong[0]:
         yield True, "not finite", f"{wrong[0]} -> {wrong[1]} pixels"
     changed: dict[bool, list[str]] = {True: [], False: []}
-    for name, metric in METRICS.items():
+    for name, metric in ALL_METRICS.items():
         if name in before and name in now:
             more = now[name] - before[name]
             allowed = limits.error_tolerance * before[name]

@@ -6,17 +6,32 @@ What stands between marks is made of the committed results; all else is written 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from fastdepth.errors import UsageError
+from fastdepth.metrics import ALIGNMENTS
 from fastdepth.variants import VARIANTS
-from fastdepth_bench.report.columns import D1, LEVER, SUMMARY
+from fastdepth_bench.report.cells import Column
+from fastdepth_bench.report.columns import (
+    D1,
+    D1_MORE,
+    EDGE_F1,
+    FROM,
+    LEVER,
+    SUMMARY,
+    TO,
+    more,
+    row_of,
+)
 from fastdepth_bench.report.render import caption, legend, markdown_table, measured_on
 from fastdepth_bench.report.select import SUFFIXES, Reports, Step, good, names
 from fastdepth_bench.results.file import FOLDER, Report
 from fastdepth_bench.results.row import Row
+
+MEDIAN = ALIGNMENTS["median"].name
+"""The alignment that forgives an error of scale."""
 
 PLOTS = Path("docs") / "compression"
 """Folder of the plots, in a checkout."""
@@ -26,6 +41,33 @@ STUDY, PUBLISHED, PRECISIONS, FOLDING = (
 )
 
 NOT_YET = "Not measured yet; it will be by"
+
+FURTHER = f"--align none,{MEDIAN} --edges"
+"""Options that measure what ``SHARPNESS`` shows."""
+
+
+def _aligned(step: Step) -> Step | None:
+    return step.aligned
+
+
+def _aligned_row(step: Step) -> Row | None:
+    return step.aligned.row if step.aligned else None
+
+
+_LOST: Sequence[Column[Step]] = (
+    D1_MORE,
+    replace(D1_MORE.of(_aligned), heading=f"{D1.heading}, {MEDIAN} - base"),
+    more(EDGE_F1),
+)
+SHARPNESS: Sequence[Column[Step]] = (
+    LEVER[0],
+    *(D1.of(row_of), _LOST[0]),
+    replace(D1.of(_aligned_row), heading=f"{D1.heading}, {MEDIAN}"),
+    *(_LOST[1], EDGE_F1.of(row_of), _LOST[2]),
+)
+"""What scale forgiven and occlusion boundaries tell of a lever's steps."""
+
+SHARPNESS_SUMMARY: Sequence[Column[Step]] = (SUMMARY[0], FROM, TO, *_LOST)
 
 QUICK = "mnv2-64-dws-70"
 """The network that most levers are pulled on."""
@@ -66,6 +108,7 @@ class Lever:
         What lacks its base, or has nothing beside it, is left out, and so are rows that failed.
         """
         found: dict[tuple[tuple[str, ...], str], list[Row]] = {}
+        aligned = {_identity(row): row for row in good(report.rows) if row.alignment == MEDIAN}
         for row in good(report.rows):
             for networks in self.networks:
                 if row.name in networks and row.precision in self.precisions and _judged(row):
@@ -73,7 +116,7 @@ class Lever:
         for (networks, _), rows in found.items():
             rows.sort(key=partial(self._place, networks))
         return [
-            self._steps(rows)
+            self._steps(rows, [aligned.get(_identity(row)) for row in rows])
             for (networks, _), rows in found.items()
             if len(rows) > 1 and self._place(networks, rows[0]) == (0, 0)
         ]
@@ -82,10 +125,14 @@ class Lever:
         """Where a row stands in its series."""
         return networks.index(row.name), self.precisions.index(row.precision)
 
-    def _steps(self, rows: Sequence[Row]) -> list[Step]:
-        called = names(rows)
-        steps = zip(rows, called, strict=True)
-        return [Step(row, rows[0], name, called[0], self.name) for row, name in steps]
+    def _steps(self, rows: Sequence[Row], aligned: Sequence[Row | None]) -> list[Step]:
+        """The rows beside the first; ``aligned``: what they are under the other alignment."""
+        called, base = names(rows), aligned[0]
+        pairs = (Step(own, base) if own and base else None for own in aligned)
+        return [
+            Step(row, rows[0], name, called[0], self.name, pair)
+            for row, name, pair in zip(rows, called, pairs, strict=True)
+        ]
 
     def stem(self, results: Path) -> str:
         """Name, without suffix, of the plot of a results file."""
@@ -99,7 +146,7 @@ def _run(*names: str, against: str = "") -> str:
     """
     weights = " ".join(f"--weights runs/{name}.safetensors" for name in names)
     turns = f"--against {against} " if against else ""
-    return f"{weights} {turns}--runtime onnxruntime --threads 1"
+    return f"{weights} {turns}--runtime onnxruntime --threads 1 {FURTHER}"
 
 
 _BINS = tuple(f"mnv2-{bins}-dws-70" for bins in (256, 128, 64, 32))
@@ -194,6 +241,24 @@ def _judged(row: Row) -> bool:
     return not row.learnt and not row.aligned
 
 
+def _identity(row: Row) -> tuple[object, ...]:
+    """What rows have in common that differ in their alignment alone."""
+    weights = row.name, row.weights, row.weights_hash
+    return *weights, row.target, row.size, row.device, row.threads, row.batch, row.sample_hash
+
+
+def _sharpness(columns: Sequence[Column[Step]], steps: Sequence[Step]) -> str:
+    """A table of the steps that have any of these scores; words where none has."""
+    told = [step for step in steps if step.aligned or EDGE_F1.text(step.row)]
+    if not told:
+        return (
+            f"Median-aligned d1 and edge F1: not measured of these files; by `{FURTHER}` they are."
+        )
+    missing = len(steps) - len(told)
+    lines = f"\n\nNot measured of {missing} further lines of the table above." if missing else ""
+    return markdown_table(columns, told) + lines
+
+
 def check_files(reports: Reports) -> None:
     """Find results files that were measured for no lever.
 
@@ -223,6 +288,7 @@ def scored(series: Sequence[Sequence[Step]]) -> list[list[Step]]:
 def lever_section(lever: Lever, reports: Reports) -> str:
     """The generated part of a lever's section."""
     parts, meant, measured, above = [lever.what], dict[str, None](), False, None
+    every: list[Step] = []
     for path, series in comparisons(lever, reports):
         steps = [step for each in series for step in each]
         rows = [step.row for step in steps]
@@ -233,6 +299,7 @@ def lever_section(lever: Lever, reports: Reports) -> str:
             f"{caption(rows, LEVER, above)} {measured_on(reports[path])}",
         ]
         meant |= dict.fromkeys(legend(LEVER, steps))
+        every += steps
         above = rows[0]
         if scored(series):
             image = f"{PLOTS.name}/{lever.stem(path)}.png"
@@ -240,6 +307,8 @@ def lever_section(lever: Lever, reports: Reports) -> str:
     yet = f"To be measured yet, of `{lever.subject}`:" if parts[1:] else NOT_YET
     said = "Measured by" if measured else yet
     meanings = [". ".join(meant) + "."] if meant else []
+    if every:
+        parts.append(_sharpness(SHARPNESS, every))
     return "\n\n".join([*parts, *meanings, said, f"```sh\n{lever.command}\n```"])
 
 
@@ -253,4 +322,5 @@ def summary(reports: Reports) -> str:
         steps += [step for each in series for step in each if not step.own]
         missing += [] if series else [lever.name]
     yet = f"\n\nNot measured yet: {', '.join(missing)}." if missing else ""
-    return markdown_table(SUMMARY, steps) + yet
+    sharpness = [_sharpness(SHARPNESS_SUMMARY, steps)] if steps else []
+    return "\n\n".join([markdown_table(SUMMARY, steps) + yet, *sharpness])

@@ -29,6 +29,7 @@ from fastdepth_bench.report.cards import card, image_name
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
     D1,
+    EDGES,
     FOLDING,
     FORMATS,
     RESULTS,
@@ -118,6 +119,7 @@ def pages(studies: Studies = MappingProxyType({})) -> dict[str, dict[str, Render
             "results": _tables("results", RESULTS),
             "third-party": _tables("third-party", THIRD_PARTY),
             "alignment": alignment_section,
+            "edges": _tables("edges", EDGES),
             "precisions": _tables("precisions", RESULTS),
             "folding": _tables("folding", FOLDING),
         },

@@ -12,11 +12,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastdepth.errors import UsageError
-from fastdepth.metrics import METRICS
+from fastdepth.metrics import ALL_METRICS
 from fastdepth.streams import in_a_line
 from fastdepth_bench.measure.timing import NOISY
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
+    EDGE_F1,
+    EDGES,
     INPUT,
     NETWORK,
     RESULTS,
@@ -39,6 +41,13 @@ T = TypeVar("T")
 
 NOTHING = "-"
 """Stands in a terminal where nothing was measured; a note below says why."""
+
+
+INEXACT = (
+    "A depth camera's edges are not exact, and filling its holes moves them: figures of edges "
+    "order networks here, no more."
+)
+"""Said of edges in truth that was measured."""
 
 
 def telling(columns: Sequence[Column[T]], entries: Sequence[T]) -> list[Column[T]]:
@@ -123,7 +132,7 @@ def print_report(report: Report, console: Console) -> None:
         said = ((f"#{number}", [*doubts(row), *_facts(row)]) for number, row in group)
         lines = [data_line(rows[0]), circumstances(rows), *_notes(said, " "), ""]
         print_lines(console, lines)
-    columns = telling([column for part in TERMINAL for column in part], report.rows)
+    columns = telling([column for part in (*TERMINAL, EDGES) for column in part], report.rows)
     print_lines(console, legend(columns, report.rows))
     machine, busy = report.environment.describe(), report.environment.busy_line
     print_lines(console, filter(None, (machine, busy)))
@@ -145,6 +154,8 @@ def _tables(rows: Sequence[tuple[int, Row]], console: Console) -> list[Table]:
             parts[-1] = wider
         else:
             parts.append([NETWORK, *group])
+    if any(EDGE_F1.text(row) for _, row in rows):
+        parts.append(EDGES)
     tables = [_table(rows, part) for part in parts]
     for table in tables:
         if _width(table, console) > console.width:
@@ -229,6 +240,10 @@ def sections(reports: Sequence[Report], columns: Columns) -> list[str]:
             shown = fitting(columns, rows)
             parts += [markdown_table(shown, rows), caption(rows, shown, above)]
             above = rows[0]
+            edges = [row for row in rows if EDGE_F1.text(row)]
+            if edges and EDGE_F1 not in shown:
+                parts += [markdown_table(EDGES, edges), caption(edges, EDGES, above)]
+                shown = [*shown, *EDGES]
             used |= {column.title: column for column in shown}
         parts.append(measured_on(report))
     meant = legend(used.values(), [row for report in reports for row in report.rows])
@@ -252,7 +267,8 @@ def caption(
     extra = _roofline if ROOFLINE in columns else lambda _: ()
     said = zip(names(rows), ([*extra(row), *doubts(row)] for row in rows), strict=True)
     notes = (f"{note}." for note in _notes(said, ", "))
-    return escaped(" ".join([data, circumstances(rows), *size, *notes]))
+    blurred = [INEXACT] if EDGE_F1 in columns and not rows[0].drawn else []
+    return escaped(" ".join([data, circumstances(rows), *size, *blurred, *notes]))
 
 
 def measured_on(report: Report) -> str:
@@ -316,7 +332,7 @@ def _scalars(path: str, value: Any, unit: str = "") -> Iterator[tuple[str, Any]]
         units = {name: unit for name, (_, unit) in attributes(type(value)).items()}
         parts = [(field.name, getattr(value, field.name)) for field in fields(value)]
     elif isinstance(value, dict):
-        units = {name: metric.unit for name, metric in METRICS.items()}
+        units = {name: metric.unit for name, metric in ALL_METRICS.items()}
         parts = list(value.items())
     elif isinstance(value, tuple) and (hasattr(value, "_fields") or path.endswith("_interval")):
         units, parts = {}, list(zip(getattr(value, "_fields", ("low", "high")), value, strict=True))

@@ -15,15 +15,13 @@ from fastdepth_bench.results.figures import Against
 from fastdepth_bench.results.file import Report
 from fastdepth_bench.results.row import OFFLINE, SINGLE_STREAM, Row
 
-DRAWN = "rooms"
-"""Name of the data that is drawn: scores on it say nothing of accuracy on images."""
-
 SUFFIXES = {
     "results": ".json",
     "third-party": ".third-party.json",
     "precisions": ".precisions.json",
     "folding": ".folding.json",
     "alignment": ".alignment.json",
+    "edges": ".edges.json",
     "published": ".published.json",
     "compression": ".compression.json",
     "cards": ".flip.json",
@@ -53,6 +51,7 @@ class Step:
         name: of the row, short.
         base_name: of the base.
         lever: what was changed.
+        aligned: both under an alignment, where both were scored so, too.
     """
 
     row: Row
@@ -60,6 +59,7 @@ class Step:
     name: str = ""
     base_name: str = ""
     lever: str = ""
+    aligned: Step | None = None
 
     @property
     def own(self) -> bool:
@@ -147,7 +147,7 @@ def ratio(more: float | None, less: float | None) -> float | None:
 
 def scored(row: Row) -> bool:
     """Whether scores say something of metric depth: unaligned, of real images not learnt."""
-    return bool(row.metrics) and row.data != DRAWN and not row.learnt and not row.aligned
+    return bool(row.metrics) and not row.drawn and not row.learnt and not row.aligned
 
 
 def weights_of(row: Row) -> str:

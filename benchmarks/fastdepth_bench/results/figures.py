@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from fastdepth.metrics import METRICS
+from fastdepth.metrics import ALL_METRICS
 from fastdepth.size import Size
 
 Text = Annotated[str, Meta(max_length=1000)]
@@ -31,7 +31,7 @@ ByMetric = Annotated[
         extra_json_schema={
             "properties": {
                 name: {"type": "number", "description": f"{metric.heading} {metric.unit}".strip()}
-                for name, metric in METRICS.items()
+                for name, metric in ALL_METRICS.items()
             }
         }
     ),

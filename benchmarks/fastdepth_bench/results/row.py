@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from fastdepth.metrics import DEFAULT_ALIGNMENT, METRICS
+from fastdepth.data.nyu.files import DRAWN
+from fastdepth.metrics import ALL_METRICS, DEFAULT_ALIGNMENT
 from fastdepth.size import Size
 from fastdepth.variants import CHECKPOINT_BYTES
 from fastdepth_bench.results.figures import (
@@ -42,12 +43,15 @@ Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
 SINGLE_STREAM: Scenario = "single-stream"
 OFFLINE: Scenario = "offline"
 
+ROOMS = "rooms"
+"""Name of the data that is drawn on the fly: scores on it say nothing of accuracy on images."""
+
 LEARNT = " train"
 """Ends the name of data of the training split: that a network knows them shows that its recipe
 learns, and says nothing of accuracy."""
 
 
-COUNTED = {*METRICS, "pixels", "nonfinite"}
+COUNTED = {*ALL_METRICS, "pixels", "nonfinite"}
 """Keys of a row's metrics that are never negative."""
 
 
@@ -84,7 +88,8 @@ class Row:
         alignment: what was fitted to the truth of each image before it was scored; files from
             before do not say, and nothing was, but of disparity
         flip: whether depth of image and mirrored image was averaged
-        metrics: accuracy by name, and the numbers of valid and of non-finite pixels
+        metrics: accuracy by name, and the numbers of valid and of non-finite pixels; of edges only
+            where that was asked for
         d1_minus_torch: d1 less that of the same weights in fp32 PyTorch; None where that was not
             measured beside it
         error: why the row has no figures
@@ -192,7 +197,7 @@ class Row:
         for span in filter(None, (self.fps_interval, self.end_to_end_fps_interval)):
             check_order("interval", *span)
         for name, score in (self.metrics or {}).items():
-            most = 1 if name in METRICS and METRICS[name].higher_is_better else math.inf
+            most = 1 if name in ALL_METRICS and ALL_METRICS[name].higher_is_better else math.inf
             if name in COUNTED and not 0 <= score <= most:
                 raise ValueError(f"{name} {score} is no such score")
         form = self.form if self.fold or self.form != "folded" else "plain"
@@ -219,6 +224,11 @@ class Row:
     def aligned(self) -> bool:
         """Whether the scores are of depth that was fitted to the truth."""
         return self.alignment != DEFAULT_ALIGNMENT
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the scores are of rooms that fastdepth draws, whose depth is exact."""
+        return self.data == ROOMS or self.depth_kind == DRAWN
 
     @property
     def learnt(self) -> bool:

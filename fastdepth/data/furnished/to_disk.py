@@ -35,6 +35,7 @@ from fastdepth.data.furnished.views import (
     stands_clear,
 )
 from fastdepth.data.furnished.wavefront import Array
+from fastdepth.data.nyu.manifest import FURNISHED
 from fastdepth.data.rooms.shading import photograph
 from fastdepth.data.sample import Depth, Image
 from fastdepth.errors import DataError, DeviceError, UsageError
@@ -160,7 +161,7 @@ def _draw_rooms(seeds: Sequence[int], job: Job, workers: int) -> Iterator[list[F
 
 def scene_name(seed: int) -> str:
     """The name of a seed's room."""
-    return f"furnished-{seed:06d}"
+    return f"{FURNISHED}{seed:06d}"
 
 
 def split_of(seed: int) -> str:

@@ -35,7 +35,8 @@ class NyuDepth:
     Attributes:
         name: ``nyu``.
         split: one of :mod:`fastdepth.data.splits`.
-        depth_kind: ``in-painted`` or ``raw with holes``; to be printed with every result.
+        depth_kind: ``in-painted``, ``raw with holes`` or ``drawn, exact``; to be printed with every
+            result.
         names: one stable name a sample.
         scenes: one scene a sample.
     """

@@ -17,7 +17,7 @@ from fastdepth.errors import DataError, ImageError, quoted
 from fastdepth.images.io import decode, read_image
 from fastdepth.size import Size
 
-INPAINTED, RAW = "in-painted", "raw with holes"
+INPAINTED, RAW, DRAWN = "in-painted", "raw with holes", "drawn, exact"
 
 PLAUSIBLE = (0.05, 20.0)
 """[m]; depth wholly outside is in another unit: the Kinect measures 0.5 to 10 m."""

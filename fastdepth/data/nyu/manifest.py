@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastdepth.camera import check_focal
-from fastdepth.data.nyu.files import INPAINTED, FilePairs, Pair, files_of, make_pairs
+from fastdepth.data.nyu.files import DRAWN, INPAINTED, FilePairs, Pair, files_of, make_pairs
 from fastdepth.data.nyu.text import lines_of, read_text
 from fastdepth.errors import DataError, UsageError, quoted
 from fastdepth.files import check_inside
@@ -23,6 +23,10 @@ SPLITS = ("train", "test")
 
 FOCAL = "focal"
 """Column that may be missing, and empty where it is not: focal length [px of the image]."""
+
+
+FURNISHED = "furnished-"
+"""Begins the names of scenes that fastdepth draws, whose depth no sensor measured."""
 
 
 class Row(NamedTuple):
@@ -51,7 +55,8 @@ def read_manifest(path: Path, split: str, *, follow_outside: bool = False) -> Fi
     pairs = make_pairs(Pair(row.image, row.depth, row.scene, float(row.focal or 0)) for row in rows)
     if not follow_outside:
         check_inside(path.parent, files_of(pairs), path, DataError)
-    return FilePairs(path.parent, pairs, split, INPAINTED, path)
+    drawn = all(pair.scene.startswith(FURNISHED) for pair in pairs)
+    return FilePairs(path.parent, pairs, split, DRAWN if drawn else INPAINTED, path)
 
 
 def _read_rows(path: Path) -> Iterator[Row]:

@@ -82,6 +82,23 @@ def test_each_image_is_inferred_once_for_all_alignments(
     assert none > median > 0.01 > affine == pytest.approx(0, abs=1e-5)
 
 
+def test_edges_are_scored_when_asked_for(
+    samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
+) -> None:
+    jump = np.full((96, 128), 50, np.uint8)
+    jump[:, 70:] = 150
+    room = Sample(np.repeat(jump[..., None], 3, axis=2), jump / np.float32(50), "jump", "scene")
+    runner = fake_runner(truthful)
+    yardsticks = [yardstick, replace(yardstick, alignment="median")]
+    size = Size(96, 128)
+    scores = measure_accuracy(runner, [room], yardsticks, size, edges=True)
+    for each in yardsticks:
+        assert (scores[each].edge_f1, scores[each].dbe_accuracy) == (1, 0)
+    small = measure_accuracy(runner, [room], [yardstick], Size(24, 32), edges=True)[yardstick]
+    assert small.edge_f1 < 0.5  # compared at the truth's size
+    assert "edge_f1" not in measured(runner, [room], yardstick, size).as_dict()
+
+
 def test_disparity_is_scored_by_its_scale_and_shift(
     samples: list[Sample], yardstick: Yardstick, fake_runner: Callable[..., Any]
 ) -> None:

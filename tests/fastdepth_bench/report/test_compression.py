@@ -51,7 +51,8 @@ def test_rows_stand_from_the_base_on_with_what_they_gain():
     )
     page = bins(*rows)
     first, second, third = lines(page)
-    assert bins(*rows, new_row(FEWER, 50.0, alignment="median", metrics={"d1": 0.9})) == page
+    assert bins(*rows, new_row(FEWER, 50.0, alignment="affine", metrics={"d1": 0.9})) == page
+    assert "Median-aligned d1 and edge F1: not measured of these files; by `--align none,m" in page
     assert [line[0] for line in (first, second, third)] == [f"{BASE} (base)", FEWER, FEWEST]
     assert first[3:] == ["", "10.0", "", "0.600", ""]
     assert second[3:] == ["2.00 [1.90, 2.10]", "9.00", "0.90", "0.610", "+0.0100"]
@@ -60,6 +61,24 @@ def test_rows_stand_from_the_base_on_with_what_they_gain():
     assert "Measured by" in page
     said = summary({BINS: results(*rows)})
     assert ["bins", BASE, FEWEST, "2.50", "0.50", "-0.0500", "+0.0500"] in lines(said)
+
+
+def test_scores_without_scale_and_of_edges_stand_in_a_table_below():
+    rows = (
+        new_row(BASE, metrics={"edge_f1": 0.02}),
+        new_row(FEWER, metrics={"d1": 0.61, "edge_f1": 0.015}),
+        new_row(BASE, alignment="median", metrics={"d1": 0.7}),
+        new_row(FEWER, alignment="median", metrics={"d1": 0.69}),
+        new_row(FEWEST),
+    )
+    page = bins(*rows)
+    *_, base, fewer = lines(page)
+    assert base == [f"{BASE} (base)", "0.600", "", "0.700", "", "0.0200", ""]
+    assert fewer == [FEWER, "0.610", "+0.0100", "0.690", "-0.0100", "0.0150", "-0.0050"]
+    assert "Not measured of 1 further lines of the table above." in page
+    said = summary({BINS: results(*rows)})
+    assert lines(said)[-1] == ["bins", BASE, FEWER, "+0.0100", "-0.0100", "-0.0050"]
+    assert "| d1 - base | d1, median - base | edge F1 - base |" in said
 
 
 @pytest.mark.parametrize(

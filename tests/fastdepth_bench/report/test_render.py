@@ -296,3 +296,45 @@ def test_every_number_of_a_row_is_there() -> None:
         float(value) for value in line.values() if re.fullmatch(r"\d+(\.\d+)?(e[-+]\d+)?", value)
     }
     assert {*numbers(new_row())} - {0.0, 1.0} <= written
+
+
+EDGES = {"edge_f1": 0.0123, "dbe_accuracy": 2.5, "dbe_completeness": 7.25}
+
+
+def test_edges_stand_in_a_table_of_their_own() -> None:
+    report = results(new_row(metrics=EDGES), new_row("unet256"))
+    whole, _, own, below, *_ = to_markdown(report).split("\n\n")
+    assert "edge" not in whole and whole.count("\n") == 3
+    assert own.splitlines()[0].endswith(
+        "| d1 | AbsRel | edge F1 | DBE accuracy px | DBE completeness px |"
+    )
+    assert own.splitlines()[2:] == [
+        "| unet128-dws | 640x480 | 0.600 | 0.200 | 0.0123 | 2.50 | 7.25 |"
+    ]
+    assert "A depth camera's edges are not exact" in below
+    assert "edge F1" not in to_markdown(results(new_row()))
+    said = show(report)
+    assert "0.0123" in said and "DBE completeness px: how far true edges lie" in flat(said)
+    headings = next(csv.reader(io.StringIO(to_csv({"": report}))))
+    assert {"metrics.edge_f1", "metrics.dbe_accuracy [px]"} <= {*headings}
+
+
+def test_edges_of_drawn_rooms_are_exact() -> None:
+    for drawn in ({"data": "rooms"}, {"depth_kind": "drawn, exact"}):
+        said = to_markdown(results(new_row(metrics=EDGES, **drawn)))
+        assert "edge F1" in said and "not exact" not in said
+
+
+def test_edges_compare_by_the_table_of_metrics() -> None:
+    with_edges, without = results(new_row(metrics=EDGES)), results(new_row())
+    worse = results(new_row(metrics=EDGES | {"edge_f1": 0.005, "dbe_accuracy": 3.0}))
+    (found,) = compare(with_edges, worse)
+    assert "edge F1 0.0123 -> 0.0050, DBE accuracy px 2.5000 -> 3.0000" in str(found.worse)
+    (lost,) = compare(with_edges, without)
+    assert "no longer measured: edge F1" in str(lost.worse)
+    (gained,) = compare(without, with_edges)
+    assert not gained.worse
+    (other,) = compare(with_edges, results(new_row(metrics=EDGES)))
+    assert not other.worse
+    apart = compare(with_edges, results(new_row(metrics=EDGES, depth_kind="drawn, exact")))
+    assert len(apart) == 2  # rows of two sources are no pair

@@ -167,3 +167,11 @@ def test_an_empty_focal_length_is_the_training_camera(base):
 def test_a_focal_length_that_no_camera_has(base, text):
     with pytest.raises(DataError, match="line 2 has the focal length"):
         opened(base, lines(f"{ROW},{text}", header=f"{HEADER},focal"))
+
+
+def test_rooms_that_fastdepth_draws_are_called_so(base):
+    drawn = "test/a.jpg,test/a.png,test,furnished-000020"
+    assert opened(base, lines(drawn)).depth_kind == "drawn, exact"
+    assert (
+        opened(base, lines(drawn, "test/b c.jpg,test/a.png,test,hall")).depth_kind == "in-painted"
+    )
