@@ -10,12 +10,12 @@ from unittest import mock
 
 import numpy as np
 
-from fastdepth import predict
 from fastdepth.errors import OutputError
 from fastdepth.files import replacing, write_text
 from fastdepth.images.collection import ImageFile
 from fastdepth.images.io import to_millimetres, write_png
 from fastdepth.predict import Options, predict_image
+from fastdepth.predict import images as predict
 
 
 def refuse(image: ImageFile) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from tiny_onnx import write_model
 
-from fastdepth import predict
 from fastdepth.errors import FastDepthError
 from fastdepth.images.collection import ImageFile
 from fastdepth.images.parallel import ENGINES, Done, Function, Workers, map_here, usable_cores
 from fastdepth.predict import Options, main
+from fastdepth.predict import images as predict
+from fastdepth.predict import options as options_of
 
 Run = Callable[..., str]
 
@@ -167,7 +168,7 @@ def test_engines_and_their_share_of_the_cores(
     threads: int,
 ) -> None:
     assert usable_cores() >= 1
-    monkeypatch.setattr(predict, "usable_cores", lambda: 8)
+    monkeypatch.setattr(options_of, "usable_cores", lambda: 8)
     asked = Options(tmp_path / "m.onnx", (tmp_path,), tmp_path / "out", **options)
     assert (asked.engine_for(many=False), asked.engine_for(many=True)) == (few, many)
     assert (asked.split().count, asked.split().threads) == (count, threads)
