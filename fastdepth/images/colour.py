@@ -8,6 +8,7 @@ lies within the nearest third of the range.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -49,13 +50,31 @@ def colourise(
     check_range(vmin, vmax)
     if depth.ndim != 2:
         raise UsageError(f"depth has the shape {depth.shape}; give (H, W) in metres")
-    valid = np.isfinite(depth) & (depth > 0)
-    metres = np.clip(np.where(valid, depth, vmax), vmin, vmax).astype(np.float32)
-    nearness = np.log(vmax / metres) / math.log(vmax / vmin)
-    mapped = cv2.applyColorMap(np.rint(nearness * 255).astype(np.uint8), cv2.COLORMAP_MAGMA)
-    image: NDArray[np.uint8] = np.asarray(cv2.cvtColor(mapped, cv2.COLOR_BGR2RGB), np.uint8)
-    image[~valid] = INVALID_COLOUR
+    metres = np.asarray(depth, np.float32)
+    valid = (metres > 0) & (metres < np.inf)
+    levels = np.clip(metres, np.float32(vmin), np.float32(vmax))  # a new array; the rest in place
+    steps = 255 / math.log(vmax / vmin)
+    np.log(levels, out=levels)
+    levels *= np.float32(-steps)
+    levels += np.float32(steps * math.log(vmax))
+    whole = bool(valid.all())
+    if not whole:
+        levels[~valid] = 0
+    np.rint(levels, out=levels)
+    image: NDArray[np.uint8] = np.asarray(
+        cv2.applyColorMap(levels.astype(np.uint8), _colours()), np.uint8
+    )
+    if not whole:
+        image[~valid] = INVALID_COLOUR
     return image
+
+
+@functools.cache
+def _colours() -> NDArray[np.uint8]:
+    """RGB of all levels: (256, 1, 3) uint8."""
+    levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
+    mapped = cv2.applyColorMap(levels, cv2.COLORMAP_MAGMA)
+    return np.asarray(cv2.cvtColor(mapped, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def check_range(vmin: float, vmax: float) -> None:
