@@ -32,6 +32,7 @@ from fastdepth.images.colour import colourise
 from fastdepth.images.points import to_points
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.size import Size
+from fastdepth.video.streaming import stream
 
 __all__ = [
     "DepthModel",
@@ -43,6 +44,7 @@ __all__ = [
     "anchored",
     "colourise",
     "load",
+    "stream",
     "to_points",
 ]
 

@@ -81,17 +81,17 @@ def image_from(
     Raises:
         ImageError: the bytes are no image, damaged, too small or too large.
     """
-    check_size = partial(_check_size, name, max_pixels)
+    check = partial(check_size, name, max_pixels)
     try:
         if _is_jpeg(content):
             parsed = jpeg.parse(content, name)
-            check_size(parsed.size)
+            check(parsed.size)
             return parsed.pixels(name, upright=upright)
         check_white(content, name)
         by_boxes = is_avif(content)  # of its turns OpenCV knows nothing, and EXIF's do not count
         turn = 0 if upright and not by_boxes else cv2.IMREAD_IGNORE_ORIENTATION
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turn
-        pixels = _as_uint8(name, _decode(content, flags, name, check_size))
+        pixels = _as_uint8(name, _decode(content, flags, name, check))
         image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
         return jpeg.turned(image, avif_orientation(content)) if upright and by_boxes else image
     except MemoryError:
@@ -108,13 +108,13 @@ def decode(path: str | Path, flags: int, *, max_pixels: int = MAX_PIXELS) -> NDA
         ImageError: the file is missing, no image, damaged or too large.
     """
     content = _read(path, max_pixels)
-    check_size = partial(_check_pixels, path, max_pixels)
+    check = partial(_check_pixels, path, max_pixels)
     try:
         if _is_jpeg(content):
             parsed = jpeg.parse(content, path)
-            check_size(parsed.size)
+            check(parsed.size)
             parsed.pixels(path, upright=False)  # raises where it is damaged
-        return _decode(content, flags, path, check_size)
+        return _decode(content, flags, path, check)
     except MemoryError:
         raise ImageError(f"{path} does not fit into memory; make it smaller") from None
 
@@ -134,7 +134,7 @@ def _decode(content: bytes, flags: int, name: str | Path, check_size: Any) -> ND
         if content.startswith(PLAIN_PNM):
             content += b"\n"  # without which OpenCV misses the end of the last number
     try:
-        with _QUIET():
+        with QUIET():
             pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         if error.code == cv2.Error.STS_NO_MEM:
@@ -174,7 +174,7 @@ class _Quiet:
                     _SET_LEVEL(self._level)
 
 
-_QUIET = _Quiet()
+QUIET = _Quiet()
 
 
 def write_png(path: str | Path, array: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -214,7 +214,7 @@ def most_bytes(max_pixels: int) -> int:
     return _BYTES_A_PIXEL * max(max_pixels, _FEW)
 
 
-def _check_size(name: str | Path, max_pixels: int, size: Size) -> None:
+def check_size(name: str | Path, max_pixels: int, size: Size) -> None:
     """Raise ImageError for an image too small or too large to work on."""
     if min(size) < SMALLEST_SIDE:
         raise ImageError(

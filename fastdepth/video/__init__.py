@@ -1,0 +1,1 @@
+"""Clips, cameras and streams: sources of frames, the pipeline, clips that are written."""
