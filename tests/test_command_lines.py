@@ -54,7 +54,7 @@ def test_help_teaches_by_example(name, monkeypatch, capsys):
 def option_names(text):
     """Names of options and positional arguments in a help, in order, with a box drawn or not."""
     _, _, lists = re.split(r"^\W*(positional arguments|options)\W*$", text, maxsplit=1, flags=re.M)
-    found = re.findall(r"^[│ ] (?:-h, )?(--[a-z-]+|[A-Z]{3,})\b", lists, re.M)
+    found = re.findall(r"^[│ ] (?:-h, )?(--[a-z0-9-]+|[A-Z]{3,})\b", lists, re.M)
     return " ".join(sorted({*found} - {"--help"}))
 
 

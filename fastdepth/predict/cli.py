@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdepth.console import run_command
+from fastdepth.predict.clips import clips_of, predict_clips
 from fastdepth.predict.images import predict
 from fastdepth.predict.options import PROG, Options
 
-DESCRIPTION = """Predict the depth of images in metres.
+DESCRIPTION = """Predict the depth of images and clips in metres.
 
 For each image NAME it writes NAME_depth.png (16 bits, millimetres, 0 is none, at most 65.535 m)
 and NAME_colour.png (near bright, far dark, with a bar in metres).
@@ -34,11 +35,26 @@ b.png_depth.png, so that no two images meet. Names of several sources begin with
 
   fastdepth-predict unet128-dws.onnx list.txt --output depth --engine ray --workers 8
 
+Clips, cameras (by number), addresses and sequences of images become coloured clips:
+
+  fastdepth-predict mnv2-64-dws.onnx clip.mp4 --output out.mp4 --side-by-side
+
+  fastdepth-predict mnv2-64-dws.onnx clips --output depth --depth16 --smooth
+
+  fastdepth-predict mnv2-64-dws.onnx 0 --output camera.mp4 --live --window
+
 The same command again goes on where it was stopped: images of which all files are there are
-skipped. To predict them anew, as with another model, give another folder.
+skipped. To predict them anew, as with another model, give another folder. Clips are always
+predicted anew. Ctrl-C ends a clip; what there is of it is written and can be played.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    return run_command(Options, predict, prog=PROG, description=DESCRIPTION, arguments=arguments)
+    return run_command(Options, _body, prog=PROG, description=DESCRIPTION, arguments=arguments)
+
+
+def _body(options: Options) -> int:
+    options.check()
+    clips = clips_of(options)
+    return predict_clips(options, clips) if clips else predict(options)

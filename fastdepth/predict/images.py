@@ -42,7 +42,7 @@ def predict(options: Options) -> int:
         FastDepthError: a model, a provider, an option or the output folder does not work.
     """
     options.check()
-    _check_output(options.output)
+    check_output(options.output)
     images = open_images(
         options.images, leave_out=options.output, follow_outside=options.follow_outside
     )
@@ -51,7 +51,7 @@ def predict(options: Options) -> int:
     if not options.resumes and any(lost := [options.overwritten(i, inputs) for i in images]):
         raise UsageError(next(filter(None, lost)))
     open_models.cache_clear()  # the files may have changed since
-    described = _describe(options, open_models(options)[0])
+    described = describe(options, open_models(options)[0])
     tally = Tally()
     with progress("predicting", None if options.resumes else len(options.images)) as advance:
         todo = tally.unfinished(options, images, inputs, advance)
@@ -73,7 +73,7 @@ def predict(options: Options) -> int:
     return 2 if tally.failed else 0
 
 
-def _check_output(folder: Path) -> None:
+def check_output(folder: Path) -> None:
     """Raise OutputError where nothing can be written, before each image is told so."""
     place = os.path.realpath(folder)
     while not os.path.lexists(place):
@@ -212,7 +212,7 @@ def write_files(options: Options, file: ImageFile, image: NDArray[np.uint8]) -> 
         write_png(files["compare"], sheet(columns, [file.stem, *titles]))
 
 
-def _describe(options: Options, model: DepthModel) -> str:
+def describe(options: Options, model: DepthModel) -> str:
     """End of the last line: by what the depth was predicted."""
     line = f"({model.metadata.variant} on {model.provider})"
     if not model.metadata.trained:

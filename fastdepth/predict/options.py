@@ -24,10 +24,20 @@ from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, real
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth.runtime.session import provider_name
+from fastdepth.video.sources import RATE
 
 PROG = "fastdepth-predict"
 
+Rate = Annotated[float, real(0, 1000, above=True)]
+"""Frames a second."""
+
 Metres = Annotated[float, real(0, 1_000_000, above=True)]
+
+FOR_IMAGES = ("npy", "ply", "points", "engine", "workers", "compare")
+"""Options that mean nothing where frames are predicted, by their fields."""
+
+FOR_CLIPS = ("side_by_side", "depth16", "smooth", "live", "window", "fit_range", "rate")
+"""Options that mean nothing where images are."""
 
 ENDINGS = ("_depth.png", "_colour.png", "_depth.npy", "_points.ply", "_compare.png")
 """How the names of written files end."""
@@ -40,11 +50,14 @@ class Options(DataOptions):
     model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
     """Exported model (.onnx)."""
 
-    images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE ...")]
-    """Images (JPEG, PNG, WebP, TIFF, BMP ...), folders, tar shards, lists (.txt)."""
+    images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGE ...")]
+    """Images (JPEG, PNG, WebP, TIFF, BMP ...), folders, tar shards, lists (.txt). Or what has
+    frames: clips, folders of clips, a camera's number, addresses (rtsp://, http:// ...); and
+    folders and patterns of images ('frames/%%06d.png') where the output is a clip."""
 
     output: Path
-    """Folder to write to; it is made where it is missing."""
+    """Folder to write to; it is made where it is missing. Of a single clip, camera or address also
+    a file: .mp4, .mov, .mkv or .webm."""
 
     npy: bool = False
     """Write NAME_depth.npy as well: (H, W) float32 [m]."""
@@ -92,6 +105,29 @@ class Options(DataOptions):
     compare: Annotated[tuple[tuple[Path, ...], ...], tyro.conf.arg(metavar="MODEL ...")] = ()
     """More models; NAME_compare.png shows the image and all models side by side."""
 
+    side_by_side: bool = False
+    """Of clips: the image on the left of the depth."""
+
+    depth16: bool = False
+    """Of clips: write NAME_depth.mkv as well, depth without loss (FFV1, 16 bits, millimetres)."""
+
+    smooth: bool = False
+    """Of clips: filter depth along the motion of the image; it flickers less and is that of some
+    time ago, 80 ms on average at most."""
+
+    live: bool = False
+    """Of clips, cameras and addresses: drop frames that are older than the latest where the model
+    is too slow for them; they are counted."""
+
+    window: bool = False
+    """Of clips: show the frames in a window as they come; q closes it and ends."""
+
+    fit_range: bool = False
+    """Of clips: take the ends of the colours from a first pass over the clip."""
+
+    rate: Rate = RATE
+    """Frames a second of clips that are made of images."""
+
     def check(self) -> None:
         """Raise UsageError for what cannot work, before any model is loaded."""
         check_range(self.vmin, self.vmax)
@@ -118,7 +154,7 @@ class Options(DataOptions):
     @functools.cached_property
     def resumes(self) -> bool:
         """Whether finished images are skipped; single ones are predicted anew."""
-        return any(map(is_set, self.images))
+        return any(map(is_set, map(Path, self.images)))
 
     def engine_for(self, many: bool) -> str:
         """The engine that was asked for, or else the default for many images or few."""
