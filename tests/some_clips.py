@@ -31,6 +31,7 @@ def write_clip(
     rotation: int = 0,
     size: tuple[int, int] = SIZE,
     gop: int = 1,
+    pixels: str = "yuv420p",
 ) -> Path:
     """Write frames at their times [s]; without them 10 a second."""
     base = Fraction(1, 1000)
@@ -38,7 +39,7 @@ def write_clip(
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
         stream.height, stream.width = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.bit_rate = 4_000_000
         stream.codec_context.time_base = base
         stream.codec_context.gop_size = gop

@@ -15,7 +15,7 @@ from fastdepth.video.frames import Faults, Source
 from fastdepth.video.sequence import ImageSequence, is_pattern
 
 SUFFIXES = (
-    ".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
     ".mts", ".ogv", ".ts", ".webm", ".wmv",
 )  # fmt: skip
 """What is taken for a clip in folders; a file that is named itself may be any."""

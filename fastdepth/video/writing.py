@@ -174,7 +174,7 @@ class ClipWriter:
             raise
         except OSError as error:  # FFmpeg's have the system's number
             raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
-        except (self._av.error.FFmpegError, ValueError) as error:
+        except (self._av.error.FFmpegError, ValueError, OverflowError) as error:
             raise OutputError(f"cannot write {self.path}: {error}; give another format") from error
 
 

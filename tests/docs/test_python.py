@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from markdown_pages import PAGES, ROOT, blocks, name
 
-README, PYTHON, OWN_DATA, ANCHORS = (
-    ROOT / name for name in ("README.md", "docs/python.md", "docs/own-data.md", "docs/anchors.md")
+README, PYTHON, OWN_DATA, ANCHORS, VIDEO = (
+    ROOT / name
+    for name in (
+        "README.md",
+        "docs/python.md",
+        "docs/own-data.md",
+        "docs/anchors.md",
+        "docs/video.md",
+    )
 )
 
 ELSEWHERE = {ROOT / "CONTRIBUTING.md"}
@@ -39,6 +46,7 @@ def test_every_page_with_code_is_tested():
         PYTHON,
         OWN_DATA,
         ANCHORS,
+        VIDEO,
     }
 
 
@@ -79,3 +87,10 @@ def test_anchors(here):
     alone, depth = names["model"](names["image"]), names["depth"]
     assert depth.shape == (120, 160)
     assert abs(depth / alone - 1).max() > 0.01
+
+
+def test_video(here):
+    names = execute(VIDEO)
+    assert names["frame"].depth.shape == (120, 160)
+    assert names["first"].number == 0
+    assert (names["frames"].skipped, names["frames"].source.count) == (0, 2)

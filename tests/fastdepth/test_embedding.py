@@ -56,6 +56,7 @@ EMBEDDED = [
     ".images.collection",
     ".images.parallel",
     ".predict",
+    ".video.streaming",
 ]
 
 

@@ -42,6 +42,7 @@ from fastdepth.files import check_no_input, file_hash, output
 from fastdepth.preprocess import resize
 from fastdepth.ranges import MANY, whole
 from fastdepth.size import Size
+from fastdepth.video.smoothing import Smoother
 from fastdepth_bench.case import Case
 from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.measure.accuracy import infer_image
@@ -49,7 +50,7 @@ from fastdepth_bench.options import Networks, Options
 from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.runners.opening import open_runner
 from fastdepth_bench.runners.protocol import Infers
-from fastdepth_bench.visual.motion import Motion, count_frames, find_motion, read_video
+from fastdepth_bench.visual.motion import Motion, count_frames, find_motion, frame_rate, read_video
 
 PROG = "fastdepth-bench flicker"
 
@@ -89,6 +90,9 @@ class Command(Networks):
 
     frames: Annotated[int, whole(2, MANY)] | None = None
     """Stop after so many frames; all if absent."""
+
+    smooth: bool = False
+    """Filter the depth of the video as fastdepth-predict --smooth does; noise and shift are not."""
 
     json: str | None = None
     """File for the results; - for stdout."""
@@ -143,6 +147,7 @@ class FlickerReport:
         sha256: of its bytes, the first 12 hexadecimal digits.
         frames: number of frames.
         visible: share of pixels that were compared from frame to frame.
+        smooth: whether the depth of the video was filtered.
         rows: a network each.
     """
 
@@ -151,14 +156,17 @@ class FlickerReport:
     sha256: str
     frames: int
     visible: float
+    smooth: bool
     rows: tuple[Flicker, ...]
 
     def describe(self) -> str:
         """One line to print with the figures."""
+        filtered = ", depth filtered" if self.smooth else ""
         return (
             f"{self.name}: {self.frames} frames, hash {self.sha256}; mean |change of ln depth| "
             f"x 100; video: along optical flow (DIS), {100 * self.visible:.0f} % of pixels seen in "
-            f"both frames; noise: standard deviation {NOISE:g} of 255; shift: 1 px right and down"
+            f"both frames{filtered}; noise: standard deviation {NOISE:g} of 255; shift: 1 px right "
+            "and down"
         )
 
     def to_json(self) -> str:
@@ -170,6 +178,7 @@ class FlickerReport:
             "video_hash": self.sha256,
             "frames": self.frames,
             "visible": self.visible,
+            "smooth": self.smooth,
             "description": self.describe(),
             "rows": [row.to_row() for row in self.rows],
         }
@@ -181,6 +190,8 @@ def measure(
     video: str | Path,
     frames: int | None = None,
     advance: Advance = silent,
+    *,
+    smooth: bool = False,
 ) -> FlickerReport:
     """Run every case of ``options`` on a video, all on the same flow.
 
@@ -189,6 +200,7 @@ def measure(
         video: any file that OpenCV reads.
         frames: stop after so many.
         advance: moves a progress bar, a step a frame.
+        smooth: filter the depth of the video as :func:`fastdepth.stream` does.
 
     Raises:
         UsageError: fewer than two frames were asked for or found.
@@ -203,7 +215,8 @@ def measure(
     shares: list[float] = []
     with ExitStack() as stack:
         advance(0, "loading")
-        watched = [_Watched(case, stack.enter_context(open_runner(case))) for case in cases]
+        rate = frame_rate(video) if smooth else None
+        watched = [_Watched(case, stack.enter_context(open_runner(case)), rate) for case in cases]
         previous: Image | None = None
         for number, image in enumerate(images):
             advance(1, f"frame {number + 1}")
@@ -221,6 +234,7 @@ def measure(
         file_hash(Path(video))[:12],
         len(shares) + 1,
         float(np.mean(shares)),
+        smooth,
         tuple(each.flicker() for each in watched),
     )
 
@@ -232,9 +246,11 @@ def mean_change(change: NDArray[np.float32], where: NDArray[np.bool_] | None = N
 
 
 class _Watched:
-    """A network that sees one frame after the other."""
+    """A network that sees one frame after the other; filtered where these have a rate."""
 
-    def __init__(self, case: Case, runner: Infers) -> None:
+    def __init__(self, case: Case, runner: Infers, rate: float | None) -> None:
+        self._rate = rate
+        self._smoother = Smoother()
         self._case = case
         self._runner = runner
         self._last: NDArray[np.float32] | None = None
@@ -243,13 +259,16 @@ class _Watched:
     def see(self, number: int, image: Image, motion: Motion | None) -> None:
         """Take in a frame; ``motion`` is None for the first."""
         logs = self._log_depth(image)
+        video = logs
+        if self._rate is not None:
+            video = np.log(self._smoother(image, np.exp(logs), number / self._rate))
         if self._last is not None and motion is not None and motion.visible.any():
-            self._note("video", logs - motion.carry(self._last), motion.visible)
+            self._note("video", video - motion.carry(self._last), motion.visible)
         if number % STILL_EVERY == 0:
             self._note("noise", self._log_depth(_with_noise(image, number)) - logs)
             moved = self._log_depth(_moved(image))
             self._note("shift", moved[1:, 1:] - logs[:-1, :-1])
-        self._last = logs
+        self._last = video
 
     def flicker(self) -> Flicker:
         """The means over frames.
@@ -296,7 +315,7 @@ def _body(command: Command) -> None:
     total = min(filter(None, (count, command.frames)), default=None)
     with output(command.json) as write:
         with progress(PROG, total) as advance:
-            report = measure(options, command.file, command.frames, advance)
+            report = measure(options, command.file, command.frames, advance, smooth=command.smooth)
         write(report.to_json())
     if command.json != "-":
         print_table(HEADINGS, [row.cells() for row in report.rows])

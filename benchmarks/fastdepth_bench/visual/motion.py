@@ -41,6 +41,18 @@ def count_frames(path: str | Path) -> int | None:
     return count if count > 0 else None
 
 
+def frame_rate(path: str | Path) -> float:
+    """Frames a second by the video's header; 30 where it does not say.
+
+    Raises:
+        ImageError: it is missing, or no video.
+    """
+    capture = _open(path)
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    capture.release()
+    return rate if 1 <= rate <= 1000 else 30.0
+
+
 def _open(path: str | Path) -> cv2.VideoCapture:
     check_regular(path, ImageError)
     capture = cv2.VideoCapture(str(path))

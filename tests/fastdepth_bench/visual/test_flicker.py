@@ -95,6 +95,17 @@ def test_a_pulse_is_seen_whatever_the_camera_does(network, video):
     assert loud.noise == pytest.approx(100 * math.log(1.1), abs=quiet.noise)
 
 
+def test_a_pulse_is_filtered_on_request_and_stills_are_not(network, video):
+    flickers = []
+    for smooth in (False, True):
+        network(pulsing(1.1))
+        report = measure(Command(video).options(), video, smooth=smooth)
+        assert report.smooth == smooth
+        flickers.append(report.rows[0])
+    assert flickers[1].video < 0.6 * flickers[0].video
+    assert flickers[1].noise == flickers[0].noise
+
+
 def test_stills_are_looked_at_now_and_then(network, video, monkeypatch):
     seen = []
     network(lambda batch: seen.append(0) or flat(batch))
