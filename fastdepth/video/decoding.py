@@ -38,6 +38,9 @@ _BENEATH = "tcp,udp,rtp,tls,crypto,httpproxy"
 OPEN_TIMEOUT, READ_TIMEOUT = 15.0, 15.0
 """How long the network may be silent [s]."""
 
+JUMP = 3600.0
+"""What a frame comes after the one before at most [s]; else its time is the usual one."""
+
 SLACK = 0.1
 """How much earlier than its header says, and two frames, a clip may end [s]: headers round."""
 
@@ -59,7 +62,7 @@ def open_clip(path: Path, faults: Faults, max_pixels: int) -> Decoder:
         raise ImageError(
             f"{path} is no video, or cut short or damaged ({_reason(error)}); copy it again"
         ) from None
-    return Decoder(container, str(path), faults, max_pixels, live=False)
+    return Decoder(container, str(path), faults, max_pixels, file=True)
 
 
 def open_address(address: str, faults: Faults, max_pixels: int) -> Decoder:
@@ -87,7 +90,7 @@ def open_address(address: str, faults: Faults, max_pixels: int) -> Decoder:
         raise ImageError(
             f"{shown} cannot be opened ({_reason(error)}); check address and network"
         ) from None
-    return Decoder(container, shown, faults, max_pixels, live=not container.duration)
+    return Decoder(container, shown, faults, max_pixels, file=False)
 
 
 def without_password(address: str) -> str:
@@ -106,17 +109,18 @@ class Decoder:
         name: what messages call it.
         faults: is told of damaged frames, and of a lost end.
         max_pixels: frames of more are refused.
-        live: whether it comes as it happens.
+        file: whether it is one; what an address has no length of comes as it happens.
 
     Raises:
         ImageError: it has no video, or too large a one.
     """
 
     def __init__(
-        self, container: Any, name: str, faults: Faults, max_pixels: int, *, live: bool
+        self, container: Any, name: str, faults: Faults, max_pixels: int, *, file: bool
     ) -> None:
         self.name = name
-        self.live = live
+        self.live = not file and not container.duration
+        self._file = file
         self._faults = faults
         self._container = container
         self._max_pixels = max_pixels
@@ -149,22 +153,24 @@ class Decoder:
         return max(1, round(duration / 1e6 * self.rate)) if duration and not self.live else None
 
     def __iter__(self) -> Iterator[Still]:
-        found, begin, last = 0, None, -1.0
+        found, begin, last = 0, 0.0, 0.0
         try:
             for number, frame in self._frames():
                 image = self._pixels(number, frame)
                 if image is None:
                     continue
-                seconds = frame.time if frame.time is not None else last + 1 / self.rate
-                begin = seconds if begin is None else begin
-                time = max(seconds - begin, np.nextafter(last, np.inf), 0.0)
-                yield Still(image, time, number)
-                found, last = found + 1, time
+                stamp = begin + last + 1 / self.rate if frame.time is None else frame.time
+                if not found:
+                    begin = stamp
+                elif not 0 < stamp - begin - last < JUMP:  # it begins anew, or is damaged
+                    begin = stamp - last - 1 / self.rate
+                found, last = found + 1, stamp - begin
+                yield Still(image, last, number)
             if not found:
                 raise ImageError(
                     f"{self.name} has no frame that can be decoded; it is empty, cut or damaged"
                 )
-            self._check_end(last, (begin or 0.0) + last)
+            self._check_end(last, begin + last)
         finally:
             self._container.close()
 
@@ -226,7 +232,7 @@ class Decoder:
 
     def _check_end(self, last: float, stamp: float) -> None:
         """Say where a clip ends before its header says so."""
-        if self.live:
+        if not self._file:
             return
         exact = self._container.format.name.startswith("mov")  # AVI counts gaps as well
         counted = self._stream.frames if exact else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,11 +58,13 @@ class Faults:
         self.count = 0
         self.lines: deque[str] = deque(maxlen=REMEMBERED)
         self._tell = tell
+        self._lock = threading.Lock()  # sources and models have threads of their own
 
     def add(self, line: str) -> None:
         """Count a frame, or the lost end of a clip."""
-        self.count += 1
-        self.lines.append(line)
+        with self._lock:
+            self.count += 1
+            self.lines.append(line)
         if self._tell is not None:
             self._tell(line)
 

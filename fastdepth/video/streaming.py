@@ -29,7 +29,7 @@ from fastdepth.video.frames import Faults, Frame, Source, Still
 from fastdepth.video.smoothing import Smoother
 from fastdepth.video.sources import RATE, open_source
 
-WAITING = 3
+WAITING = 2
 """Frames that wait between two stages: enough to even out slow ones, not many in memory."""
 
 LIVE_WAITING = 1

@@ -35,17 +35,15 @@ class Encoder:
     Attributes:
         codec: FFmpeg's name.
         pixels: how they are given, and coded.
-        quality: quantiser, 1 the best; None is lossless, or as the options say.
         options: of the codec.
     """
 
     codec: str
     pixels: tuple[str, str]
-    quality: int | None = None
     options: tuple[tuple[str, str], ...] = ()
 
 
-_MPEG4 = Encoder("mpeg4", ("rgb24", "yuv420p"), quality=2)
+_MPEG4 = Encoder("mpeg4", ("rgb24", "yuv420p"), options=(("qmin", "2"), ("qmax", "2")))
 _VP9 = Encoder(
     "libvpx-vp9",
     ("rgb24", "yuv420p"),
@@ -148,11 +146,7 @@ class ClipWriter:
         )
         self._stream.height, self._stream.width = height, width
         self._stream.pix_fmt = encoder.pixels[1]
-        context = self._stream.codec_context
-        context.time_base = Fraction(1, TICKS)
-        if encoder.quality is not None:
-            context.qscale = True
-            context.global_quality = encoder.quality * 118  # FF_QP2LAMBDA
+        self._stream.codec_context.time_base = Fraction(1, TICKS)
 
     def _fitted(self, image: NDArray[Any]) -> NDArray[Any]:
         """The image at the clip's size: its last row and column repeated, or resized."""

@@ -44,6 +44,17 @@ def test_a_varying_rate_is_the_stream_s(tmp_path: Path, suffix: str) -> None:
     assert faults.count == 0
 
 
+def test_times_go_on_where_stamps_begin_anew_or_jump(tmp_path: Path) -> None:
+    parts = [write_clip(tmp_path / f"{size[0]}.ts", size=size) for size in (SIZE, (96, 128))]
+    both = tmp_path / "both.ts"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    stills, _ = decoded(both)
+    assert [still.image.shape[:2] for still in stills] == [SIZE] * 6 + [(96, 128)] * 6
+    assert [still.time for still in stills] == pytest.approx([n / 10 for n in range(12)], abs=1e-3)
+    wild = write_clip(tmp_path / "wild.mkv", REDS[:4], [0, 0.1, 1e9, 1e9 + 0.1])
+    assert [still.time for still in decoded(wild)[0]] == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
 @pytest.mark.parametrize("rotation", [90, 180, -90])
 def test_rotation_is_undone_as_opencv_does(tmp_path: Path, rotation: int) -> None:
     clip = write_clip(tmp_path / "a.mp4", rotation=rotation)
