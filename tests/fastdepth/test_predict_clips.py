@@ -281,3 +281,28 @@ def test_a_killed_run_s_leavings_go_with_the_next(
     assert [name for name in os.listdir(tmp_path) if name.startswith(".fastdepth-")]
     assert run(tiny_file, clip, "--output", tmp_path / "o.mp4") == 0
     assert sorted(os.listdir(tmp_path)) == ["a.mp4", "o.mp4", "tiny.onnx"]
+
+
+FULL = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from fastdepth.predict import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 2000])
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(
+    tiny_file: Path, tmp_path: Path, room: int
+) -> None:
+    noise = np.random.default_rng(0)
+    for number in range(20):
+        image = noise.integers(0, 256, (*SIZE, 3), np.uint8)
+        write_png(tmp_path / "images" / f"{number}.png", image)
+    words = [sys.executable, "-c", FULL, str(room), str(tiny_file), str(tmp_path / "images")]
+    words += ["--output", str(tmp_path / "out" / "o.mp4"), "--threads", "1"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"fastdepth-predict: cannot write {tmp_path}/out/o.mp4: ")
+    assert done.returncode == 2
+    assert os.listdir(tmp_path / "out") == []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -11,7 +15,7 @@ import pytest
 from some_clips import REDS, SIZE, of_red, write_clip
 
 from fastdepth.errors import ImageError, MissingExtraError
-from fastdepth.video.decoding import open_clip
+from fastdepth.video.decoding import open_address, open_clip
 from fastdepth.video.frames import Faults, Still
 
 
@@ -167,3 +171,31 @@ def test_without_pyav_the_line_for_pip_is_told(
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'fastdepth\[video\]'"):
         open_clip(clip, Faults(), 10**6)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of a folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_address_may_lead_to_others_but_not_to_files(tmp_path: Path, served: str) -> None:
+    clip = write_clip(tmp_path / "secret.ts")
+    write_clip(tmp_path / "a.mp4")
+    (tmp_path / "near.m3u8").write_text(PLAYLIST)
+    (tmp_path / "far.m3u8").write_text(PLAYLIST.replace("secret.ts", f"file://{clip}"))
+    for name in ("a.mp4", "near.m3u8"):
+        faults = Faults()
+        assert len(list(open_address(f"{served}/{name}", faults, 10**6))) == 6
+        assert faults.count == 0
+    for name in ("far.m3u8", "none.mp4"):
+        with pytest.raises(ImageError, match="cannot be opened"):
+            open_address(f"{served}/{name}", Faults(), 10**6)
