@@ -49,6 +49,8 @@ Examples:
 
   fastdepth-export --variant unet128-dws --form plain
 
+  fastdepth-export --variant mnv2-64-dws --compact
+
   fastdepth-export --verify unet128-dws.onnx
 """
 
@@ -105,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 EXPORTING = (
     "format", "sizes", "batch", "precision", "opset", "form", "quantisation", "calibration",
-    "simplify", "outputs", "output", "no_fold", "force", "sensitivity",
+    "simplify", "compact", "outputs", "output", "no_fold", "force", "sensitivity",
 )  # fmt: skip
 """Options that a finished file has no use for."""
 
@@ -146,7 +148,11 @@ def _run(options: Options) -> None:
         return
     target = recipe.resolved().target
     output = options.output or Path(recipe.variant + target.suffixes[0])
-    metadata = export(recipe, output, data=options.data, force=options.force)
+    _tell(output, export(recipe, output, data=options.data, force=options.force), target)
+
+
+def _tell(output: Path, metadata: ModelMetadata, target: Target) -> None:
+    """What was written, in one line."""
     size = sum(path.stat().st_size for path in files_of(output, target))
     inputs = ", ".join(map(str, metadata.sizes))
     lost = f", d1 {metadata.d1_change:+.4f}" if metadata.d1_change is not None else ""

@@ -71,11 +71,18 @@ def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCos
 
 
 def _params(model: onnx.ModelProto) -> int:
-    """Numbers in the weights, not in scales."""
+    """Numbers in the weights, not in scales, nor in the factors of compactly stored ones."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    cast = {
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type == "Cast" and node.input[0] in stored
+    }
     scales = {
         name
         for node in model.graph.node
         if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+        or (node.op_type == "Mul" and node.input[0] in cast)
         for name in node.input[1:]
     }
     return sum(

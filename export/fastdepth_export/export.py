@@ -182,8 +182,9 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
 
 def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
     """The graph in fp32, and its largest difference to PyTorch [m]."""
+    from fastdepth_export.compress.compact import compact
     from fastdepth_export.formats.onnx_graph import to_onnx
-    from fastdepth_export.network import build_network
+    from fastdepth_export.network import build_network, weights_in
     from fastdepth_export.verify import verify
 
     recipe = resolved.recipe
@@ -194,6 +195,8 @@ def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
         model = to_onnx(
             deployed, resolved.sizes, recipe.opset, batch=recipe.batch, simplify=simplify
         )
+        if recipe.compact:
+            model = compact(model, weights_in(deployed))
         return model, max(verify(model, network, size, recipe.batch) for size in resolved.sizes)
 
     with progress(f"exporting {recipe.variant}", None):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fastdepth.errors import UsageError
@@ -75,3 +77,9 @@ class CameraToDepth(nn.Module):
             outputs["std"] = upsample(prediction.std, *depth.shape[2:])
         stages = {f"stage_{k}": v for k, v in prediction._asdict().items() if v is not None}
         return outputs | stages
+
+
+def weights_in(network: DepthNetwork) -> dict[str, NDArray[np.float32]]:
+    """Weights and buffers of a network, by the names that they bear in the file."""
+    state = CameraToDepth(network).state_dict()
+    return {name: value.numpy() for name, value in state.items() if value.is_floating_point()}

@@ -52,6 +52,8 @@ class ExportRecipe(DataOptions):
         simplify: have onnxsim fold constants and the arithmetic on shapes, which is kept where the
             graph does not grow and computes what PyTorch computes; --no-simplify leaves it as
             PyTorch writes it.
+        compact: store weights that half precision holds exactly, or up to a factor per channel, in
+            it: half the bytes for the same function bit for bit; of the format onnx in fp32.
         outputs: depth, or depth,std: with the standard deviation [m] of its error per pixel, of
             weights with an uncertainty head, in files of the format onnx alone.
     """
@@ -67,6 +69,7 @@ class ExportRecipe(DataOptions):
     quantisation: str | None = None
     calibration: str = "rooms:32"
     simplify: bool = True
+    compact: bool = False
     outputs: tuple[str, ...] = ("depth",)
 
     def resolved(self) -> ResolvedRecipe:
@@ -76,7 +79,8 @@ class ExportRecipe(DataOptions):
             UnknownNameError: no such variant, weights, format, precision, form or quantisation.
             SizeError: the network cannot take the size.
             UsageError: an opset that cannot be written, a batch other than 1, a size given twice,
-                a precision or an output that the format lacks, a quantisation of what is not int8.
+                a precision, an output or a storage that the format lacks, a quantisation of what is
+                not int8.
         """
         check_ranges(self)
         variant = get_variant(self.variant)
@@ -92,6 +96,8 @@ class ExportRecipe(DataOptions):
             raise UsageError(f"outputs {','.join(self.outputs)} cannot be; use depth or depth,std")
         if "std" in self.outputs and target.builder:
             raise UsageError(f"{self.format} answers with depth alone; use --format onnx for std")
+        if self.compact and (target.builder or self.precision != "fp32"):
+            raise UsageError("compact storage is of --format onnx and --precision fp32 alone")
         quantisation = self._resolve_quantisation(target)
         weights = self.weights or default_tag(variant.name) or UNTRAINED
         if weights != UNTRAINED:
