@@ -4,7 +4,7 @@
 
     import fastdepth
 
-    model = fastdepth.load("unet128-dws.onnx")
+    model = fastdepth.load("mnv2-64-dws")
     depth = model(image)  # (H, W) float32 [m] of an (H, W, 3) uint8 RGB image
 
 What is imported here needs what the extra ``cpu`` installs, never torch.

@@ -22,20 +22,26 @@ RESIZE = "area-down-bilinear-up"
 """Name of what :func:`resize` does, as it stands in the metadata of exported files."""
 
 
-def resize(image: NDArray[Any], size: Size) -> NDArray[Any]:
+def resize(image: NDArray[Any], size: Size, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Resize an image (H, W, 3) or a depth map (H, W): averages areas down, bilinear up.
 
     Values keep their unit and dtype. A side that shrinks is averaged, so that nothing aliases;
     where one side shrinks and the other grows, each is treated as its own case.
+
+    Args:
+        image: values; where they have the size already they are what is answered.
+        size: of the answer.
+        out: C-contiguous array of that size and the same type to write into, and to answer with.
     """
     height, width = image.shape[:2]
     if (height, width) == size:
         return image
     shrink = Size(min(height, size.height), min(width, size.width))
     if shrink != (height, width):
-        image = cv2.resize(image, (shrink.width, shrink.height), interpolation=cv2.INTER_AREA)
+        last = out if shrink == size else None
+        image = cv2.resize(image, (shrink.width, shrink.height), last, interpolation=cv2.INTER_AREA)
     if shrink != size:
-        image = cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, (size.width, size.height), out, interpolation=cv2.INTER_LINEAR)
     return image
 
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 from tyro.constructors import PrimitiveConstructorSpec
 
 from fastdepth.errors import UsageError
-from fastdepth.runtime.answer import LONGEST
+from fastdepth.runtime.opening import LONGEST
 
 MANY = 10**9
 """More images, epochs, rows or minutes than anybody has."""

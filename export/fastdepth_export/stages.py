@@ -16,7 +16,7 @@ from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.models import DepthNetwork
 from fastdepth.runtime.answer import TIME_LIMIT, run
 from fastdepth.runtime.onnx_file import read_graph, unreadable
-from fastdepth.runtime.session import Opening
+from fastdepth.runtime.opening import Opening
 from fastdepth.size import Size
 from fastdepth.weights import find_weights
 from fastdepth_export.compress.accuracy_loss import BOUNDS, LossMeter

@@ -21,7 +21,8 @@ from fastdepth.runtime.answer import run
 from fastdepth.runtime.calibrated import CalibratedSession, metadata_of
 from fastdepth.runtime.model import DepthModel, load
 from fastdepth.runtime.onnx_file import read_graph, unreadable
-from fastdepth.runtime.session import Opening, open_session
+from fastdepth.runtime.opening import Opening
+from fastdepth.runtime.session import open_session
 from fastdepth.runtime.third_party import Graph, ThirdPartyFile, inspect
 from fastdepth.runtime.third_party_model import GraphAdapter
 

@@ -23,6 +23,7 @@ from fastdepth.images.overlap import Inputs
 from fastdepth.images.parallel import ENGINES, Workers, usable_cores
 from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, real
 from fastdepth.runtime.answer import TIME_LIMIT
+from fastdepth.runtime.ready import find_model
 from fastdepth.runtime.session import provider_name
 from fastdepth.video.sources import RATE
 
@@ -48,7 +49,7 @@ class Options(DataOptions):
     """What to predict, and what to write."""
 
     model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
-    """Exported model (.onnx)."""
+    """Exported model (.onnx), or a network that comes ready: mnv2-64-dws, mnv2-64-dws:int8."""
 
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGE ...")]
     """Images (JPEG, PNG, WebP, TIFF, BMP ...), folders, tar shards, lists (.txt). Or what has
@@ -149,7 +150,7 @@ class Options(DataOptions):
     @property
     def models(self) -> list[Path]:
         """The model, then those to compare it with."""
-        return [self.model, *(path for group in self.compare for path in group)]
+        return [*map(find_model, (self.model, *(path for group in self.compare for path in group)))]
 
     @functools.cached_property
     def resumes(self) -> bool:

@@ -10,28 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.arguments import checked
-from fastdepth.errors import ModelFileError, UsageError
+from fastdepth.errors import FastDepthError, ModelFileError
 from fastdepth.extras import require
+from fastdepth.runtime.buffers import Buffers
 from fastdepth.runtime.onnx_file import Source, failed, name_of
-from fastdepth.runtime.session import Opening
+from fastdepth.runtime.opening import Opening
 from fastdepth.size import Size
 
 TIME_LIMIT = 60.0
 """For an inference of a file that a command line is given, unless it is told otherwise [s]."""
 
-LONGEST = 86_400.0
-"""Greatest time limit of an inference [s]."""
-
 MARGIN = 0.05
 """Share of the depth range by which reduced precision may miss its ends; never below 0 m."""
-
-
-@checked
-def check_time_limit(seconds: float | None) -> None:
-    """Raise UsageError unless an inference can be given so long [s]; None is for ever."""
-    if seconds is not None and not 0 < seconds <= LONGEST:
-        raise UsageError(f"time limit {seconds:g} must be above 0 and at most {LONGEST:g} seconds")
 
 
 def run(
@@ -41,6 +31,7 @@ def run(
     opening: Opening,
     size: Size,
     mend: str,
+    buffers: Buffers | None = None,
 ) -> list[Any]:
     """What a session answers.
 
@@ -51,16 +42,20 @@ def run(
         opening: how the session was opened.
         size: of the images, for messages.
         mend: what to do where it fails.
+        buffers: hold the answers until the thread's next run; None gives new arrays.
 
     Raises:
+        UsageError: the model was closed.
         ModelFileError: it fails, does not end in time, or needs more memory than there is.
     """
     source, time_limit = opening.source, opening.time_limit
     try:
-        if time_limit is None:
-            return list(session.run(list(outputs), inputs))
         with _watched(time_limit) as options:
+            if buffers is not None:
+                return buffers.run(session, outputs, inputs, options)
             return list(session.run(list(outputs), inputs, options))
+    except FastDepthError:
+        raise
     except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
         if "terminate flag" in str(error):
             raise ModelFileError(
@@ -72,8 +67,11 @@ def run(
 
 
 @contextmanager
-def _watched(seconds: float) -> Iterator[Any]:
-    """Options of a run that is told to stop after so long; it does between two nodes."""
+def _watched(seconds: float | None) -> Iterator[Any]:
+    """Options of a run that is told to stop after so long, if ever; it does between two nodes."""
+    if seconds is None:
+        yield None
+        return
     options = require("onnxruntime", "cpu").RunOptions()
     timer = threading.Timer(seconds, setattr, (options, "terminate", True))
     timer.daemon = True

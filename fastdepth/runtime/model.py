@@ -2,26 +2,22 @@
 
 ::
 
-    model = load("unet128-dws.onnx", provider="cuda")
+    model = load("mnv2-64-dws", provider="cuda")
     depth = model(image)  # (H, W) float32 [m]
 
 A call is three public steps that can be timed apart: :meth:`DepthModel.preprocess`,
 :meth:`DepthModel.infer` and :meth:`DepthModel.postprocess`. ONNX Runtime does the work; torch is
 never imported.
-
-The aspect ratio of an image is kept: it is scaled until it fits into the network's input, and the
-rest is filled by repeating the image's outermost pixels. Any flat colour would put an edge around
-the image that no camera sees, and a network reads such edges as the frame of a window or a door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,46 +28,34 @@ from fastdepth.calibrate.correction import corrected
 from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, UsageError
 from fastdepth.metadata import ModelMetadata
-from fastdepth.preprocess import resize
-from fastdepth.runtime.answer import check_answer, check_time_limit, run
+from fastdepth.runtime.answer import check_answer, run
 from fastdepth.runtime.arrays import check_image, check_out
+from fastdepth.runtime.batching import predict_batch
+from fastdepth.runtime.buffers import Allocate, Buffers, fresh
 from fastdepth.runtime.calibrated import described
 from fastdepth.runtime.onnx_file import as_source, name_of
+from fastdepth.runtime.opening import Opening
+from fastdepth.runtime.ready import find_model
 from fastdepth.runtime.session import (
-    Opening,
+    Closed,
     check_graph,
     open_session,
     provider_in_use,
     provider_name,
+    write_profile,
 )
+from fastdepth.runtime.steps import Prepared, Timed, best_size, fit, restore, scale_of
 from fastdepth.runtime.uncertainty import AnswersWithStd
 from fastdepth.size import Size
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An image as the network takes it, and what must be undone afterwards.
-
-    Attributes:
-        batch: (1, h, w, 3) uint8 RGB at the network's size.
-        size: size of the image as it was given.
-        inner: where the image lies in the batch: rows and columns; the rest is padding.
-        scale: pixels of the batch per pixel of the image.
-        depth_factor: factor on the network's metres, not 1 where the camera is another one.
-    """
-
-    batch: NDArray[np.uint8]
-    size: Size
-    inner: tuple[slice, slice]
-    scale: float
-    depth_factor: float
 
 
 class DepthModel(AnswersWithStd):
     """An exported model, ready to run; made by :func:`load`.
 
     Pickles and copies are its source and the options of :func:`load`, so that another process opens
-    the file again.
+    the file again. Threads may share one: each has arrays of its own for what lies between image
+    and depth, about as large as one image, which are used again for the next image. A ``with``
+    block, or :meth:`close`, gives the memory back.
 
     Attributes:
         metadata: what the file says of itself.
@@ -90,9 +74,29 @@ class DepthModel(AnswersWithStd):
         self.provider = provider_in_use(session)
         self.sizes = sizes
         self.opening = opening
+        self._buffers = Buffers()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self.opening,)
+        return _open, (replace(self.opening, profile=None),)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the network's memory back and write the profile, if one was asked for.
+
+        What is called afterwards raises UsageError. A second time it does nothing.
+
+        Raises:
+            OutputError: the profile cannot be written.
+        """
+        session, self.session = self.session, Closed()
+        self._buffers = Buffers()
+        if self.opening.profile is not None and not isinstance(session, Closed):
+            write_profile(session, self.opening.profile)
 
     def __repr__(self) -> str:
         return f"DepthModel({self.metadata.variant}, {_join(self.sizes)}, {self.provider})"
@@ -108,14 +112,8 @@ class DepthModel(AnswersWithStd):
 
         That with the least padding, which is the nearest in shape; the first of equal ones.
         """
+        return best_size(image, self.sizes)
 
-        def filled(size: Size) -> float:
-            scale = _scale(image, size)
-            return round(scale**2 * image.height * image.width / (size.height * size.width), 6)
-
-        return max(self.sizes, key=filled)
-
-    @checked
     def __call__(
         self,
         image: NDArray[np.uint8],
@@ -143,12 +141,57 @@ class DepthModel(AnswersWithStd):
                 cannot be written into.
             ModelFileError: the file fails at it, or answers with anything but depth.
         """
-        prepared = self.preprocess(image, focal=focal)
+        return self.timed(image, focal=focal, points=points, out=out).depth
+
+    @checked
+    def timed(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        focal: float | None = None,
+        points: Points | None = None,
+        out: NDArray[np.float32] | None = None,
+    ) -> Timed:
+        """Depth of one image as a call answers it, and the time of each step.
+
+        Takes and raises what a call does.
+        """
+        start = time.perf_counter()
+        prepared = self._fit(image, focal, self._buffers.array)
         known = None if points is None else as_points(points, prepared.size)
-        depth = self.postprocess(self.infer(prepared.batch), prepared, out)
-        if known is None:
-            return depth
-        return anchored(depth, known, image, prior=self.metadata.anchor_prior, out=depth)
+        if out is not None:
+            check_out(out, prepared.size)
+        fitted = time.perf_counter()
+        (answer,) = self._run(["depth"], prepared.batch, self._buffers)
+        inferred = time.perf_counter()
+        depth = restore(answer, prepared, out)
+        restored = time.perf_counter()
+        if known is not None:
+            prior = self.metadata.anchor_prior
+            depth = anchored(depth, known, image, prior=prior, out=depth)
+        done = time.perf_counter()
+        steps = (fitted - start, inferred - fitted, restored - inferred, done - restored)
+        return Timed(depth, *steps)
+
+    @checked
+    def batch(
+        self, images: Collection[NDArray[np.uint8]], *, focal: float | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Depth of several images, up to 32 in one inference where the file takes any number.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, of any sizes; those of one input run together.
+            focal: focal length [px] of the camera of all images; None assumes the training camera.
+
+        Returns:
+            As a call answers each, in new arrays and the same order.
+
+        Raises:
+            ImageError: an image is something else; the message says which.
+            UsageError: ``focal`` is not positive.
+            ModelFileError: the file fails at it, or answers with anything but depth.
+        """
+        return predict_batch(self, images, focal)
 
     @checked
     def preprocess(self, image: NDArray[np.uint8], *, focal: float | None = None) -> Prepared:
@@ -162,25 +205,14 @@ class DepthModel(AnswersWithStd):
             ImageError: ``image`` is something else.
             UsageError: ``focal`` is not positive.
         """
+        return self._fit(image, focal, fresh)
+
+    def _fit(self, image: NDArray[np.uint8], focal: float | None, allocate: Allocate) -> Prepared:
+        """As :meth:`preprocess`, in arrays that are made or kept."""
         check_image(image)
         size = Size(*image.shape[:2])
-        outer = self.size_for(size)
-        scale = _scale(size, outer)
-        inner = Size(*(max(1, round(side * scale)) for side in size))  # 20,000x16 keeps a row
-        top, left = (outer.height - inner.height) // 2, (outer.width - inner.width) // 2
-        bottom, right = outer.height - inner.height - top, outer.width - inner.width - left
-        scaled = resize(np.ascontiguousarray(image), inner)
-        if inner != outer:
-            border = cv2.BORDER_REPLICATE
-            scaled = cv2.copyMakeBorder(scaled, top, bottom, left, right, border)
         factor = 1.0 if focal is None else check_focal(focal) / self.training_focal(size)
-        return Prepared(
-            batch=scaled[np.newaxis],
-            size=size,
-            inner=(slice(top, top + inner.height), slice(left, left + inner.width)),
-            scale=scale,
-            depth_factor=factor,
-        )
+        return fit(image, self.size_for(size), factor, allocate)
 
     @checked
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -204,14 +236,16 @@ class DepthModel(AnswersWithStd):
                 f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, "
                 "as preprocess returns it"
             )
+        return self._run(["depth"], batch)[0]
+
+    def _run(
+        self, outputs: Sequence[str], batch: NDArray[np.uint8], buffers: Buffers | None = None
+    ) -> list[NDArray[np.float32]]:
+        """What the file answers for images of its size: metres within its range, corrected."""
         if self.metadata.batch not in (None, len(batch)):
             raise ImageError(
                 f"batch has {len(batch)} image(s); this file takes {self.metadata.batch} at once"
             )
-        return self._run(["depth"], batch)[0]
-
-    def _run(self, outputs: Sequence[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """What the file answers for a batch that it takes: metres within its range, corrected."""
         source, (near, far) = self.opening.source, self.metadata.depth_range
         answers = run(
             self.session,
@@ -220,6 +254,7 @@ class DepthModel(AnswersWithStd):
             self.opening,
             Size(*batch.shape[1:3]),
             "export it again with fastdepth-export",
+            buffers,
         )
         shape = (len(batch), 1, *batch.shape[1:3])
         spans = {"depth": (near, far), "std": (0.0, far - near)}
@@ -248,16 +283,7 @@ class DepthModel(AnswersWithStd):
         Raises:
             UsageError: ``out`` cannot be written into.
         """
-        if out is not None:
-            check_out(out, prepared.size)
-        inner = depth[0, 0][prepared.inner]
-        resized = resize(inner, prepared.size)
-        if out is None and resized is not inner and prepared.depth_factor == 1:
-            return resized  # already a new array: spare large images one more pass
-        metres: NDArray[np.float32] = np.multiply(
-            resized, np.float32(prepared.depth_factor), out=out
-        )
-        return metres
+        return restore(depth, prepared, out)
 
     def training_focal(self, size: Size) -> float:
         """Focal length [px] at which metres of an image of this size are right as they are.
@@ -266,7 +292,7 @@ class DepthModel(AnswersWithStd):
         """
         camera = self.metadata.training_focal_length / self.metadata.training_width
         outer = self.size_for(size)
-        return camera * outer.width / _scale(size, outer)
+        return camera * outer.width / scale_of(size, outer)
 
     @checked
     def camera(self, size: Size, focal: float | None = None) -> Intrinsics:
@@ -293,12 +319,17 @@ def load(
     allow_fallback: bool = False,
     spinning: bool = False,
     time_limit: float | None = None,
+    arena: bool = True,
+    affinity: Collection[int] | None = None,
+    graph_optimisation: str = "all",
+    profile: str | Path | None = None,
 ) -> DepthModel:
     """Open an exported model.
 
     Args:
-        path: the .onnx file that fastdepth-export or fastdepth-calibrate wrote; or its bytes, or a
-            file open in binary mode, which is read from where it stands.
+        path: name of a network that comes with the package, ``mnv2-64-dws`` or, in int8,
+            ``mnv2-64-dws:int8``; or the .onnx file that fastdepth-export or fastdepth-calibrate
+            wrote, its bytes, or a file open in binary mode, which is read from where it stands.
         provider: ``cpu``, ``cuda`` or ``tensorrt``; ONNX Runtime's names work as well.
         threads: threads for one operator on the CPU; None takes all cores.
         size: bring every image to this input, one of those that the file lists; None chooses
@@ -310,21 +341,36 @@ def load(
             else; between the frames of a camera it burns cores.
         time_limit: stop an inference after so long [s] with an error; None waits for its end,
             which a file from elsewhere may not have.
+        arena: keep the memory that an inference took for the next; without, it goes back to the
+            system after each, and each is slower.
+        affinity: cores, by number from 0, one for each thread but the caller's own, so one less
+            than ``threads``; None lets the system choose.
+        graph_optimisation: how far ONNX Runtime rewrites the graph: ``all``, ``extended``,
+            ``basic`` or ``none``.
+        profile: JSON file of the time of every node and call, for Chrome's tracing or Perfetto; it
+            is written when the model is closed.
 
     Raises:
-        ModelFileError: the file is missing, truncated or not one of fastdepth's.
+        ModelFileError: the file is missing, truncated or not one of fastdepth's, or no network of
+            that name comes with the package.
         DeviceError: the provider is not really there, or leaves a part of the network to the CPU.
-        UsageError: no such provider, fewer than one thread, no time, or a size that the file lacks.
+        UsageError: no such provider, fewer than one thread, no time, a size that the file lacks, or
+            cores or an optimisation that are not there.
+        OutputError: the profile cannot be written where it should be.
         MissingExtraError: ONNX Runtime is not installed.
     """
     name = provider_name(provider)
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads is {threads}; give 1 or more, or leave it out for all cores")
-    check_time_limit(time_limit)
     source = as_source(path)
     if isinstance(source, Path):
-        source = source.absolute()  # for copies in processes that run in other folders
-    return _open(Opening(source, name, threads, allow_fallback, spinning, time_limit, size))
+        source = find_model(source).absolute()  # for copies in processes that run in other folders
+    cores = None if affinity is None else tuple(affinity)
+    trace = None if profile is None else Path(profile).absolute()
+    opening = Opening(
+        source, name, threads, allow_fallback, spinning, time_limit, size,
+        arena, cores, graph_optimisation, trace,
+    )  # fmt: skip
+    opening.check()
+    return _open(opening)
 
 
 def _open(opening: Opening) -> DepthModel:
@@ -344,11 +390,6 @@ def _open(opening: Opening) -> DepthModel:
             f"export it with --size {size}, or leave the size out"
         )
     return DepthModel(session, metadata, metadata.sizes if size is None else (size,), opening)
-
-
-def _scale(image: Size, size: Size) -> float:
-    """Pixels of a network's input per pixel of an image that is fitted into it."""
-    return min(size.height / image.height, size.width / image.width)
 
 
 def _join(sizes: Sequence[Size]) -> str:

@@ -7,10 +7,16 @@ Here that is an error, and a file that is not as fastdepth-export writes it is o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from fastdepth.errors import DeviceError, ModelFileError, UnknownNameError
+from fastdepth.errors import (
+    DeviceError,
+    ModelFileError,
+    OutputError,
+    UnknownNameError,
+    UsageError,
+)
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.onnx_file import (
@@ -21,7 +27,7 @@ from fastdepth.runtime.onnx_file import (
     reason,
     unreadable,
 )
-from fastdepth.size import Size
+from fastdepth.runtime.opening import OPTIMISATIONS, Opening
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -70,29 +76,6 @@ def provider_in_use(session: Any) -> str:
     return provider_name(session.get_providers()[0])
 
 
-@dataclass(frozen=True)
-class Opening:
-    """How a file is opened.
-
-    Attributes:
-        source: the file's path, or its bytes.
-        provider: our name of it.
-        threads: threads for one operator on the CPU; None takes all cores.
-        allow_fallback: let the CPU run the nodes that the provider leaves to it.
-        spinning: let threads wait for the next inference at work, not asleep.
-        time_limit: for an inference [s]; None waits.
-        size: the one input that is used; None for all that the file has.
-    """
-
-    source: Source = field(repr=False)
-    provider: str = "cpu"
-    threads: int | None = None
-    allow_fallback: bool = False
-    spinning: bool = False
-    time_limit: float | None = None
-    size: Size | None = None
-
-
 def open_session(opening: Opening) -> Any:
     """An ``onnxruntime.InferenceSession`` on exactly the provider that is asked for.
 
@@ -129,6 +112,15 @@ def _options(ort: Any, opening: Opening) -> Any:
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = opening.threads or 0
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(opening.spinning)))
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = opening.arena
+    level = f"ORT_{OPTIMISATIONS[opening.graph_optimisation]}"
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+    if opening.affinity:  # ONNX Runtime counts from 1
+        entry = ";".join(str(core + 1) for core in opening.affinity)
+        options.add_session_config_entry("session.intra_op_thread_affinities", entry)
+    if opening.profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(opening.profile.with_suffix(""))
     if isinstance(opening.source, bytes):  # or weights would be looked for in the working directory
         entry = "session.model_external_initializers_file_folder_path"
         options.add_session_config_entry(entry, NO_FOLDER)
@@ -259,3 +251,24 @@ def _as_ours(error: Exception, source: Source, provider: str, version: str) -> E
         f"provider {provider!r} cannot run {name_of(source)}; use provider 'cpu' "
         f"({reason(str(error))})"
     )
+
+
+class Closed:
+    """Stands in the place of a session that was closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise UsageError("this model is closed; open it again with fastdepth.load")
+
+
+def write_profile(session: Any, path: Path) -> None:
+    """End the profile of a session and move it to where it was asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        Path(session.end_profiling()).replace(path)
+    except Exception as error:  # of ONNX Runtime or the system
+        raise OutputError(
+            f"the profile cannot be written to {path}; give another file ({reason(str(error))})"
+        ) from None

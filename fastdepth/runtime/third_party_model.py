@@ -15,7 +15,8 @@ from fastdepth.errors import ModelFileError, UsageError
 from fastdepth.preprocess import resize
 from fastdepth.runtime.answer import check_answer, run
 from fastdepth.runtime.onnx_file import Source, name_of
-from fastdepth.runtime.session import Opening, check_graph, open_session, provider_name
+from fastdepth.runtime.opening import Opening
+from fastdepth.runtime.session import check_graph, open_session, provider_name
 from fastdepth.runtime.third_party import NORMALISE, Graph, ThirdPartyFile, inspect, map_axis
 from fastdepth.size import MAX_SIDE, Size
 

@@ -101,6 +101,10 @@ def test_a_model_s_too(tmp_path):
         lambda v: load(tmp_path / "m.onnx", size=v),
         lambda v: load(tmp_path / "m.onnx", time_limit=v),
         lambda v: load(tmp_path / "m.onnx", provider=v),
+        lambda v: load(tmp_path / "m.onnx", threads=2, affinity=v),
+        lambda v: load(tmp_path / "m.onnx", graph_optimisation=v),
+        lambda v: model.timed(v),
+        lambda v: model.batch([IMAGE], focal=v),
     ]
     for call in calls:
         for value in ("x", b"x", {}, object(), 1j, np.array([1, 2]), 10**400):
