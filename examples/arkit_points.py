@@ -2,8 +2,7 @@
 
 Needs no phone: it reads a recorded frame. From a checkout:
 
-    fastdepth-export --variant mnv2-64-dws --output mnv2-64-dws.onnx
-    python examples/arkit_points.py mnv2-64-dws.onnx examples/data/room.jpg examples/data/arkit.json
+    python examples/arkit_points.py mnv2-64-dws examples/data/room.jpg examples/data/arkit.json
 
 The frame is what an app writes of ARFrame: `camera.intrinsics` and `camera.transform`, column by
 column as simd has them, `camera.imageResolution`, and `rawFeaturePoints.points` in the world [m].

@@ -1,9 +1,8 @@
 """Correct the depth of a photo by distances that were measured with a tape.
 
-From a checkout, with `pip install 'fastdepth[cpu,export]'` for the first line:
+From a checkout:
 
-    fastdepth-export --variant mnv2-64-dws --output mnv2-64-dws.onnx
-    python examples/tape_measure.py mnv2-64-dws.onnx examples/data/room.jpg 120,160,3.57
+    python examples/tape_measure.py mnv2-64-dws examples/data/room.jpg 120,160,3.57
 
 Each distance is ROW,COLUMN,METRES: the pixel of the photo that it was measured to, and the distance
 along the optical axis: from the plane of the camera, not from its lens to a corner. Measure to

@@ -2,8 +2,7 @@
 
 Needs no sensor: it reads a recording. From a checkout:
 
-    fastdepth-export --variant mnv2-64-dws --output mnv2-64-dws.onnx
-    python examples/tof_grid.py mnv2-64-dws.onnx examples/data/room.jpg examples/data/tof.csv
+    python examples/tof_grid.py mnv2-64-dws examples/data/room.jpg examples/data/tof.csv
 
 The recording has a line for each zone of each frame: frame, zone, distance [mm], and the status
 that the sensor gives with it. Zones are numbered in rows from the top left of what the camera sees;

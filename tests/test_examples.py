@@ -37,7 +37,7 @@ def said_to_run(script):
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Runs a script as its docstring says, with a model of a few nodes; what it printed."""
-    write_model(tmp_path / "mnv2-64-dws.onnx", Size(240, 320), metres=0.02)
+    write_model(tmp_path / "mnv2-64-dws", Size(240, 320), metres=0.02)
     (tmp_path / "examples").symlink_to(EXAMPLES)
     monkeypatch.chdir(tmp_path)
 

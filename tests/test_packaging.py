@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from fastdepth.runtime.ready import ready_files
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_weights
 
@@ -47,6 +48,7 @@ def test_the_files_that_are_no_modules(wheel):
     assert {name for name in wheel if not name.endswith(".py")} == {
         "fastdepth/py.typed",
         "fastdepth/data/nyu/official_split.txt",
+        *(f"fastdepth/ready/{path.name}" for path in ready_files().values()),
         *(f"fastdepth/trained/{tag}.safetensors" for tag in shipped_weights()),
         *(f"fastdepth/models/widths/{v.widths}" for v in VARIANTS.values() if v.widths),
         "fastdepth_export/py.typed",

@@ -52,5 +52,8 @@ def test_the_runtime_embeds_where_torch_is_not_installed(tmp_path):
     )
     assert done.returncode == 0
     assert (tmp_path / "out" / "photo_colour.png").exists()
+    by_name = [venv / "bin" / "fastdepth-predict", "mnv2-64-dws", photo, "--output"]
+    subprocess.run([*by_name, tmp_path / "by-name"], check=True, cwd=tmp_path)
+    assert (tmp_path / "by-name" / "photo_depth.png").exists()
     expected = load(model)(image)
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), expected, atol=1e-4)

@@ -14,12 +14,13 @@ from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.ranges import check_needed
+from fastdepth.runtime.ready import FOLDER
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe
-from fastdepth_export.targets import Target
+from fastdepth_export.targets import FORMATS, Target
 
 PROG = "fastdepth-export"
 
@@ -52,6 +53,8 @@ Examples:
   fastdepth-export --variant mnv2-64-dws --compact
 
   fastdepth-export --verify unet128-dws.onnx
+
+  fastdepth-export --ready --output ready
 """
 
 
@@ -68,6 +71,8 @@ class Options(ExportRecipe):
         sensitivity: print what each block loses in 8 bits, and leave.
         verify: compare this .onnx file, finished before, with PyTorch, a line per stage, and leave;
             network and weights are those that it names, unless --variant and --weights are given.
+        ready: write the files that come with the package, made of the weights that it ships, into
+            its folder, or into the folder that --output names, and leave; before a release.
         list: print a line per variant and leave.
     """
 
@@ -81,6 +86,7 @@ class Options(ExportRecipe):
     force: bool = False
     sensitivity: bool = False
     verify: Path | None = None
+    ready: bool = False
     list: bool = False
 
     def recipe(self) -> ExportRecipe:
@@ -137,6 +143,9 @@ def _run(options: Options) -> None:
         print_table(HEADINGS, lines)
         say("\n".join(notes))
         return
+    if options.ready:
+        _write_ready(options)
+        return
     _check(options)
     if options.verify is not None:
         _verify(options.verify, options)
@@ -162,6 +171,16 @@ def _tell(output: Path, metadata: ModelMetadata, target: Target) -> None:
         f"{_contents(output, metadata, target)}"
         f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}"
     )
+
+
+def _write_ready(options: Options) -> None:
+    """Write the package's own files."""
+    if options != Options(ready=True, output=options.output):
+        raise UsageError("--ready writes what ships as it is; leave all options but --output out")
+    from fastdepth_export.ready import write_ready
+
+    for path, metadata in write_ready(options.output or FOLDER):
+        _tell(path, metadata, FORMATS["onnx"])
 
 
 def _verify(path: Path, options: Options) -> None:

@@ -16,7 +16,7 @@ and NAME_colour.png (near bright, far dark, with a bar in metres).
 
 Examples:
 
-  fastdepth-predict unet128-dws.onnx photo.jpg --output depth
+  fastdepth-predict mnv2-64-dws photo.jpg --output depth
 
   fastdepth-predict unet128-dws.onnx photos/*.jpg --output depth --npy --ply --focal 1180
 

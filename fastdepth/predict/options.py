@@ -149,7 +149,7 @@ class Options(DataOptions):
 
     @property
     def models(self) -> list[Path]:
-        """The model, then those to compare it with."""
+        """The files of the model, then of those to compare it with."""
         return [*map(find_model, (self.model, *(path for group in self.compare for path in group)))]
 
     @functools.cached_property

@@ -16,6 +16,7 @@ from onnx import TensorProto
 from tiny_onnx import METADATA, write_model
 
 from fastdepth.data.rooms.dataset import render_room
+from fastdepth.runtime import ready
 from fastdepth.size import Size
 from fastdepth_bench.runners.cache import exported
 from fastdepth_export import ExportRecipe
@@ -51,7 +52,11 @@ def here(tmp_path, monkeypatch, rooms):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASTDEPTH_CACHE", str(tmp_path / "cache"))
     _write_images(tmp_path, rooms)
-    write_model(tmp_path / "mnv2-64-dws.onnx", SIZE)
+    for folder in (tmp_path, tmp_path / "ready"):
+        folder.mkdir(exist_ok=True)
+        write_model(folder / "mnv2-64-dws.onnx", SIZE)
+    write_model(tmp_path / "ready" / "mnv2-64-dws.int8.onnx", SIZE)
+    monkeypatch.setattr(ready, "FOLDER", tmp_path / "ready")
     write_model(tmp_path / "int8.onnx", SIZE)
     write_model(
         tmp_path / "mnv2-64-dws-std.onnx",

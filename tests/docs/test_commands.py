@@ -30,7 +30,7 @@ MAIN = {
 
 QUICK = "--runtime onnxruntime --limit 1 --seconds 0.05 --restarts 1 --threads 1"
 
-PREDICT = "fastdepth-predict mnv2-64-dws.onnx photo.jpg --output depth"
+PREDICT = "fastdepth-predict mnv2-64-dws photo.jpg --output depth"
 
 RUN = {
     "fastdepth-bench --variant mnv2-64-dws": QUICK,
@@ -42,8 +42,8 @@ RUN = {
     "fastdepth-export --variant mnv2-64-dws --output mnv2-64-dws.onnx": "",
     PREDICT: "",
     f"{PREDICT} --npy --ply --focal 1180": "",
-    f"{PREDICT} --compare int8.onnx": "",
-    "fastdepth-predict mnv2-64-dws.onnx photos --output depth": "",
+    f"{PREDICT} --compare mnv2-64-dws:int8": "",
+    "fastdepth-predict mnv2-64-dws photos --output depth": "",
     "fastdepth-predict mnv2-64-dws.onnx video.mp4 --output out.mp4 --side-by-side": "",
     "fastdepth-predict mnv2-64-dws.onnx video.mp4 --output out.webm --side-by-side --smooth": "",
     "fastdepth-train --list": "",
