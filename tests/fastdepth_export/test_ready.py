@@ -78,5 +78,5 @@ def described(path: Path) -> ModelMetadata:
 
 def test_the_package_has_no_others() -> None:
     """Of a network that no longer ships, or that was left out."""
-    if FOLDER.is_dir():
-        assert ready_files().keys() <= recipes().keys()
+    assert ready_files().keys() == recipes().keys()
+    assert len(list(FOLDER.iterdir())) == len(recipes())
