@@ -27,7 +27,8 @@ PROG = "fastdepth-export"
 DESCRIPTION = """Export a network, compared with PyTorch before it is written.
 
 Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine (TensorRT,
-FILE.engine and FILE.engine.json, built on the GPU that is to run it). Engines have not yet been
+FILE.engine and FILE.engine.json, built on the GPU that is to run it), web (a folder that any web
+server serves: a page that runs the network in the browser). Engines have not yet been
 built by fastdepth's own tests, which have no GPU.
 
 Examples:
@@ -37,6 +38,8 @@ Examples:
   fastdepth-export --variant unet128-dws --output unet128-dws.onnx
 
   fastdepth-export --variant unet128-dws --format openvino --output unet128-dws.xml
+
+  fastdepth-export --variant mnv2-64-dws --format web --output page
 
   fastdepth-export --variant unet128-dws --precision int8 --calibration nyu:PATH
 
@@ -64,7 +67,8 @@ class Options(ExportRecipe):
 
     Attributes:
         variant: network; --list shows all.
-        output: file to write; VARIANT with the format's suffix in the current folder if absent.
+        output: file or folder to write; VARIANT with the format's suffix in the current folder if
+            absent.
         no_fold: the same as --form plain.
         data: images with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.

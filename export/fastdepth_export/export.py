@@ -54,8 +54,9 @@ def export(
 
     Args:
         recipe: network, weights, format, size, precision, opset.
-        output: file to write; what stands there stays whole unless everything succeeds. A format
-            of several files puts the others beside it, see :func:`files_of`.
+        output: file to write, or folder for a format that is one; what stands there stays whole
+            unless everything succeeds. A format of several files puts the others beside it, see
+            :func:`files_of`.
         onnx_file: what this recipe makes in the format ``onnx`` with the same ``data``, for those
             that are built from it; exported first if absent.
         data: depth data on whose validation split the loss of reduced precision is measured.
@@ -114,12 +115,20 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
         UsageError: the name of a format of several files must end in the suffix of the first.
     """
     output = Path(output)
+    if target.members:
+        return [output / name for name in _named(target.members)()]
     main, *others = target.suffixes
     if others and output.suffix != main:
         raise UsageError(
             f"{target.format} writes {' and '.join(target.suffixes)}; name the output FILE{main}"
         )
     return [output, *(output.with_suffix(suffix) for suffix in others)]
+
+
+def _named(name: str) -> Any:
+    """A function of a target, ``module:function`` below ``fastdepth_export.formats``."""
+    module, _, function = name.partition(":")
+    return getattr(import_module(f"fastdepth_export.formats.{module}"), function)
 
 
 def _check_inputs(
@@ -259,8 +268,7 @@ def _build(
     """Files that are built from an ONNX file, in a folder of their own until they are verified."""
     from fastdepth_export.formats.onnx_graph import read_metadata
 
-    module, _, function = resolved.target.builder.partition(":")
-    build = getattr(import_module(f"fastdepth_export.formats.{module}"), function)
+    build = _named(resolved.target.builder)
     with ExitStack() as stack:
         # The main file is moved into place last: whoever sees it finds its companions whole.
         places = [stack.enter_context(replacing(path)) for path in files]

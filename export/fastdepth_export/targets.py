@@ -25,9 +25,12 @@ class Target:
         package: module that must be importable, installed by ``extra``.
         extra: extra of fastdepth that installs it.
         format: name of the kind of file that it runs; empty where it runs the network itself.
-        suffixes: of the files that make up one export; the first is the one to open.
+        suffixes: of the files that make up one export; the first is the one to open, or that of
+            the folder that the export is.
         builder: ``module:function`` below ``fastdepth_export.formats`` that makes the files from an
             ONNX file; empty where the ONNX file is what it runs.
+        members: ``module:function`` there that names the files of an export that is a folder, the
+            one to open first; empty where it is files.
         quantisation: types of an int8 file that it needs; empty where the CPU decides.
     """
 
@@ -40,6 +43,7 @@ class Target:
     format: str = ""
     suffixes: tuple[str, ...] = ()
     builder: str = ""
+    members: str = ""
     quantisation: str = ""
 
     @property
@@ -118,8 +122,23 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 )
 """All targets by name, in the order in which they are listed and run."""
 
+PAGE = Target(
+    name="onnxruntime-web",
+    summary="a page: ONNX Runtime Web by WebGPU or WebAssembly",
+    devices=("browser",),
+    precisions=("fp32", "fp16", "int8"),
+    package="onnxruntime",
+    extra="cpu",
+    format="web",
+    suffixes=(".web",),
+    builder="web_page:build",
+    members="web_page:members",
+    quantisation="u8s7",
+)
+"""What only a browser runs, and no command times."""
+
 FORMATS: Mapping[str, Target] = MappingProxyType(
-    {target.format: target for target in TARGETS.values() if target.format}
+    {target.format: target for target in (*TARGETS.values(), PAGE) if target.format}
 )
 """Kinds of files, and the target that runs each."""
 
