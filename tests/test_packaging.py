@@ -20,6 +20,9 @@ PACKAGES = {
 }
 
 
+WEB_PAGE = PACKAGES["fastdepth_export"] / "web_page"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """Names of the files in the wheel, without those of its own description."""
@@ -52,6 +55,7 @@ def test_the_files_that_are_no_modules(wheel):
         *(f"fastdepth/trained/{tag}.safetensors" for tag in shipped_weights()),
         *(f"fastdepth/models/widths/{v.widths}" for v in VARIANTS.values() if v.widths),
         "fastdepth_export/py.typed",
+        *(f"fastdepth_export/web_page/{path.name}" for path in WEB_PAGE.iterdir()),
         "fastdepth_bench/py.typed",
         "fastdepth_bench/results/result.schema.json",
     }

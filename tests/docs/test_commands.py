@@ -62,6 +62,9 @@ NOT_HERE = (
     "do",
     "done",
     "cp ",
+    "cd ",
+    "python -m http.server",  # until it is stopped
+    "python web/build.py",  # Node.js
 )
 """What is no command of ours, or cannot run here."""
 

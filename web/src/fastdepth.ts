@@ -9,7 +9,7 @@
 
 import type { RgbImage } from "./numbers/arrays";
 
-export { ENGINES, ENGINE_NAMES, type Engine, engines, threadsOf } from "./model/engine";
+export { ENGINES, type Engine, engineName, engines } from "./model/engine";
 export { ModelFileError, type ModelMetadata, readMetadata } from "./model/metadata";
 export { DepthModel, SMALLEST_SIDE, reasonOf } from "./model/model";
 export type { DepthMap, RgbImage, Size } from "./numbers/arrays";

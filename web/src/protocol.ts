@@ -19,7 +19,6 @@ export interface Opened {
   readonly metadata: ModelMetadata;
   readonly engine: Engine;
   readonly engines: readonly Engine[];
-  readonly threads: number;
 }
 
 export interface Answered {

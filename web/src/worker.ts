@@ -11,7 +11,6 @@ import {
   engines,
   reasonOf,
   rgbOf,
-  threadsOf,
 } from "./fastdepth";
 import type { Answered, Benched, Opened, Reply, Request } from "./protocol";
 
@@ -37,7 +36,7 @@ async function open(wanted: Engine | null): Promise<Opened> {
     }
   }
   const { metadata, engine } = opened();
-  return { metadata, engine, engines: found, threads: threadsOf(engine) };
+  return { metadata, engine, engines: found };
 }
 
 function opened(): DepthModel {

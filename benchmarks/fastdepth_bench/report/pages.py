@@ -49,7 +49,7 @@ from fastdepth_bench.results.schema import SCHEMA_FILE, schema
 from fastdepth_bench.runners.cache import exported
 from fastdepth_bench.visual.sheet import contact_sheet
 from fastdepth_export import ExportRecipe
-from fastdepth_export.targets import TARGETS, Target
+from fastdepth_export.targets import PAGE, TARGETS, Target
 
 Renderer = Callable[[Reports], str]
 """Makes a section of all results files."""
@@ -83,8 +83,8 @@ def _tables(section: str, columns: Columns) -> Renderer:
     return render
 
 
-def _of_targets(columns: Iterable[Column[Target]]) -> Renderer:
-    return lambda _: markdown_table([*columns], TARGETS.values())
+def _of_targets(columns: Iterable[Column[Target]], *others: Target) -> Renderer:
+    return lambda _: markdown_table([*columns], [*TARGETS.values(), *others])
 
 
 def _published(render: Callable[[list[Report]], str]) -> Renderer:
@@ -128,7 +128,7 @@ def pages(studies: Studies = MappingProxyType({})) -> dict[str, dict[str, Render
             "published-tables": _published(tables_to_markdown),
         },
         "docs/anchors.md": {"anchors": lambda _: anchors_section(studies)},
-        "docs/install.md": {"targets": _of_targets(FORMATS)},
+        "docs/install.md": {"targets": _of_targets(FORMATS, PAGE)},
         "docs/compression.md": {
             "summary": summary,
             **{name: partial(lever_section, lever) for name, lever in LEVERS.items()},

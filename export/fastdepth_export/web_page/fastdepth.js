@@ -1,1 +1,1 @@
-export{i as DEFAULT_PRIOR,a as DepthModel,h as ENGINES,g as ENGINE_NAMES,r as MOST_POINTS,p as ModelFileError,o as SMALLEST_SIDE,n as anchored,d as correct,_ as engines,c as preprocess,m as readMetadata,s as reasonOf,u as resize,t as rgbOf,l as sizeFor,v as threadsOf}from"./fastdepth2.js";
+export{i as DEFAULT_PRIOR,a as DepthModel,h as ENGINES,r as MOST_POINTS,p as ModelFileError,o as SMALLEST_SIDE,n as anchored,d as correct,g as engineName,_ as engines,c as preprocess,m as readMetadata,s as reasonOf,u as resize,t as rgbOf,l as sizeFor}from"./fastdepth2.js";

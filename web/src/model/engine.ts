@@ -7,13 +7,6 @@ export const ENGINES = ["webgpu", "wasm-threads", "wasm"] as const;
 
 export type Engine = (typeof ENGINES)[number];
 
-/** As people call them. */
-export const ENGINE_NAMES: Readonly<Record<Engine, string>> = {
-  webgpu: "WebGPU",
-  "wasm-threads": "WASM SIMD, threads",
-  wasm: "WASM SIMD, one thread",
-};
-
 type Runtime = typeof wasm;
 
 /** More threads than this wait for each other. */
@@ -22,6 +15,12 @@ const MOST_THREADS = 8;
 /** Threads that an engine has on this machine. */
 export function threadsOf(engine: Engine): number {
   return engine === "wasm-threads" ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
+}
+
+/** What people call an engine. */
+export function engineName(engine: Engine): string {
+  if (engine === "webgpu") return "WebGPU";
+  return `WASM SIMD, ${engine === "wasm" ? "one thread" : `${threadsOf(engine)} threads`}`;
 }
 
 /** The engines that this browser has, the quickest first. */

@@ -153,7 +153,8 @@ interface Taps {
   readonly share: Float32Array;
 }
 
-function taps(from: number, to: number): Taps {
+/** `ends`: whether beyond the outermost pixels there is one neighbour alone; OpenCV's rows keep two. */
+function taps(from: number, to: number, ends: boolean): Taps {
   const scale = 1 / (to / from);
   const low = new Int32Array(to);
   const high = new Int32Array(to);
@@ -163,7 +164,7 @@ function taps(from: number, to: number): Taps {
     const floor = Math.floor(place);
     low[index] = Math.min(Math.max(floor, 0), from - 1);
     high[index] = Math.min(Math.max(floor + 1, 0), from - 1);
-    share[index] = floor < 0 || floor >= from - 1 ? 0 : place - floor;
+    share[index] = ends && (floor < 0 || floor >= from - 1) ? 0 : place - floor;
   }
   return { low, high, share };
 }
@@ -175,8 +176,8 @@ const FIXED = 2048;
 export function bilinear<T extends Numbers>(image: Pixels<T>, size: Size): Pixels<T> {
   const answer = like(image, size);
   const bytes = image.data instanceof Uint8Array;
-  const down = taps(image.height, size.height);
-  const across = taps(image.width, size.width);
+  const down = taps(image.height, size.height, false);
+  const across = taps(image.width, size.width, true);
   const length = size.width * image.channels;
   const rows = new Map<number, Float64Array>();
   const rowOf = (y: number): Float64Array => {

@@ -1,6 +1,6 @@
 /** The page: what the user does, and what happens then. */
 
-import { ENGINE_NAMES, type DepthMap, type Engine, type Size, reasonOf } from "../fastdepth";
+import { type DepthMap, type Engine, type Size, engineName, reasonOf } from "../fastdepth";
 import type { Answered, Opened } from "../protocol";
 import { Backend } from "./backend";
 import { Cloudscape } from "./cloudscape";
@@ -93,7 +93,7 @@ class Page {
     this.opened = await this.backend.ask({ kind: "open", engine });
     const { metadata, engines } = this.opened;
     const choice = select("engine");
-    choice.replaceChildren(...engines.map((name) => new Option(this.engineName(name), name)));
+    choice.replaceChildren(...engines.map((name) => new Option(engineName(name), name)));
     choice.value = this.opened.engine;
     if (!select("size").options.length) {
       const auto = new Option("Automatic", "");
@@ -105,11 +105,6 @@ class Page {
       `Network ${metadata.variant}, weights ${metadata.weights} (${metadata.licence}), ` +
       `${metadata.precision}, ${metadata.depthRange.join(" to ")} m.`;
     document.documentElement.dataset.ready = this.opened.engine;
-  }
-
-  private engineName(engine: Engine): string {
-    const threads = engine === "wasm-threads" ? ` (${navigator.hardwareConcurrency} cores)` : "";
-    return ENGINE_NAMES[engine] + threads;
   }
 
   private async reopen(engine: Engine): Promise<void> {
@@ -166,9 +161,7 @@ class Page {
   }
 
   private speed(figures: string): void {
-    const { engine, threads } = this.opened!;
-    const many = engine === "wasm-threads" ? ` (${threads})` : "";
-    block("speed").textContent = `${figures}, ${ENGINE_NAMES[engine]}${many}`;
+    block("speed").textContent = `${figures}, ${engineName(this.opened!.engine)}`;
   }
 
   /** Compute what is shown once more, as with another engine. */
@@ -245,6 +238,7 @@ class Page {
     const answered = await this.backend.ask({ kind: "anchor", points });
     this.shown = { ...this.shown, depth: answered.depth };
     this.stage.showDepth(answered.depth);
+    this.points.tell(this.stage);
     this.cloudscape.close();
     const many = points.length === 1 ? "1 distance" : `${points.length} distances`;
     block("anchored").textContent = points.length ? `Depth follows ${many}.` : "";
@@ -257,10 +251,8 @@ class Page {
     try {
       const request = { kind: "bench", size: this.size(), seconds: BENCH_SECONDS } as const;
       const { frames, median, network, size } = await this.backend.ask(request);
-      const { engine, threads } = this.opened!;
-      const many = engine === "wasm-threads" ? ` (${threads})` : "";
       output.textContent =
-        `${(1000 / median).toFixed(1)} frames/s at ${named(size)}, ${ENGINE_NAMES[engine]}${many}: ` +
+        `${(1000 / median).toFixed(1)} frames/s at ${named(size)}, ${engineName(this.opened!.engine)}: ` +
         `${median.toFixed(1)} ms a frame, network ${network.toFixed(1)} ms, median of ${frames}.`;
     } catch (error) {
       output.textContent = "";

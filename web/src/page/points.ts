@@ -9,6 +9,7 @@ interface Entry {
   readonly item: HTMLLIElement;
   readonly field: HTMLInputElement;
   readonly marker: HTMLElement;
+  readonly now: HTMLElement;
 }
 
 export class PointList {
@@ -49,7 +50,14 @@ export class PointList {
     entry.field.focus();
   }
 
-  private row(place: Place, metres: number): { item: HTMLLIElement; field: HTMLInputElement } {
+  /** Say what the map has at the points now: it need not believe each of them. */
+  tell(stage: Stage): void {
+    for (const { place, now } of this.entries) {
+      now.textContent = `Map: ${stage.metres(place).toFixed(2)} m.`;
+    }
+  }
+
+  private row(place: Place, metres: number): Pick<Entry, "item" | "field" | "now"> {
     const item = document.createElement("li");
     const label = document.createElement("label");
     const field = document.createElement("input");
@@ -58,7 +66,9 @@ export class PointList {
     field.placeholder = metres.toFixed(2);
     field.addEventListener("input", () => this.changed());
     const note = document.createElement("small");
-    note.textContent = `shown ${metres.toFixed(2)} m at column ${place.column}, row ${place.row}`;
+    const now = document.createElement("span");
+    now.textContent = `Map: ${metres.toFixed(2)} m.`;
+    note.append(now, ` Column ${place.column}, row ${place.row}`);
     const remove = document.createElement("button");
     Object.assign(remove, { type: "button", textContent: "Remove" });
     remove.addEventListener("click", () => {
@@ -68,7 +78,7 @@ export class PointList {
     });
     label.append(document.createElement("span"), field);
     item.append(label, remove, note);
-    return { item, field };
+    return { item, field, now };
   }
 
   private redraw(): void {
