@@ -35,7 +35,8 @@ function copyRuntime(): Plugin {
     configResolved: (config) => void (output = resolve(config.root, config.build.outDir)),
     closeBundle() {
       for (const name of RUNTIME) {
-        copyFileSync(`node_modules/onnxruntime-web/dist/${name}`, resolve(output, name));
+        const own = name.replace(/mjs$/, "js"); // which every server knows for JavaScript
+        copyFileSync(`node_modules/onnxruntime-web/dist/${name}`, resolve(output, own));
       }
       writeFileSync(resolve(output, "licences.txt"), licences());
     },

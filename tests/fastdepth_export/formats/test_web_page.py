@@ -21,7 +21,7 @@ MOST_BYTES = 25e6
 
 
 def texts() -> dict[str, str]:
-    names = [name for name in members() if Path(name).suffix in {".html", ".js", ".mjs", ".css"}]
+    names = [name for name in members() if Path(name).suffix in {".html", ".js", ".css"}]
     return {name: content_of(name).decode() for name in names}
 
 
@@ -82,10 +82,10 @@ def test_nothing_comes_from_another_host():
 
 def test_every_file_that_the_page_names_is_there():
     for name, text in texts().items():
-        named = re.findall(r"""["'`]\./([\w.-]+\.(?:js|mjs|css|svg|txt|wasm))["'`]""", text)
+        named = re.findall(r"""["'`]\./([\w.-]+\.(?:js|css|svg|txt|wasm))["'`]""", text)
         if not name.startswith("ort-"):
             assert set(named) <= set(members()), name
-    assert {f"ort-wasm-simd-threaded{kind}" for kind in (".mjs", ".wasm")} <= set(members())
+    assert {f"ort-wasm-simd-threaded{kind}" for kind in (".js", ".wasm")} <= set(members())
 
 
 def test_licences_of_what_is_bundled_are_there():

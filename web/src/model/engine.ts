@@ -81,7 +81,7 @@ async function loadRuntime(engine: Engine): Promise<Runtime> {
   const name = `ort-wasm-simd-threaded${gpu ? ".jspi" : ""}`;
   const here = import.meta.url;
   runtime.env.wasm.wasmPaths = {
-    mjs: new URL(`${name}.mjs`, here).href,
+    mjs: new URL(`${name}.js`, here).href,
     wasm: new URL(`${name}.wasm`, here).href,
   };
   runtime.env.wasm.numThreads = threadsOf(engine);
