@@ -6,7 +6,7 @@ import base64
 import functools
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,17 +21,15 @@ ARGUMENTS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 
 
 @contextmanager
-def a_browser(*arguments: str) -> Iterator[Any]:
-    """Chromium, or the reason why tests are skipped."""
+def browsers() -> Iterator[Callable[..., Any]]:
+    """What starts Chromium with more arguments, or the reason why tests are skipped."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
+        yield lambda *arguments: started.chromium.launch(
             executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments], chromium_sandbox=False
         )
-        yield browser
-        browser.close()
 
 
 class _Quiet(SimpleHTTPRequestHandler):
