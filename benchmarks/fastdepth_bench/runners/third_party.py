@@ -91,7 +91,9 @@ class BoundSession:
         self._image: Any = None
         self._host: NDArray[Any] | None = None
 
-    def run(self, outputs: list[str], inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    def run(
+        self, outputs: list[str], inputs: dict[str, NDArray[Any]], options: Any = None
+    ) -> list[NDArray[Any]]:
         """As a session's own ``run``, for one input; answers lie in the host's memory."""
         ((name, array),) = inputs.items()
         if self._host is not None and self._host.shape == array.shape:
@@ -103,5 +105,5 @@ class BoundSession:
             for output in outputs:
                 self._binding.bind_output(output, self._device, 0)
         self._host = array
-        self._session.run_with_iobinding(self._binding)
+        self._session.run_with_iobinding(self._binding, options)
         return [np.array(value) for value in self._binding.copy_outputs_to_cpu()]
