@@ -9,7 +9,7 @@ import pytest
 from hostile import Family, attack
 
 ATTACK = "attack"
-SECONDS = 5.0
+SECONDS = 3.0
 """New inputs are drawn for so long [s] where pytest is not told ``tests/fuzz`` and an option."""
 
 

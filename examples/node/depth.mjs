@@ -1,0 +1,82 @@
+// Depth of an image file: see README.md.
+//
+//     node depth.mjs PAGE IMAGE.png DEPTH.png [--focal PX]
+
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+
+import jpeg from "jpeg-js";
+import * as ort from "onnxruntime-node";
+import { PNG } from "pngjs";
+
+/** An image file as RGB bytes. */
+async function readImage(path) {
+  const bytes = await readFile(path);
+  const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
+  const { height, width, data } = isJpeg ? jpeg.decode(bytes) : PNG.sync.read(bytes);
+  const rgb = new Uint8Array(height * width * 3);
+  for (let from = 0, to = 0; to < rgb.length; from += 4) {
+    rgb.set(data.subarray(from, from + 3), to);
+    to += 3;
+  }
+  return { height, width, channels: 3, data: rgb };
+}
+
+/** Depth (height, width) [m] of an image at its own size. */
+export async function depthOf(image, bytes, session, fastdepth, focal = null) {
+  const metadata = fastdepth.readMetadata(bytes);
+  const outer = fastdepth.sizeFor(image, metadata.sizes);
+  const { batch, top, left, inner } = fastdepth.preprocess(image, outer);
+  const input = new ort.Tensor("uint8", batch.data, [1, outer.height, outer.width, 3]);
+  const whole = (await session.run({ image: input }, ["depth"])).depth.data;
+  if (metadata.correction) fastdepth.correct(whole, metadata.correction);
+  const part = new Float32Array(inner.height * inner.width);
+  for (let y = 0; y < inner.height; y++) {
+    const start = (y + top) * outer.width + left;
+    part.set(whole.subarray(start, start + inner.width), y * inner.width);
+  }
+  const depth = fastdepth.resize({ ...inner, channels: 1, data: part }, image);
+  if (focal === null) return depth;
+  // Metres are right as they are for the training camera, seen at the image's own scale.
+  const scale = Math.min(outer.height / image.height, outer.width / image.width);
+  const trained = ((metadata.camera.focal / metadata.camera.width) * outer.width) / scale;
+  return { ...depth, data: depth.data.map((metres) => (metres * focal) / trained) };
+}
+
+/** 16-bit PNG in millimetres. */
+function toPng({ height, width, data }) {
+  const pixels = Buffer.alloc(height * width * 2);
+  data.forEach((metres, place) => {
+    pixels.writeUInt16BE(Math.min(Math.max(Math.round(metres * 1000), 0), 65535), place * 2);
+  });
+  const options = { width, height, bitDepth: 16, colorType: 0, inputColorType: 0, inputHasAlpha: false };
+  const png = new PNG(options);
+  png.data = Buffer.from(new Uint16Array(pixels.swap16().buffer, pixels.byteOffset, height * width).buffer);
+  return PNG.sync.write(png, options);
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { focal: { type: "string" } },
+  });
+  if (positionals.length !== 3) throw new Error("give PAGE IMAGE DEPTH.png; see README.md");
+  const [page, image, output] = positionals;
+  const focal = values.focal === undefined ? null : Number(values.focal);
+  if (focal !== null && !(focal >= 1 && focal <= 1e6)) {
+    throw new Error(`--focal ${values.focal}: give 1 to 1,000,000 pixels`);
+  }
+  const fastdepth = await import(pathToFileURL(join(resolve(page), "fastdepth.js")).href);
+  const bytes = new Uint8Array(await readFile(join(page, "model.onnx")));
+  const session = await ort.InferenceSession.create(bytes);
+  const depth = await depthOf(await readImage(image), bytes, session, fastdepth, focal);
+  await writeFile(`${output}.part`, toPng(depth));
+  await rename(`${output}.part`, output);
+}
+
+main().catch((error) => {
+  console.error(`depth: ${String(error.message).split("\n")[0]}`);
+  process.exitCode = 2;
+});

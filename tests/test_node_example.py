@@ -1,0 +1,64 @@
+"""The example in Node.js answers as Python does; its packages are installed where npm is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import fastdepth
+from fastdepth.data.rooms.dataset import render_room
+from fastdepth.preprocess import resize
+from fastdepth.size import Size
+from fastdepth_export import ExportRecipe, export
+
+FOLDER = Path(__file__).parents[1] / "examples" / "node"
+SIZES = [Size(480, 640), Size(601, 399), Size(60, 90)]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("npm"), reason="needs node and npm"),
+]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The example with its packages, and a page for it."""
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "depth.mjs"):
+        shutil.copy(FOLDER / name, folder)
+    subprocess.run(
+        ["npm", "install", "--silent", "--ignore-scripts"], cwd=folder, check=True, timeout=300
+    )
+    recipe = ExportRecipe(variant="mnv2-64-dws-70", weights="mnv2-64-dws-70.nyu", format="web")
+    export(recipe, folder / "page")
+    return folder
+
+
+def run(folder, *words):
+    command = ["node", "depth.mjs", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("focal", [None, 700])
+def test_depth_equals_pythons(installed, tmp_path, size, focal):
+    image = np.ascontiguousarray(resize(render_room(5).image, size))
+    cv2.imwrite(str(tmp_path / "i.png"), image[:, :, ::-1])
+    more = [] if focal is None else ["--focal", focal]
+    done = run(installed, "page", tmp_path / "i.png", tmp_path / "d.png", *more)
+    assert done.returncode == 0, done.stderr
+    depth = cv2.imread(str(tmp_path / "d.png"), cv2.IMREAD_UNCHANGED)
+    assert depth.dtype == np.uint16
+    expected = fastdepth.load(installed / "page" / "model.onnx", threads=1)(image, focal=focal)
+    np.testing.assert_allclose(depth / 1000, expected, atol=5e-4 + 1e-4, rtol=0)  # millimetres
+
+
+def test_what_cannot_be_is_one_line(installed, tmp_path):
+    for words in (["page"], ["no", "i.png", "d.png"], ["page", tmp_path / "no.png", "d.png"]):
+        done = run(installed, *words)
+        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
