@@ -98,6 +98,11 @@ def _mobile(
     )
 
 
+def _wide(name: str, params: int, summary: str, **changes: Any) -> Variant:
+    options = {"bins": 64, "widths": (192, 128, 64, 32), "blocks": (2, 2, 2, 1), **changes}
+    return _mobile(name, params, summary, Size(240, 320), "mobile", **options)
+
+
 def _quick(
     name: str,
     params: int,
@@ -233,25 +238,15 @@ _WHOLE = {
             {"encoder": "mobilenetv2_100"},
             recipe="mobile-224",
         ),
-        _mobile(
+        _wide(
             "mnv2-64-dws",
             2_137_952,
             "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
-            Size(240, 320),
-            "mobile",
-            bins=64,
-            widths=(192, 128, 64, 32),
-            blocks=(2, 2, 2, 1),
         ),
-        _mobile(
+        _wide(
             "mnv2-64-dws-convex",
             2_139_492,
             "the same, depth enlarged by learnt weights",
-            Size(240, 320),
-            "mobile",
-            bins=64,
-            widths=(192, 128, 64, 32),
-            blocks=(2, 2, 2, 1),
             convex=True,
         ),
         _quick("mnv2-64-dws-70", 1_976_152, "the same, narrower, on 70 % of the input's sides"),

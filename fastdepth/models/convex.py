@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 BOUND = 10.0
-"""Of a logit, as in :mod:`fastdepth.models.mobile_bins`: no exponential overflows."""
+"""Of a logit: the exponentials of two differ by a factor of 5e8 at most."""
 
 LEAST = 1e-3
 """Weight that a pixel begins with which bilinear interpolation would leave out."""

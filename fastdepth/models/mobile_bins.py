@@ -18,13 +18,12 @@ from torch.nn import functional as F
 
 from fastdepth.models import fastdepth2019
 from fastdepth.models.adabins import bin_centres
-from fastdepth.models.convex import ConvexUpsampling
+from fastdepth.models.convex import BOUND, ConvexUpsampling
 from fastdepth.models.fastdepth2019 import mobile_encoder, stage_widths, stages
 from fastdepth.models.network import DepthNetwork, Prediction
 
 FEWEST = 0.1  # width of the least bin by that of equal ones
 KERNELS = (5, 5, 3, 3)  # at 1/16, 1/8, 1/4, 1/2; on large maps 5x5 takes a third of a training step
-BOUND = 10.0  # of a logit: the exponentials of two differ by a factor of 5e8 at most
 
 
 class Level(nn.Module):
