@@ -132,7 +132,10 @@ def test_what_waited_too_long_is_not_begun(serve):
     assert len(begun) == 1
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(3, marks=pytest.mark.thorough), pytest.param(120, marks=pytest.mark.slow)],
+)
 def test_under_twice_its_capacity_nothing_is_lost(serve, capsys, seconds):
     url = serve(waiting=4)
     found = asyncio.run(LOAD.measure(f"{url}/depth", JPEG, seconds, 2))

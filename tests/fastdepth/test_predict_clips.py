@@ -248,7 +248,9 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)]
+)
 def test_an_interrupt_leaves_a_clip_that_plays(
     tiny_file: Path, tmp_path: Path, number: int
 ) -> None:
@@ -270,6 +272,7 @@ def test_an_interrupt_leaves_a_clip_that_plays(
     assert sorted(os.listdir(tmp_path)) == ["o.mp4", "o_depth.mkv", "tiny.onnx"]
 
 
+@pytest.mark.thorough
 def test_a_killed_run_s_leavings_go_with_the_next(
     tiny_file: Path, clip: Path, tmp_path: Path
 ) -> None:
@@ -291,7 +294,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("room", [0, 2000])
+@pytest.mark.parametrize("room", [pytest.param(0, marks=pytest.mark.thorough), 2000])
 def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(
     tiny_file: Path, tmp_path: Path, room: int
 ) -> None:

@@ -42,7 +42,9 @@ def model(tmp_path: Path) -> DepthModel:
     return load(write_model(tmp_path / "m.onnx", Size(240, 320)), threads=1)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [SHAPES[0], *(pytest.param(shape, marks=pytest.mark.thorough) for shape in SHAPES[1:])]
+)
 @pytest.mark.parametrize("flipped", [False, True])
 def test_a_frame_allocates_next_to_nothing(
     model: DepthModel, shape: tuple[int, int], flipped: bool
@@ -119,6 +121,7 @@ def test_the_second_answer_is_the_first(tiny_model: DepthModel, shape: tuple[int
         np.testing.assert_array_equal(depth, steps)
 
 
+@pytest.mark.thorough
 def test_eight_threads_answer_as_one(model: DepthModel) -> None:
     images = [frame(SHAPES[seed % len(SHAPES)], seed) for seed in range(40)]
     expected = [model(image) for image in images]
