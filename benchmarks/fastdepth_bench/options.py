@@ -21,6 +21,7 @@ from fastdepth.metrics import (
 )
 from fastdepth.ranges import Quantity, Threads, TimeLimit, check_needed, check_ranges, real, whole
 from fastdepth.runtime.answer import TIME_LIMIT
+from fastdepth.runtime.ready import find_model
 from fastdepth.size import Size
 from fastdepth.variants import get_variant
 from fastdepth.weights import default_tag, find_weights, read_card
@@ -96,8 +97,8 @@ class Models:
     """ONNX files that take part as they are.
 
     Attributes:
-        model: ONNX file of any depth network, to measure beside ours. Where it is not fastdepth's
-            say --normalise and --output.
+        model: ONNX file of any depth network, to measure beside ours, or the name of one that comes
+            ready, mnv2-64-dws. Where it is not fastdepth's say --normalise and --output.
         input_size: its input, WIDTHxHEIGHT; needed where the file leaves it open.
         normalise: what it wants of pixels: imagenet, half (mean and deviation 0.5), unit (0 to 1)
             or raw (0 to 255).
@@ -303,7 +304,8 @@ class Options(Data, Networks, Models):
     def _model_case(self, path: Path) -> Case:
         """A row of an ONNX file, with what the options say of it."""
         size = Size.parse(self.input_size) if self.input_size else None
-        file = ThirdPartyNetwork(path, size, self.normalise or "", self.output or "")
+        said = self.normalise or "", self.output or ""
+        file = ThirdPartyNetwork(find_model(path), size, *said)
         return Case.of_model(file, self.device, self._threads())
 
     def _names(self, given: Iterable[str]) -> Iterable[str]:

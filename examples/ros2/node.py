@@ -18,7 +18,7 @@ class DepthNode(Node):
 
     def __init__(self) -> None:
         super().__init__("fastdepth")
-        self.declare_parameter("model", "mnv2-64-dws.onnx")
+        self.declare_parameter("model", "mnv2-64-dws")
         self.declare_parameter("threads", 2)
         self.declare_parameter("millimetres", False)
         self.model = fastdepth.load(

@@ -163,7 +163,7 @@ def encode(depth: np.ndarray, kind: str) -> bytes:
 def main() -> None:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="file of fastdepth-export")
+    parser.add_argument("model", help="mnv2-64-dws, or a file of fastdepth-export")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all the world")
     parser.add_argument("--port", type=int, default=8000)

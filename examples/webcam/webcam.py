@@ -41,7 +41,7 @@ def drawn(frame: Frame, warning: bool) -> np.ndarray:
 def main() -> None:
     """Run until the camera ends or q is pressed."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
-    parser.add_argument("model", help="file of fastdepth-export")
+    parser.add_argument("model", help="mnv2-64-dws, or a file of fastdepth-export")
     parser.add_argument("source", help="number of the camera, a clip or an address")
     parser.add_argument("--focal", type=float, help="focal length of the camera [px]")
     parser.add_argument("--near", type=float, default=0.8, help="warn below this distance [m]")

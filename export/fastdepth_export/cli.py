@@ -67,8 +67,9 @@ class Options(ExportRecipe):
 
     Attributes:
         variant: network; --list shows all.
-        output: file or folder to write; VARIANT with the format's suffix in the current folder if
-            absent.
+        output: file to write, which ends in the format's suffix, or a folder: one that is there, or
+            a name without a suffix. In a folder, the current one if absent, the file is called
+            VARIANT with the suffix; the format web is a folder itself.
         no_fold: the same as --form plain.
         data: images with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.
@@ -160,8 +161,27 @@ def _run(options: Options) -> None:
             say(str(row))
         return
     target = recipe.resolved().target
-    output = options.output or Path(recipe.variant + target.suffixes[0])
+    output = place_of(options.output, recipe.variant, target)
     _tell(output, export(recipe, output, data=options.data, force=options.force), target)
+
+
+def place_of(output: Path | None, variant: str, target: Target) -> Path:
+    """The file, or the folder of a format that is one, that ``--output`` means.
+
+    Raises:
+        UsageError: it has another suffix than the format's.
+    """
+    suffix = target.suffixes[0]
+    if output is None:
+        return Path(variant + suffix)
+    if target.members or (output.suffix == suffix and not output.is_dir()):
+        return output
+    if output.is_dir() or not output.suffix:
+        return output / (variant + suffix)
+    raise UsageError(
+        f"--output {output} does not end in {suffix}; name the output FILE{suffix}, or a folder: "
+        "one that is there, or a name without a suffix"
+    )
 
 
 def _tell(output: Path, metadata: ModelMetadata, target: Target) -> None:

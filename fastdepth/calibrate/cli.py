@@ -26,6 +26,7 @@ from fastdepth.images.io import MAX_PIXELS
 from fastdepth.images.skipping import Skipped
 from fastdepth.ranges import FocalLength, Quantity, Threads, TimeLimit, check_needed
 from fastdepth.runtime.answer import TIME_LIMIT
+from fastdepth.runtime.ready import find_model
 from fastdepth.runtime.third_party import OptionNames, ThirdPartyFile
 from fastdepth.size import Size
 
@@ -43,15 +44,15 @@ and left out; the exit status then is 2.
 
 Distances by a tape measure, along the optical axis, of pixels of a camera that does not move:
 
-  fastdepth-calibrate mnv2-64-dws.onnx photos --known-distance 120,300,2.5 --known-distance ...
+  fastdepth-calibrate mnv2-64-dws photos --known-distance 120,300,2.5 --known-distance ...
 
 Points of many images, a line each: image,row,column,metres. Images lie beside the file:
 
-  fastdepth-calibrate mnv2-64-dws.onnx --points points.csv
+  fastdepth-calibrate mnv2-64-dws --points points.csv
 
 Images with depth, of which half is fitted to and half is held out:
 
-  fastdepth-calibrate mnv2-64-dws.onnx --data nyu:PATH --output kitchen.onnx
+  fastdepth-calibrate mnv2-64-dws --data nyu:PATH --output kitchen.onnx
 
 A file of another program; say what it wants and answers with:
 
@@ -67,7 +68,7 @@ class Options:
     """What is calibrated, and by what."""
 
     model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
-    """Depth file (.onnx) of any program."""
+    """Depth file (.onnx) of any program, or a network that comes ready: mnv2-64-dws."""
 
     images: Annotated[tyro.conf.Positional[tuple[Path, ...]], _IMAGES] = ()
     """For --known-distance: images of the camera, folders, tar shards or lists (.txt)."""
@@ -95,7 +96,7 @@ class Options:
     """Focal length [px in the image], if you also give it when you predict."""
 
     output: Path | None = None
-    """File to write; MODEL.calibrated.onnx beside MODEL if absent."""
+    """File to write; MODEL.calibrated.onnx beside MODEL if absent, or here if MODEL is a name."""
 
     input_size: str | None = None
     """Network input of a file by another program, WIDTHxHEIGHT, where it leaves that open."""
@@ -118,8 +119,9 @@ class Options:
     @property
     def target(self) -> Path:
         """The file that is written."""
-        stem = self.model.stem.removesuffix(ENDING)
-        return self.output or self.model.with_name(f"{stem}{ENDING}.onnx")
+        own = find_model(self.model)
+        folder = own.parent if own == self.model else Path()
+        return self.output or folder / f"{own.stem.removesuffix(ENDING)}{ENDING}.onnx"
 
     def check(self) -> None:
         """Raise UsageError for what cannot work, before any work."""
@@ -133,7 +135,7 @@ class Options:
         check_needed(self, self.data, "--data; add that", "split", "limit")
         if self.target.suffix.lower() != ".onnx":
             raise UsageError(f"output {self.target} is no .onnx file; end its name in .onnx")
-        check_no_input(self.target, (self.model, self.points, *self.images))
+        check_no_input(self.target, (find_model(self.model), self.points, *self.images))
         known = {(row, column) for row, column, _ in parse_known_distances(self.known_distance)}
         if 0 < len(known) < FEWEST:
             raise UsageError(
@@ -145,7 +147,8 @@ class Options:
         """The model, with what was said of it."""
         size = Size.parse(self.input_size) if self.input_size else None
         names = OptionNames(output="--answer")
-        return ThirdPartyFile(self.model, size, self.normalise or "", self.answer or "", names)
+        path = find_model(self.model)
+        return ThirdPartyFile(path, size, self.normalise or "", self.answer or "", names)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

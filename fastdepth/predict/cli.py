@@ -22,7 +22,7 @@ Examples:
 
   fastdepth-predict unet128-dws.onnx photo.jpg --output depth --compare effb0-256.onnx unet256.onnx
 
-  fastdepth-predict mnv2-64-dws.onnx photo.jpg --output depth --points tape-measure.csv
+  fastdepth-predict mnv2-64-dws photo.jpg --output depth --points tape-measure.csv
 
 Any number of images, one after the other, from a folder, tar shards or a list (.txt, a path a
 line). Files are called as the images are: a/b.jpg becomes OUTPUT/a/b_depth.png, and b.jpg in
@@ -37,11 +37,11 @@ b.png_depth.png, so that no two images meet. Names of several sources begin with
 
 Clips, cameras (by number), addresses and sequences of images become coloured clips:
 
-  fastdepth-predict mnv2-64-dws.onnx clip.mp4 --output out.mp4 --side-by-side
+  fastdepth-predict mnv2-64-dws clip.mp4 --output out.mp4 --side-by-side
 
-  fastdepth-predict mnv2-64-dws.onnx clips --output depth --depth16 --smooth
+  fastdepth-predict mnv2-64-dws clips --output depth --depth16 --smooth
 
-  fastdepth-predict mnv2-64-dws.onnx 0 --output camera.mp4 --live --window
+  fastdepth-predict mnv2-64-dws 0 --output camera.mp4 --live --window
 
 The same command again goes on where it was stopped: images of which all files are there are
 skipped. To predict them anew, as with another model, give another folder. Clips are always

@@ -2,7 +2,7 @@
 
 ::
 
-    with fastdepth.stream("clip.mp4", "mnv2-64-dws.onnx") as frames:
+    with fastdepth.stream("clip.mp4", "mnv2-64-dws") as frames:
         for frame in frames:
             frame.image, frame.depth, frame.time
 

@@ -44,8 +44,8 @@ RUN = {
     f"{PREDICT} --npy --ply --focal 1180": "",
     f"{PREDICT} --compare mnv2-64-dws:int8": "",
     "fastdepth-predict mnv2-64-dws photos --output depth": "",
-    "fastdepth-predict mnv2-64-dws.onnx video.mp4 --output out.mp4 --side-by-side": "",
-    "fastdepth-predict mnv2-64-dws.onnx video.mp4 --output out.webm --side-by-side --smooth": "",
+    "fastdepth-predict mnv2-64-dws video.mp4 --output out.mp4 --side-by-side": "",
+    "fastdepth-predict mnv2-64-dws video.mp4 --output out.webm --side-by-side --smooth": "",
     "fastdepth-train --list": "",
 }
 """Commands that run here, and what makes them tiny; all others are parsed and their names known."""

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from tiny_onnx import write_third_party
 
-from fastdepth.errors import DataError, ImageError, SizeError, UnknownNameError, UsageError
+from fastdepth.errors import (
+    DataError,
+    ImageError,
+    ModelFileError,
+    SizeError,
+    UnknownNameError,
+    UsageError,
+)
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED
 from fastdepth.size import Size
@@ -35,6 +42,13 @@ def test_cases_are_all_combinations_once() -> None:
         ("unet128", Size(480, 640)),
         ("unet128-dws-75", Size(360, 480)),
     ]
+
+
+def test_a_model_may_be_a_name_that_comes_ready() -> None:
+    (case,) = Options(model=(Path("mnv2-64-dws:int8"),), threads=1).cases()
+    assert (case.variant, case.size) == ("mnv2-64-dws.int8", Size(240, 320))
+    with pytest.raises(ModelFileError, match="did you mean 'mnv2-64-dws'"):
+        Options(model=(Path("mnv2-64-dw"),)).cases()
 
 
 def test_runtimes_that_are_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

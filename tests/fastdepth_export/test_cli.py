@@ -3,13 +3,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import fastdepth
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import default_tag
-from fastdepth_export.cli import Options, main
+from fastdepth_export.cli import Options, main, place_of
 from fastdepth_export.targets import FORMATS
 
 
@@ -20,6 +21,25 @@ def test_a_file_and_the_line_about_it(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "weights untrained, input 160x128, opset 20" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("given", "form", "expected"),
+    [
+        (None, "onnx", "tiny.onnx"),
+        ("new", "onnx", "new/tiny.onnx"),
+        ("there", "openvino", "there/tiny.xml"),
+        ("there.onnx", "onnx", "there.onnx/tiny.onnx"),
+        ("m.onnx", "onnx", "m.onnx"),
+        ("page", "web", "page"),
+        ("page.v2", "web", "page.v2"),
+    ],
+)
+def test_an_output_without_the_suffix_is_a_folder(given, form, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("there", "there.onnx"):
+        Path(name).mkdir()
+    assert place_of(given and Path(given), "tiny", FORMATS[form]) == Path(expected)
 
 
 @pytest.mark.slow
@@ -153,6 +173,7 @@ def test_the_form_has_an_old_and_a_new_option(options, form):
         ("--variant unet129", "did you mean 'unet128'"),
         ("--variant tiny --format tflite", "known: onnx, openvino, engine"),
         ("--variant tiny --format openvino --output m.onnx", "name the output FILE.xml"),
+        ("--variant tiny --output m.bin", "m.bin does not end in .onnx; name the output FILE.onnx"),
         ("--variant tiny --precision fp8", "known: fp32, fp16, int8"),
         ("--variant tiny --form plane", "unknown form 'plane'; did you mean 'plain'?"),
         ("--variant tiny --no-fold --form last-axis", "leave one of --no-fold and --form out"),
@@ -189,7 +210,7 @@ def test_user_errors_are_one_line_and_status_2(words, message, capsys):
     ],
 )
 def test_options_that_mean_nothing_alone(words, message, tmp_path, capsys):
-    file = tmp_path / "w.safetensors"
+    file = tmp_path / "w.onnx"
     file.touch()
     assert main(words.format(file).split()) == 2
     (line,) = capsys.readouterr().err.splitlines()

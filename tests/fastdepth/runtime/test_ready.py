@@ -9,6 +9,7 @@ import pytest
 from tiny_onnx import write_model
 
 from fastdepth import load
+from fastdepth.calibrate.cli import Options
 from fastdepth.errors import ModelFileError
 from fastdepth.predict import main
 from fastdepth.runtime import ready
@@ -99,6 +100,20 @@ def test_the_command_takes_names_too(
     capsys.readouterr()
     assert main(["mnv3", str(photo_file), "--output", "out"]) == 2
     assert "did you mean 'mnv2'?" in capsys.readouterr().err
+
+
+def test_a_name_is_calibrated_into_the_current_folder(folder: Path) -> None:
+    told = Options(model=Path("mnv2:int8"), points=Path("points.csv"))
+    told.check()
+    assert (told.file().path, told.target) == (
+        folder / "mnv2.int8.onnx",
+        Path("mnv2.int8.calibrated.onnx"),
+    )
+    beside = Options(model=Path("a/mnv2.onnx"), points=Path("points.csv"))
+    assert (beside.file().path, beside.target) == (
+        Path("a/mnv2.onnx"),
+        Path("a/mnv2.calibrated.onnx"),
+    )
 
 
 def test_the_package_s_own_files_open() -> None:
