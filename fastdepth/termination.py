@@ -23,5 +23,27 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@contextmanager
+def finishing() -> Iterator[list[int]]:
+    """Within, SIGINT and SIGTERM do nothing, so that a second Ctrl-C does not lose what is written.
+
+    Yields:
+        The signals that came, in their order.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {
+        number: signal.signal(number, lambda which, _: came.append(which)) for number in numbers
+    }
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None is one of a library in C
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

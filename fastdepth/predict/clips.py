@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from fastdepth.predict.images import check_output, describe, open_models
 from fastdepth.predict.options import FOR_CLIPS, FOR_IMAGES, PROG, Options
 from fastdepth.ranges import check_needed
 from fastdepth.runtime.model import DepthModel
+from fastdepth.termination import finishing
 from fastdepth.video import window
 from fastdepth.video.ahead import Ahead
 from fastdepth.video.drawing import Drawing, range_of
@@ -76,12 +78,29 @@ def clips_of(options: Options) -> list[Clip]:
         images += [] if found else [each]
     if sources and images:
         raise UsageError(f"{images[0]} has no frames, {shown(sources[0])} has; give them apart")
+    _check_suffix(options.output, sources, images, into)
     check_needed(options, sources, "clips, cameras and addresses", *FOR_CLIPS)
     if sources:
         check_needed(options, False, "images", *FOR_IMAGES)
+    sources = list(dict.fromkeys(sources))
     if into and len(sources) > 1:
         raise UsageError(f"{len(sources)} clips do not fit into {options.output}; give a folder")
     return _named(options, sources, into)
+
+
+def _check_suffix(output: Path, sources: list[str], images: list[str], into: bool) -> None:
+    """Refuse an output that looks like a clip and would become a folder."""
+    suffix = output.suffix.lower()
+    if into and images:
+        raise UsageError(
+            f"{output} is a clip, and {images[0]} is one image; give a folder, or make a clip of "
+            "a folder of images or a pattern in quotes: 'frames/*.png'"
+        )
+    other = is_clip(output) or (suffix == ".gif" and not output.is_dir())
+    if sources and other and suffix not in ENCODERS:
+        raise UsageError(
+            f"{output} cannot be written; end it in {', '.join(ENCODERS)}, or give a folder"
+        )
 
 
 def _framed(source: str, into: bool) -> list[str]:
@@ -95,12 +114,21 @@ def _framed(source: str, into: bool) -> list[str]:
 
 
 def _named(options: Options, sources: list[str], into: bool) -> list[Clip]:
-    """The clips with the names of their files."""
+    """The clips with the names of their files: a stem, with its suffix where two have the same."""
     if into:
         whole = options.output
         depth = whole.with_name(f"{whole.stem}_depth.mkv") if options.depth16 else None
         return [Clip(source, whole, depth) for source in sources]
-    names = unique_names([Path(_file_name(source)) for source in sources])
+    paths = [Path(_file_name(source)) for source in sources]
+    alike = Counter((path.parent, path.stem.casefold()) for path in paths)
+    names = unique_names(
+        [
+            path.with_name(f"{path.name}.x")
+            if alike[path.parent, path.stem.casefold()] > 1
+            else path
+            for path in paths
+        ]
+    )
     return [
         Clip(
             source,
@@ -174,9 +202,9 @@ class _Run:
             report=self._report,
         )
         with frames:
-            interrupted, written, rate = self._write(frames)
+            interrupted, colour, rate = self._write(frames)
         self.skipped = frames.skipped
-        self._tell(frames, written, rate)
+        self._tell(frames, colour, rate)
         if interrupted:
             raise KeyboardInterrupt
 
@@ -202,11 +230,11 @@ class _Run:
         if self._told == TOLD:
             tell(f"{PROG}: more problems of this clip are counted and not told")
 
-    def _write(self, frames: Stream) -> tuple[bool, int, float]:
-        """Write all frames: whether that was interrupted, how many, and how many a second."""
+    def _write(self, frames: Stream) -> tuple[bool, ClipWriter, float]:
+        """Write all frames: whether that was interrupted, what wrote them, how many a second."""
         clip, rate, watch = self._clip, frames.source.rate, Stopwatch()
         encoder = ENCODERS[clip.colour.suffix.lower()]
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
             colour = stack.enter_context(ClipWriter(clip.colour, encoder, rate))
             depth = None
             if clip.depth is not None:
@@ -223,7 +251,9 @@ class _Run:
                 self._add(drawn, colour, depth, advance, watch)
             except KeyboardInterrupt:  # what there is becomes a whole file
                 interrupted = True
-        return interrupted, colour.frames, colour.frames / max(watch.seconds, 1e-9)
+            finally:
+                came = last.enter_context(finishing())
+        return interrupted or bool(came), colour, colour.frames / max(watch.seconds, 1e-9)
 
     def _add(
         self,
@@ -260,9 +290,13 @@ class _Run:
         self._shown = window.Window(f"{PROG}: {self._clip.name}")
         stack.callback(self._shown.close)
 
-    def _tell(self, frames: Stream, written: int, rate: float) -> None:
-        line = f"{written} frames of {self._clip.name} written to {self._clip.colour}"
+    def _tell(self, frames: Stream, colour: ClipWriter, rate: float) -> None:
+        if not colour.frames:
+            tell(f"{PROG}: no frame of {self._clip.name} came to be written")
+            return
+        line = f"{colour.frames} frames of {self._clip.name} written to {self._clip.colour}"
         line += f" and {self._clip.depth}" if self._clip.depth else ""
+        line += f", {colour.resized} brought to the size of the first" if colour.resized else ""
         line += f", {frames.dropped} dropped, {frames.skipped} skipped, {rate:.1f} frames/s"
         line += f"; smoothed, at most {1000 * LAG:.0f} ms late" if self._options.smooth else ""
         tell(f"{line}; {self._colours} {describe(self._options, self._model)}")

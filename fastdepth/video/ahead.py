@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import cv2
@@ -117,6 +117,26 @@ class Ahead(Generic[Item]):
     def _close(self) -> None:
         with contextlib.suppress(AttributeError):
             self._items.close()  # type: ignore[attr-defined]
+
+
+def beside(function: Callable[[], Item]) -> Item:
+    """What a function returns or raises, called in a thread, so that an interrupt need not wait."""
+    done: list[Item | BaseException] = []
+
+    def call() -> None:
+        try:
+            done.append(function())
+        except BaseException as error:
+            done.append(error)
+
+    thread = threading.Thread(target=call, name="fastdepth-opening", daemon=True)
+    thread.start()
+    while not done:
+        thread.join(_WAKE)
+    (found,) = done
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def _as_own(stage: str, error: BaseException) -> FastDepthError:

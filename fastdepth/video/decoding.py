@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from fastdepth.extras import require
 from fastdepth.files import check_regular
 from fastdepth.images.io import check_size
 from fastdepth.size import Size
+from fastdepth.video.ahead import beside
 from fastdepth.video.frames import Faults, Still
 
 CONTAINERS = (
@@ -79,13 +81,10 @@ def open_address(address: str, faults: Faults, max_pixels: int) -> Decoder:
     av = require("av", "video")
     options = {"protocol_whitelist": f"{','.join(SCHEMES)},{_BENEATH}"}
     options |= {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
+    timeout = OPEN_TIMEOUT, READ_TIMEOUT
+    opening = partial(av.open, address, options=options, timeout=timeout, metadata_errors="replace")
     try:
-        container = av.open(
-            address,
-            options=options,
-            timeout=(OPEN_TIMEOUT, READ_TIMEOUT),
-            metadata_errors="replace",
-        )
+        container = beside(opening)
     except (av.error.FFmpegError, ValueError, UnicodeError) as error:
         raise ImageError(
             f"{shown} cannot be opened ({_reason(error)}); check address and network"
@@ -156,7 +155,7 @@ class Decoder:
         found, begin, last = 0, 0.0, 0.0
         try:
             for number, frame in self._frames():
-                image = self._pixels(number, frame)
+                image = self._pixels(number, frame, first=not found)
                 if image is None:
                     continue
                 stamp = begin + last + 1 / self.rate if frame.time is None else frame.time
@@ -217,13 +216,21 @@ class Decoder:
     def _damaged(self, number: int, why: str) -> None:
         self._faults.add(f"{self.name}: frame {number} is skipped: {why}")
 
-    def _pixels(self, number: int, frame: Any) -> NDArray[np.uint8] | None:
-        """A frame's image, upright; None where it cannot be had."""
+    def _pixels(self, number: int, frame: Any, *, first: bool) -> NDArray[np.uint8] | None:
+        """A frame's image, upright; None where it cannot be had.
+
+        Raises:
+            ImageError: the first is too large or too small; later ones are skipped.
+        """
+        size, name = Size(frame.height, frame.width), self.name if first else "it"
         try:
-            check_size(self.name, self._max_pixels, Size(frame.height, frame.width))
+            check_size(name, self._max_pixels, size)
             image = frame.to_ndarray(format="rgb24")
-        except ImageError:
-            raise
+        except ImageError as error:
+            if first:
+                raise
+            self._damaged(number, str(error))
+            return None
         except (self._error, ValueError, NotImplementedError, MemoryError) as error:
             self._damaged(number, _reason(error))
             return None
@@ -248,4 +255,6 @@ class Decoder:
 def _reason(error: BaseException) -> str:
     """What FFmpeg or PyAV says, without where it says it."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if text == "Immediate exit requested":
+        return f"nothing came for {READ_TIMEOUT:g} s"
     return " ".join(str(text).split())[:200]

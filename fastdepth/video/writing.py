@@ -70,6 +70,10 @@ class ClipWriter:
         encoder: how.
         rate: frames a second as the clip says of itself; each has its own time all the same.
 
+    Attributes:
+        frames: written so far.
+        resized: those of them that were of another size than the first.
+
     Raises:
         MissingExtraError: PyAV is not installed.
         OutputError: it cannot be written.
@@ -77,7 +81,7 @@ class ClipWriter:
 
     def __init__(self, path: Path, encoder: Encoder, rate: float) -> None:
         self.path = path
-        self.frames = 0
+        self.frames = self.resized = 0
         self._encoder = encoder
         self._rate = Fraction(rate).limit_denominator(1001)
         self._av = require("av", "video")
@@ -157,6 +161,7 @@ class ClipWriter:
             if below or right:
                 image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
         else:
+            self.resized += 1
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST)
         if self._encoder.pixels == "yuv420p":  # OpenCV takes a fifth of swscale's time
             return cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)

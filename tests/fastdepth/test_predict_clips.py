@@ -21,6 +21,7 @@ from fastdepth.predict import main
 from fastdepth.runtime.model import DepthModel
 from fastdepth.video import window
 from fastdepth.video.sources import open_source
+from fastdepth.video.writing import ClipWriter
 
 
 @pytest.fixture
@@ -92,6 +93,18 @@ def test_a_folder_of_clips(
     assert lines[2:] == [f"fastdepth-predict: {folder / 'c.mp4'} is empty; copy it again"]
 
 
+def test_clips_of_the_same_stem_keep_their_suffixes(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/1.mp4", "a/1.mkv", "b/2.mp4", "c/2.mp4"):
+        Path(name).parent.mkdir(exist_ok=True)
+        write_clip(Path(name))
+    assert run(tiny_file, "a", "b", "c/2.mp4", "c/2.mp4", "--output", "out") == 0
+    names = ["1.mkv", "1.mp4", "b_2", "c_2"]
+    assert sorted(os.listdir("out")) == [f"{name}_colour.mp4" for name in names]
+
+
 def test_images_become_a_clip(tiny_file: Path, tmp_path: Path) -> None:
     for number in (9, 10):
         write_png(tmp_path / "images" / f"{number}.png", of_red(number * 10))
@@ -160,6 +173,9 @@ def test_many_problems_are_counted_not_told(
         (["a.mp4", "--output", "out", "--workers", "2"], "--workers is for images"),
         (["p.png", "--output", "out", "--smooth"], "--smooth is for clips, cameras and addresses"),
         (["p.png", "--output", "out", "--rate", "5"], "--rate is for clips"),
+        (["a.mp4", "--output", "out.avi"], "out.avi cannot be written; end it in .mp4, .mov"),
+        (["a.mp4", "--output", "out.gif"], "out.gif cannot be written; end it in .mp4, .mov"),
+        (["p.png", "--output", "out.mp4"], "out.mp4 is a clip, and p.png is one image; give a"),
         (["none.mp4", "--output", "out"], "none.mp4 does not exist"),
         (["empty.mp4", "--output", "out"], "empty.mp4 is empty; copy it again"),
         (["97", "--output", "out"], "camera 97 cannot be opened"),
@@ -270,6 +286,52 @@ def test_an_interrupt_leaves_a_clip_that_plays(
         assert abs(len(times) - int(line.split()[0])) <= 1
         assert len(times) >= 1
     assert sorted(os.listdir(tmp_path)) == ["o.mp4", "o_depth.mkv", "tiny.onnx"]
+
+
+@pytest.mark.parametrize("frames", [0, 3, len(REDS)])
+def test_a_second_interrupt_does_not_lose_the_clip(
+    tiny_file: Path,
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    frames: int,
+) -> None:
+    """One comes while frames are written or at their end, another while the file is finished."""
+    monkeypatch.chdir(clip.parent)
+    add, leave = ClipWriter.add, ClipWriter.__exit__
+
+    def add_some(self: ClipWriter, image: np.ndarray, time: float) -> None:
+        if self.frames == frames:
+            raise KeyboardInterrupt
+        add(self, image, time)
+
+    def leave_late(self: ClipWriter, *error: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        leave(self, *error)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ClipWriter, "add", add_some)
+    monkeypatch.setattr(ClipWriter, "__exit__", leave_late)
+    assert run(tiny_file, clip.name, "--output", "o.mp4") == 130
+    line, last = capsys.readouterr().err.splitlines()
+    assert last == "fastdepth-predict: interrupted"
+    assert Path("o.mp4").exists() == bool(frames)
+    if frames:
+        assert len(frames_of(Path("o.mp4"))[0]) == int(line.split()[0]) == frames
+    else:
+        assert line == "fastdepth-predict: no frame of a.mp4 came to be written"
+    assert sorted(os.listdir()) == ["a.mp4", *(["o.mp4"] if frames else []), "tiny.onnx"]
+
+
+def test_frames_of_another_size_are_brought_to_the_first_s_and_told(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, size in enumerate([(48, 64), (64, 48), (48, 64)]):
+        write_png(tmp_path / "images" / f"{number}.png", of_red(90, size))
+    words = "--output", tmp_path / "o.mp4", "--depth16"
+    assert run(tiny_file, tmp_path / "images", *words) == 0
+    assert ", 1 brought to the size of the first, 0 dropped" in capsys.readouterr().err
+    _, images = frames_of(tmp_path / "o_depth.mkv", "gray16le")
+    assert {image.shape for image in images} == {(48, 64)}
 
 
 @pytest.mark.thorough

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 
-from fastdepth.termination import terminable
+from fastdepth.termination import finishing, terminable
 
 WRITE = """
 import sys, time
@@ -59,3 +59,12 @@ def test_the_usual_handler_comes_back_and_other_threads_have_none():
     thread.start()
     thread.join()
     assert done == [1]
+
+
+def test_what_is_being_finished_is_not_interrupted():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with finishing() as came:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+    assert came == [signal.SIGINT, signal.SIGTERM, signal.SIGINT]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import threading
 import time
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdepth.errors import FastDepthError, ImageError
-from fastdepth.video.ahead import Ahead
+from fastdepth.video.ahead import Ahead, beside
 
 
 @settings(max_examples=20, deadline=None)
@@ -102,3 +103,16 @@ def test_stopping_closes_the_iterator_in_its_thread() -> None:
     assert outer.join(10)
     assert closed == ["fastdepth-counting"]
     assert list(outer) == []
+
+
+def test_what_is_called_beside_can_be_interrupted() -> None:
+    assert beside(lambda: 7) == 7
+    with pytest.raises(ImageError, match="no"):
+        beside(lambda: (_ for _ in ()).throw(ImageError("no")))
+    ended = threading.Event()
+    threading.Timer(0.05, _thread.interrupt_main).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        beside(lambda: ended.wait(20))
+    assert time.monotonic() - begun < 10
+    ended.set()

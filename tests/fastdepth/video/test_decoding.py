@@ -107,6 +107,22 @@ def test_a_lost_end_is_told(tmp_path: Path) -> None:
         assert f"{clip} is cut: it ends after" in faults.lines[0] or "breaks off" in faults.lines[0]
 
 
+def test_a_frame_too_small_is_skipped_but_not_the_first(tmp_path: Path) -> None:
+    """A clip may change its size; here a camera's JPEG files one after the other."""
+    parts = [cv2.imencode(".jpg", of_red(90, size))[1].tobytes() for size in (SIZE, (10, 10))]
+    clip = tmp_path / "a.mjpeg"
+    clip.write_bytes(parts[0] + parts[1] + parts[0])
+    stills, faults = decoded(clip)
+    assert [still.number for still in stills] == [0, 2]
+    (line,) = faults.lines
+    assert line.endswith(
+        "frame 1 is skipped: it is 10x10 px, too small; both sides must be 16 or more"
+    )
+    clip.write_bytes(parts[1] + parts[0])
+    with pytest.raises(ImageError, match="10x10 px, too small"):
+        decoded(clip)
+
+
 def write(content: bytes):
     return lambda path: path.write_bytes(content)
 
