@@ -6,14 +6,18 @@ import asyncio
 import io
 import runpy
 import socket
+import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+
+import fastdepth
 
 fastapi = pytest.importorskip("fastapi", reason="needs fastapi, uvicorn, prometheus-client, httpx")
 uvicorn = pytest.importorskip("uvicorn")
@@ -41,7 +45,7 @@ def serve():
         free = socket.socket()
         free.bind(("127.0.0.1", 0))
         app = APP.make_app(answer, APP.Limits(**limits))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+        server = uvicorn.Server(APP.configured(app, log_level="critical"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[free])))
         thread.start()
         servers.append((server, thread))
@@ -130,6 +134,49 @@ def test_what_waited_too_long_is_not_begun(serve):
         thread.join()
     assert sorted(answer.status_code for answer in answers) == [200, 503, 503]
     assert len(begun) == 1
+
+
+def test_connections_that_say_nothing_are_cut(serve, monkeypatch):
+    """A few hundred of them would keep everybody else out."""
+    shared = APP.Impatient.cut_if_idle.__globals__  # runpy's copy of the module
+    monkeypatch.setitem(shared, "IDLE", 0.2)
+    url = serve()
+    host, _, port = url.removeprefix("http://").partition(":")
+    begun = b"POST /depth HTTP/1.1\r\nhost: x\r\n"
+    health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    for sent in (b"", begun, health + begun):
+        with socket.create_connection((host, int(port)), 10) as silent:
+            silent.sendall(sent)
+            received = b"".join(iter(partial(silent.recv, 1000), b""))
+            assert (b"200 OK" in received) == (health in sent)
+    assert post(url).status_code == 200
+
+
+def test_who_leaves_and_what_fails_are_counted(serve):
+    def fail(image, *, focal=None):
+        raise fastdepth.FastDepthError("of the file, not of the image")
+
+    url = serve(fail)
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 10) as leaving:
+        leaving.sendall(b"POST /depth HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc")
+        time.sleep(0.1)
+    assert post(url).status_code == 500
+    for status in ("400", "500"):
+        line = f'fastdepth_answers_total{{status="{status}"}} 1.0'
+        while line not in httpx.get(f"{url}/metrics", trust_env=False).text:
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("words", ["no.onnx", "mnv2-64-dws --port 99999", "mnv2-64-dws --port {}"])
+def test_what_cannot_be_served_is_one_line(serve, words, monkeypatch, capsys):
+    taken = serve().rpartition(":")[2]
+    monkeypatch.setattr(sys, "argv", ["app.py", *words.format(taken).split()])
+    with pytest.raises(SystemExit) as ended:
+        APP.main()
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("app: ")
 
 
 @pytest.mark.parametrize(

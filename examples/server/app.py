@@ -5,25 +5,30 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import ClientDisconnect
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 import fastdepth
 from fastdepth.camera import FOCAL_LENGTHS
+from fastdepth.errors import ImageError
 from fastdepth.images.io import image_from
 
 CONNECTIONS = 256  # of which each may hold one image; more are answered 503
+IDLE = 5.0  # after which a connection without a whole header, or with an unread answer, is cut [s]
 NPY, PNG = "application/x-npy", "image/png"
 
 
@@ -95,9 +100,13 @@ def make_app(model: Callable[..., np.ndarray], limits: Limits = Limits()) -> Fas
 
     @app.middleware("http")
     async def count(request: Request, follow: Callable) -> Response:
-        response = await follow(request)
-        if request.url.path == "/depth":
-            metrics.answers.labels(response.status_code).inc()
+        status = 500  # of an error that nobody expects
+        try:
+            response = await follow(request)
+            status = response.status_code
+        finally:
+            if request.url.path == "/depth":
+                metrics.answers.labels(status).inc()
         return response
 
     @app.post("/depth", responses={200: {"content": {PNG: {}, NPY: {}}}})
@@ -112,6 +121,8 @@ def make_app(model: Callable[..., np.ndarray], limits: Limits = Limits()) -> Fas
             content = await asyncio.wait_for(read_body(request, limits.body), limits.seconds)
         except TimeoutError:
             raise HTTPException(408, "the image did not come in time") from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the image did not come whole") from None
         kind = NPY if NPY in request.headers.get("accept", "") else PNG
         refuse_if_full()
         work = asyncio.get_running_loop().run_in_executor(
@@ -122,7 +133,7 @@ def make_app(model: Callable[..., np.ndarray], limits: Limits = Limits()) -> Fas
         work.add_done_callback(leave)  # whether or not anybody still waits for it
         try:
             return Response(await asyncio.shield(work), media_type=kind)
-        except fastdepth.FastDepthError as error:
+        except ImageError as error:
             raise HTTPException(422, str(error)) from None
 
     @app.get("/metrics")
@@ -150,6 +161,31 @@ async def read_body(request: Request, most: int) -> bytes:
     return bytes(content)
 
 
+class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """HTTP as uvicorn has it, which waits for ever for the end of a header."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to watch a connection."""
+        super().connection_made(transport)
+        self.loop.call_later(IDLE, self.cut_if_idle, transport, (None, True, 0))
+
+    def cut_if_idle(self, transport: asyncio.Transport, before: tuple[Any, bool, int]) -> None:
+        """Cut it where it is as idle as it was before, and nothing went either way."""
+        idle = self.cycle is None or self.cycle.response_complete
+        now = (self.cycle, idle, transport.get_write_buffer_size())
+        if idle and now == before:
+            transport.abort()
+        elif now[2] or not transport.is_closing():
+            self.loop.call_later(IDLE, self.cut_if_idle, transport, now)
+
+
+def configured(app: FastAPI, **more: Any) -> uvicorn.Config:
+    """How the server is run; its limits of connections are not in the app's reach."""
+    return uvicorn.Config(
+        app, http=Impatient, access_log=False, limit_concurrency=CONNECTIONS, **more
+    )
+
+
 def encode(depth: np.ndarray, kind: str) -> bytes:
     """Depth (H, W) float32 [m] as a file: metres in .npy, or 16-bit millimetres in PNG."""
     if kind == NPY:
@@ -168,18 +204,19 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all the world")
     parser.add_argument("--port", type=int, default=8000)
     asked = parser.parse_args()
+    if not 0 <= asked.port < 65536:
+        parser.exit(2, f"app: --port {asked.port} cannot be; give 1 to 65535\n")
     try:
         model = fastdepth.load(asked.model, threads=asked.threads)
+        family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
+        place = socket.create_server((asked.host, asked.port), family=family, backlog=CONNECTIONS)
     except fastdepth.FastDepthError as error:
-        print(f"app: {error}", file=sys.stderr)
-        sys.exit(2)
-    uvicorn.run(
-        make_app(model),
-        host=asked.host,
-        port=asked.port,
-        access_log=False,
-        limit_concurrency=CONNECTIONS,
-    )
+        parser.exit(2, f"app: {error}\n")
+    except OSError as error:
+        parser.exit(2, f"app: cannot listen on {asked.host}:{asked.port} ({error}); give another\n")
+    print(f"app: http://{asked.host}:{place.getsockname()[1]}/depth", file=sys.stderr)
+    with suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
+        uvicorn.Server(configured(make_app(model))).run(sockets=[place])
 
 
 if __name__ == "__main__":

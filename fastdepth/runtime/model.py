@@ -230,7 +230,7 @@ class DepthModel(AnswersWithStd):
         """
         batch = np.asarray(batch)
         fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
-        if batch.dtype != np.uint8 or not fits:
+        if batch.dtype != np.uint8 or not fits or not batch.size:
             shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in self.sizes)
             raise ImageError(
                 f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, "
@@ -264,6 +264,7 @@ class DepthModel(AnswersWithStd):
         ]
         return corrected(self.metadata.correction, outputs, checked)
 
+    @checked
     def postprocess(
         self,
         depth: NDArray[np.float32],
@@ -281,7 +282,7 @@ class DepthModel(AnswersWithStd):
             (H, W) float32 [m], in ``out`` or else in a new array.
 
         Raises:
-            UsageError: ``out`` cannot be written into.
+            UsageError: ``depth`` is none of ``prepared``, or ``out`` cannot be written into.
         """
         return restore(depth, prepared, out)
 

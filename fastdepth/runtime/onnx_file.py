@@ -64,6 +64,8 @@ def check_start(source: Source) -> None:
         size, first = len(source), source[:1]
     else:
         size = check_regular(source, ModelFileError, ", or run fastdepth-export").st_size
+        if re.search("[\ud800-\udfff]", name):  # ONNX Runtime takes names in UTF-8 alone
+            raise ModelFileError(f"{printable(name)} is no name in UTF-8; give the file another")
         first = _first_byte(source)
     if size > MOST:
         raise ModelFileError(

@@ -72,10 +72,11 @@ class Opening:
             _check_affinity(self.affinity, self.threads)
         if self.profile is not None:
             folder = self.profile.parent
-            if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            there = folder.is_dir() and not self.profile.is_dir()
+            if not there or not os.access(folder, os.W_OK | os.X_OK):
                 raise OutputError(
-                    f"the profile cannot be written to {folder}; give a file in a folder that is "
-                    "there and can be written"
+                    f"the profile cannot be written to {self.profile}; give a file in a folder "
+                    "that is there and can be written"
                 )
 
 

@@ -53,7 +53,7 @@ def find_model(path: Path) -> Path:
     ready = ready_files()
     if name in ready:
         return ready[name]
-    near = difflib.get_close_matches(name, ready, n=1)
+    near = difflib.get_close_matches(name.lower(), ready, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
     known = f"ready are {', '.join(ready)}" if ready else "no network comes with this copy"
     raise ModelFileError(

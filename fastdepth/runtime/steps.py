@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth.errors import UsageError
 from fastdepth.preprocess import resize
 from fastdepth.runtime.arrays import check_out
 from fastdepth.runtime.buffers import Allocate
@@ -116,8 +117,10 @@ def restore(
         out: (H, W) float32 array to write into; a new one where there is none.
 
     Raises:
-        UsageError: ``out`` cannot be written into.
+        UsageError: ``depth`` is not of that shape, or ``out`` cannot be written into.
     """
+    if depth.shape != (shape := (1, 1, *prepared.batch.shape[1:3])):
+        raise UsageError(f"depth has the shape {depth.shape}; give that of one image, {shape}")
     if out is None:
         out = np.empty(prepared.size, np.float32)
     check_out(out, prepared.size)

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from fastdepth.arguments import checked
 from fastdepth.camera import check_focal
 from fastdepth.errors import UsageError
 from fastdepth.images.io import MAX_PIXELS
@@ -150,9 +151,10 @@ def _smooth(frames: Iterator[Frame]) -> Iterator[Frame]:
         yield replace(frame, depth=smoother(frame.image, frame.depth, frame.time))
 
 
+@checked
 def stream(
     source: str | Path | int,
-    model: DepthModel | str | Path,
+    model: DepthModel | str | Path | bytes | BinaryIO,
     *,
     focal: float | None = None,
     live: bool = False,
@@ -191,6 +193,8 @@ def stream(
     """
     if focal is not None:
         check_focal(focal)
+    if max_pixels < 1:
+        raise UsageError(f"max_pixels is {max_pixels}; give 1 or more")
     if not 0 < rate <= 1000:
         raise UsageError(f"rate is {rate}; give frames a second, above 0 and at most 1000")
     faults = Faults(report)

@@ -186,6 +186,16 @@ def test_the_three_steps_are_the_call(model: DepthModel, photo: np.ndarray) -> N
     assert model.infer(np.zeros((3, 48, 64, 3), np.uint8)).shape == (3, 1, 48, 64)
 
 
+def test_steps_take_what_the_step_before_answers(model: DepthModel, photo: np.ndarray) -> None:
+    prepared = model.preprocess(photo)
+    with pytest.raises(ImageError, match=r"batch is uint8 \(0, 48, 64, 3\)"):
+        model.infer(prepared.batch[:0])
+    depth = model.infer(prepared.batch)
+    for wrong in (depth[0], depth[..., 1:], np.concatenate([depth, depth]), None):
+        with pytest.raises(UsageError, match="depth "):
+            model.postprocess(wrong, prepared)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("shape", [(96, 128), (48, 64), (60, 33)])
 def test_out_is_filled_and_returned(model: DepthModel, shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 30, np.uint8)

@@ -198,3 +198,16 @@ def test_a_graph_of_another_kind() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     assert "has no fastdepth metadata" in refused(model.SerializeToString())
+
+
+def test_a_name_that_is_no_utf_8(tiny_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / os.fsdecode(b"a\xff.onnx")
+    try:
+        tiny_file.rename(other)
+    except OSError:
+        pytest.skip("the file system has UTF-8 alone")
+    with pytest.raises(
+        ModelFileError, match=r"a\?.onnx is no name in UTF-8; give the file another"
+    ):
+        load(other)
+    assert load(other.read_bytes(), threads=1).size == (48, 64)

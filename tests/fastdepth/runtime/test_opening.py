@@ -52,7 +52,8 @@ def test_threads_are_kept_on_cores(tiny_file: Path, photo: np.ndarray) -> None:
         ({"threads": 2, "affinity": [9999]}, UsageError, "affinity names core 9999; this process"),
         ({"threads": 2, "affinity": [-1]}, UsageError, "affinity names core -1"),
         ({"graph_optimisation": "al"}, UnknownNameError, "did you mean 'all'"),
-        ({"profile": "/nowhere/p.json"}, OutputError, "cannot be written to /nowhere; give a file"),
+        ({"profile": "/nowhere/p.json"}, OutputError, "written to /nowhere/p.json; give a file"),
+        ({"profile": "/"}, OutputError, "cannot be written to /; give a file"),
         ({"threads": 0}, UsageError, "threads is 0"),
     ],
 )

@@ -67,6 +67,7 @@ def test_what_is_a_path_stays_one(folder: Path, given: str) -> None:
     ("name", "said"),
     [
         ("mnv3", "did you mean 'mnv2'?"),
+        ("MNV2", "did you mean 'mnv2'?"),
         ("mnv2:int4", "did you mean 'mnv2:int8'?"),
         ("zzz", "ready for use; ready are"),
         ("a\nb", "is no file and no network"),

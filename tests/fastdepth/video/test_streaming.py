@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,10 +177,22 @@ def test_a_break_in_the_loop_ends_it(tiny_model: DepthModel) -> None:
     frames.close()
 
 
-@pytest.mark.parametrize("words", [{"rate": 0}, {"rate": float("nan")}, {"focal": -1.0}])
-def test_arguments_that_cannot_be(tiny_model: DepthModel, words: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"rate": 0},
+        {"rate": float("nan")},
+        {"rate": "x"},
+        {"focal": -1.0},
+        {"max_pixels": 0},
+        {"max_pixels": "9"},
+        {"source": None},
+        {"source": b"a.mp4"},
+    ],
+)
+def test_arguments_that_cannot_be(tiny_model: DepthModel, words: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        fastdepth.stream("none.mp4", tiny_model, **words)  # type: ignore[arg-type]
+        fastdepth.stream(**{"source": "none.mp4", "model": tiny_model} | words)
 
 
 def test_smoothing_changes_depth_a_little(tmp_path: Path, tiny_model: DepthModel) -> None:
