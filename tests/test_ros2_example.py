@@ -66,6 +66,9 @@ def test_images_of_a_camera_become_rgb(messages, encoding, channels):
     np.testing.assert_array_equal(rgb[:, 0], expected)
     with pytest.raises(fastdepth.FastDepthError, match="convert it to rgb8"):
         messages.rgb_of(b"", 4, 6, 6, "bayer_rggb8")
+    for data, step in ((bytes(4 * 17), 17), (bytes(71), 18), (bytes(73), 18), (b"", 18)):
+        with pytest.raises(fastdepth.FastDepthError, match=r"bytes are no 6x4 rgb8"):
+            messages.rgb_of(data, 4, 6, step, "rgb8")
 
 
 class FakeNode:
@@ -132,13 +135,28 @@ def test_the_node_answers_an_image_with_its_stamp_and_camera(node):
         assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 6)
         assert message.header.frame_id == "camera"
     alone = np.frombuffer(depth.data, np.float32)
-    node.learn(SimpleNamespace(p=[2 * info.k[0], 0, 9, 0, 0, 2 * info.k[0], 7, 0, 0, 0, 1, 0]))
+    node.learn(camera_of(SIZE, 2 * info.k[0]))
     node.answer(frame())
     nearer = np.frombuffer(node.published["depth"].data, np.float32)
     np.testing.assert_allclose(nearer, 2 * alone, rtol=1e-5)  # twice the focal length, twice as far
     assert node.published["depth/camera_info"].k[2] == 9
 
 
+def camera_of(size, focal):
+    matrix = [focal, 0, 9, 0, 0, focal, 7, 0, 0, 0, 1, 0]
+    return SimpleNamespace(p=matrix, height=size.height, width=size.width)
+
+
 def test_an_image_that_cannot_be_is_logged(node):
     node.answer(frame("bayer_rggb8"))
-    assert not node.published and "convert it" in node.errors[0]
+    cut = frame()
+    cut.data = cut.data[:-1]
+    node.answer(cut)
+    node.learn(camera_of(Size(48, 64), 50.0))
+    node.answer(frame())
+    assert not node.published
+    for error, said in zip(
+        node.errors, ("convert it", "bytes are no", "camera_info is of 64x48, image of 32x24"),
+        strict=True,
+    ):  # fmt: skip
+        assert said in error

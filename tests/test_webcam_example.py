@@ -12,6 +12,7 @@ from some_clips import write_clip
 from tiny_onnx import write_model
 
 from fastdepth.size import Size
+from fastdepth.video import window
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "webcam" / "webcam.py"
 
@@ -23,6 +24,7 @@ def loop(tmp_path, monkeypatch, capsys):
     write_clip(tmp_path / "clip.mp4")
     shown = []
     monkeypatch.setattr(cv2, "imshow", lambda name, image: shown.append(image))
+    monkeypatch.setattr(window, "problem", lambda: "")
 
     def run(*words, key=-1):
         monkeypatch.setattr(cv2, "waitKey", lambda wait: key)
@@ -45,6 +47,15 @@ def test_nothing_is_near_and_a_key_ends_it(loop):
     assert len(shown) == 1 and said.startswith("0 frames")
 
 
+def test_ctrl_c_ends_it_as_a_key_does(loop, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cv2, "imshow", interrupt)
+    _, said = loop("{folder}/model.onnx", "{folder}/clip.mp4", "--near", "100")
+    assert said.startswith("1 frames with something nearer") and not capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("no.onnx", "0"), ("{folder}/model.onnx", "{folder}/no.mp4")])
 def test_what_is_not_there_is_one_line(loop, words, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -53,11 +64,10 @@ def test_what_is_not_there_is_one_line(loop, words, capsys):
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-def test_without_windows_the_package_to_install_is_named(loop, monkeypatch, capsys):
-    def fail(*_):
-        raise cv2.error("The function is not implemented")
-
-    monkeypatch.setattr(cv2, "imshow", fail)
+def test_without_windows_it_says_why(loop, monkeypatch, capsys):
+    """OpenCV's own with windows ends the process where there is no display."""
+    monkeypatch.setattr(window, "problem", lambda: "install opencv-python")
     with pytest.raises(SystemExit) as ended:
         loop("{folder}/model.onnx", "{folder}/clip.mp4")
-    assert ended.value.code == 2 and "opencv-python" in capsys.readouterr().err
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "webcam: no window: install opencv-python\n"

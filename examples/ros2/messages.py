@@ -75,11 +75,15 @@ def rgb_of(data: bytes, height: int, width: int, step: int, encoding: str) -> np
     """(H, W, 3) uint8 RGB of bytes in ``rgb8``, ``bgr8``, ``rgba8``, ``bgra8`` or ``mono8``.
 
     Raises:
-        FastDepthError: another encoding; have the camera's driver or ``image_proc`` convert it.
+        FastDepthError: another encoding, which the driver or ``image_proc`` can convert, or bytes
+            that are not as many as the sides say.
     """
     channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}.get(encoding)
     if channels is None:
         raise fastdepth.FastDepthError(f"encoding {encoding!r}; convert it to rgb8 or bgr8")
+    if step < width * channels or len(data) != height * step:
+        said = f"{width}x{height} {encoding}, rows of {step} bytes"
+        raise fastdepth.FastDepthError(f"{len(data)} bytes are no {said}; see the driver")
     rows = np.frombuffer(data, np.uint8).reshape(height, step)[:, : width * channels]
     pixels = rows.reshape(height, width, channels)[..., :3]  # a row may end in padding
     pixels = pixels[..., ::-1] if encoding.startswith("bgr") else pixels

@@ -25,6 +25,7 @@ class DepthNode(Node):
             self.get_parameter("model").value, threads=self.get_parameter("threads").value
         )
         self.camera: fastdepth.Intrinsics | None = None
+        self.size = fastdepth.Size(0, 0)  # of the images that it is the camera of
         self.depth = self.create_publisher(Image, "depth", qos_profile_sensor_data)
         self.info = self.create_publisher(CameraInfo, "depth/camera_info", qos_profile_sensor_data)
         # The sensors' profile keeps few images: those that come while one is computed are dropped.
@@ -35,10 +36,16 @@ class DepthNode(Node):
         """Remember the camera of rectified images; one that was never calibrated says zeros."""
         fx, fy, cx, cy = (info.p[0], info.p[5], info.p[2], info.p[6])
         self.camera = fastdepth.Intrinsics(fx, fy, cx, cy) if fx > 0 else None
+        self.size = fastdepth.Size(info.height, info.width)
 
     def answer(self, image: Image) -> None:
         """Publish depth and its camera, with the image's own stamp and frame."""
+        size = fastdepth.Size(image.height, image.width)
         try:
+            if self.camera and self.size != size:
+                raise fastdepth.FastDepthError(
+                    f"camera_info is of {self.size}, image of {size}; remap the one of the image"
+                )
             pixels = rgb_of(image.data, image.height, image.width, image.step, image.encoding)
             depth = self.model(pixels, focal=self.camera.fx if self.camera else None)
         except fastdepth.FastDepthError as error:
@@ -46,7 +53,6 @@ class DepthNode(Node):
             return
         stamp = image.header.stamp
         head = header(image.header.frame_id, stamp.sec * 1_000_000_000 + stamp.nanosec)
-        size = fastdepth.Size(image.height, image.width)
         camera = self.camera or self.model.camera(size)
         millimetres = self.get_parameter("millimetres").value
         self.depth.publish(set_fields(Image(), depth_image(depth, head, millimetres=millimetres)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
 import cv2
 import numpy as np
 
 import fastdepth
+from fastdepth.video import window
 from fastdepth.video.frames import Frame
 
 SHARE = 0.01  # of the image's pixels that must be near; a few are wrong in every image
@@ -39,7 +41,7 @@ def drawn(frame: Frame, warning: bool) -> np.ndarray:
 
 
 def main() -> None:
-    """Run until the camera ends or q is pressed."""
+    """Run until the camera ends, or q or Ctrl-C is pressed."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("model", help="mnv2-64-dws, or a file of fastdepth-export")
     parser.add_argument("source", help="number of the camera, a clip or an address")
@@ -48,7 +50,10 @@ def main() -> None:
     asked = parser.parse_args()
     model = fastdepth.load(asked.model, threads=2)
     warned = 0
-    with fastdepth.stream(asked.source, model, focal=asked.focal, live=True) as frames:
+    if why := window.problem():  # where there is no display OpenCV would end the process
+        raise fastdepth.FastDepthError(f"no window: {why}")
+    frames = fastdepth.stream(asked.source, model, focal=asked.focal, live=True)
+    with frames, suppress(KeyboardInterrupt):  # Ctrl-C ends it as q does
         for frame in frames:
             warning = nearest(frame.depth) < asked.near
             warned += warning
@@ -63,7 +68,4 @@ if __name__ == "__main__":
         main()
     except fastdepth.FastDepthError as error:
         print(f"webcam: {error}", file=sys.stderr)
-        sys.exit(2)
-    except cv2.error:
-        print("webcam: no window; install opencv-python, not the headless one", file=sys.stderr)
         sys.exit(2)

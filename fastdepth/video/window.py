@@ -24,7 +24,7 @@ def problem() -> str:
         )
     shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not shown:
-        return "there is no display; leave --window out, or allow the session one"
+        return "there is no display; run it in a session that has one"
     return ""
 
 
