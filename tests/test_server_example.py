@@ -179,6 +179,18 @@ def test_what_cannot_be_served_is_one_line(serve, words, monkeypatch, capsys):
     assert line.startswith("app: ")
 
 
+def test_a_load_that_cannot_be_is_one_line(monkeypatch, capsys, tmp_path):
+    image = tmp_path / "a.jpg"
+    monkeypatch.setattr(sys, "argv", ["load.py", str(image), "--url", "http://127.0.0.1:1/depth"])
+    with pytest.raises(SystemExit) as ended:
+        LOAD.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"load: {image} cannot be read: No such file or directory\n"
+    image.write_bytes(JPEG)
+    with pytest.raises(SystemExit, match="depth answers lost: ConnectError; is app.py running"):
+        LOAD.main()
+
+
 @pytest.mark.parametrize(
     "seconds",
     [pytest.param(3, marks=pytest.mark.thorough), pytest.param(120, marks=pytest.mark.slow)],

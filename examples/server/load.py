@@ -36,7 +36,7 @@ async def capacity(client: httpx.AsyncClient, url: str, content: bytes, seconds:
         while time.perf_counter() < until:
             status, _ = await ask(client, url, content)
             if status not in ("200", "503"):
-                raise SystemExit(f"load: the server answers {status}")
+                raise SystemExit(f"load: {url} answers {status}; is app.py running?")
             count += status == "200"
         return count
 
@@ -74,8 +74,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--times", type=float, default=2, help="what the server can do")
     asked = parser.parse_args()
-    content = Path(asked.image).read_bytes()
-    found = asyncio.run(measure(asked.url, content, asked.seconds, asked.times))
+    try:
+        content = Path(asked.image).read_bytes()
+        found = asyncio.run(measure(asked.url, content, asked.seconds, asked.times))
+    except OSError as error:
+        parser.exit(2, f"load: {asked.image} cannot be read: {error.strerror}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "load: interrupted\n")
     sys.exit(bool(set(found) - {"200", "503"}))
 
 
