@@ -15,13 +15,45 @@ import { PNG } from "pngjs";
 async function readImage(path) {
   const bytes = await readFile(path);
   const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
-  const { height, width, data } = isJpeg ? jpeg.decode(bytes) : PNG.sync.read(bytes);
+  const { height, width, data, exifBuffer } = isJpeg ? jpeg.decode(bytes) : PNG.sync.read(bytes);
+  const turn = orientationOf(exifBuffer);
+  const upright = turn < 5 ? { height, width } : { height: width, width: height };
   const rgb = new Uint8Array(height * width * 3);
-  for (let from = 0, to = 0; to < rgb.length; from += 4) {
-    rgb.set(data.subarray(from, from + 3), to);
-    to += 3;
+  for (let y = 0, to = 0; y < upright.height; y++) {
+    for (let x = 0; x < upright.width; x++, to += 3) {
+      const [row, column] = TURNS[turn](y, x, height - 1, width - 1);
+      const from = 4 * (row * width + column);
+      rgb.set(data.subarray(from, from + 3), to);
+    }
   }
-  return { height, width, channels: 3, data: rgb };
+  return { ...upright, channels: 3, data: rgb };
+}
+
+/** Where a pixel of the upright image lies in the file, by EXIF's orientation. */
+const TURNS = {
+  1: (y, x) => [y, x],
+  2: (y, x, bottom, right) => [y, right - x],
+  3: (y, x, bottom, right) => [bottom - y, right - x],
+  4: (y, x, bottom) => [bottom - y, x],
+  5: (y, x) => [x, y],
+  6: (y, x, bottom) => [bottom - x, y],
+  7: (y, x, bottom, right) => [bottom - x, right - y],
+  8: (y, x, bottom, right) => [x, right - y],
+};
+
+/** EXIF's orientation, 1 to 8; 1 where there is none. */
+function orientationOf(exif) {
+  const whole = Buffer.from(exif ?? []);
+  const start = ["II*\0", "MM\0*"].map((magic) => whole.indexOf(magic)).find((at) => at >= 0);
+  if (start === undefined) return 1;
+  const tiff = whole.subarray(start);
+  const number = (at, bytes) =>
+    at + bytes > tiff.length ? 0 : tiff[0] === 0x49 ? tiff.readUIntLE(at, bytes) : tiff.readUIntBE(at, bytes);
+  const first = number(4, 4);
+  for (let at = first + 2; at < first + 2 + 12 * number(first, 2); at += 12) {
+    if (number(at, 2) === 0x0112) return number(at + 8, 2) in TURNS ? number(at + 8, 2) : 1;
+  }
+  return 1;
 }
 
 /** Depth (height, width) [m] of an image at its own size. */
