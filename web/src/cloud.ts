@@ -1,4 +1,4 @@
-/** A cloud of points that turns; loaded when it is first looked at. */
+/** A point cloud that turns; loaded when it is first looked at. */
 
 import {
   BufferAttribute,

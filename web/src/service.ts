@@ -26,10 +26,11 @@ self.addEventListener("fetch", (event) => {
 async function answer(event: FetchEvent): Promise<Response> {
   const cache = await caches.open(CACHE);
   const known = await cache.match(event.request, { ignoreSearch: true, ignoreVary: true });
-  const fresh = fetch(event.request, { cache: "no-cache" }).then((response) => {
-    if (response.status === 200) event.waitUntil(cache.put(event.request, response.clone()));
-    return response;
-  });
+  const fresh = fetch(event.request, { cache: "no-cache" });
+  const kept = fresh.then(
+    (response) => (response.status === 200 ? cache.put(event.request, response.clone()) : undefined),
+  );
+  event.waitUntil(kept.catch(() => undefined)); // no network, or no room
   if (!known) return isolated(await fresh);
   const late = new Promise<Response>((done) => setTimeout(done, PATIENCE, known));
   const first = await Promise.race([fresh.catch(() => known), late]);

@@ -17,13 +17,14 @@ import type { Answered, Benched, Opened, Reply, Request } from "./protocol";
 const MODEL = "model.onnx";
 
 let model: DepthModel | null = null;
+
+/** Why there is no model. */
+let missing = "";
 let kept: { image: RgbImage; depth: DepthMap; focal: number } | null = null;
 
 async function open(wanted: Engine | null): Promise<Opened> {
   const found = await engines();
-  const response = await fetch(MODEL);
-  if (!response.ok) throw new Error(`${MODEL} is missing beside this page; export it again.`);
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  const bytes = await loaded();
   await model?.close();
   model = null;
   const usable = wanted ? [wanted] : found;
@@ -39,8 +40,23 @@ async function open(wanted: Engine | null): Promise<Opened> {
   return { metadata, engine, engines: found };
 }
 
+async function loaded(): Promise<Uint8Array> {
+  let response: Response;
+  try {
+    response = await fetch(MODEL);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  } catch {
+    throw new Error(`${MODEL} does not arrive: is the server there? Then load the page again.`);
+  }
+  throw new Error(
+    response.status === 404
+      ? `${MODEL} is missing beside this page; export it again.`
+      : `${MODEL} is not given out: the server answers ${response.status}.`,
+  );
+}
+
 function opened(): DepthModel {
-  if (!model) throw new Error("The model is not open.");
+  if (!model) throw new Error(missing);
   return model;
 }
 
@@ -114,7 +130,10 @@ function median(values: readonly number[]): number {
 function answer(request: Request): unknown {
   switch (request.kind) {
     case "open":
-      return open(request.engine);
+      return open(request.engine).catch((error: unknown) => {
+        missing = reasonOf(error);
+        throw error;
+      });
     case "still":
       return still(request.bitmap, request.size);
     case "frame":

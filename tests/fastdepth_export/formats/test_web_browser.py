@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from a_browser import CHROMIUM, browsers, received, run, sent, served
+from a_browser import (
+    CHROMIUM,
+    ROUNDING,
+    choose,
+    computed,
+    depth_of,
+    downloaded,
+    page_of,
+    picture,
+    ready,
+    received,
+    room,
+    run,
+    sent,
+    served,
+)
 
 import fastdepth
 from fastdepth.anchors.field import anchored
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.calibrate.correction import Correction
-from fastdepth.data.rooms.dataset import render_room
 from fastdepth.images.colour import colourise
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_export import ExportRecipe, export
-from fastdepth_export.formats.web_page import MODEL
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,95 +45,18 @@ SIZES = (Size(480, 640), Size(600, 800), Size(300, 220), Size(240, 320), Size(10
 CLOSE = 1e-3
 """Allowed difference to Python [m]."""
 
-ROUNDING = 0.5e-3
-"""Of depth in whole millimetres [m]."""
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A page around the shipped network with two inputs."""
-    made = tmp_path_factory.mktemp("web") / "page"
-    sizes = (Size(240, 320), Size(320, 240))
-    export(ExportRecipe("mnv2-64-dws-70", format="web", sizes=sizes), made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def model(folder):
-    return fastdepth.load(folder / MODEL, threads=1)
-
-
-@pytest.fixture(scope="module")
-def launch():
-    with browsers() as start:
-        yield start
-
-
-@pytest.fixture(scope="module")
-def browser(launch):
-    return launch()
-
-
-@pytest.fixture(scope="module")
-def address(folder):
-    with served(folder) as url:
-        yield url
-
-
-@pytest.fixture
-def page(browser, address):
-    """The page, loaded once more by its service worker and ready."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    ready(opened, address)
-    yield opened
-    context.close()
-    assert faults == []
-
-
-def ready(page, address):
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=120_000)
-    page.wait_for_selector("#status:empty", state="attached")
-
-
-def picture(number, size, suffix=".png"):
-    """A drawn room as a file, and as Python reads it."""
-    content = cv2.imencode(suffix, render_room(number, size).image[..., ::-1])[1]
-    return content.tobytes(), np.ascontiguousarray(cv2.imdecode(content, 1)[..., ::-1])
-
-
-def choose(page, content, name="room.png", kind="image/png"):
-    """Give the page a file, and wait until its depth or a message is there."""
-    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": content})
-    page.wait_for_timeout(300)
-    page.wait_for_selector("#status:empty", state="attached", timeout=120_000)
-
-
-def downloaded(page, button):
-    with page.expect_download() as waiting:
-        page.click(button)
-    return Path(waiting.value.path()).read_bytes()
-
-
-def depth_of(page):
-    """Depth [m] by the button of the page, in whole millimetres."""
-    png = cv2.imdecode(np.frombuffer(downloaded(page, "#png"), np.uint8), cv2.IMREAD_UNCHANGED)
-    assert png.dtype == np.uint16
-    return png / 1000
-
-
-def test_depth_is_python_s_on_five_pictures(page, model):
+def test_depth_is_python_s_on_five_pictures(page, in_python):
     for number, size in enumerate(SIZES):
         for suffix, kind in ((".png", "image/png"), (".jpg", "image/jpeg")):
             content, image = picture(number, size, suffix)
             choose(page, content, f"room{suffix}", kind)
-            np.testing.assert_allclose(depth_of(page), model(image), atol=CLOSE + ROUNDING, rtol=0)
+            np.testing.assert_allclose(
+                depth_of(page), in_python(image), atol=CLOSE + ROUNDING, rtol=0
+            )
 
 
-def test_typed_distances_anchor_the_map_as_in_python(page, model):
+def test_typed_distances_anchor_the_map_as_in_python(page, in_python):
     content, image = picture(5, Size(480, 640))
     choose(page, content)
     before = depth_of(page)
@@ -135,7 +69,9 @@ def test_typed_distances_anchor_the_map_as_in_python(page, model):
         points.append((int(words[-1]), int(words[-3]), metres))
     page.get_by_text("Depth follows 3 distances.").wait_for()
     after = depth_of(page)
-    np.testing.assert_allclose(after, model(image, points=points), atol=CLOSE + ROUNDING, rtol=0)
+    np.testing.assert_allclose(
+        after, in_python(image, points=points), atol=CLOSE + ROUNDING, rtol=0
+    )
     assert np.abs(after - before).max() > 0.1
     page.click("#clear-points")
     page.wait_for_selector("#anchored:empty", state="attached")
@@ -157,11 +93,11 @@ def test_typed_distances_anchor_the_map_as_in_python(page, model):
     ],
     ids=lambda size: str(size),
 )
-def test_the_resize_is_opencv_s(page, size, to, kind):
+def test_the_resize_is_opencv_s(numbers, size, to, kind):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     array = noise if kind == np.uint8 else noise[..., 0].astype(np.float32) / 50
     body = "return write(fd.resize(read(image), {height, width}))"
-    got = received(run(page, body, image=sent(array), height=to.height, width=to.width))
+    got = received(run(numbers, body, image=sent(array), height=to.height, width=to.width))
     expected = resize(array, to)
     assert got.shape == expected.shape
     off = np.abs(got.astype(float) - expected.astype(float))
@@ -171,17 +107,17 @@ def test_the_resize_is_opencv_s(page, size, to, kind):
         assert off.max() == 0
 
 
-def test_the_network_s_input_is_python_s(page, model):
+def test_the_network_s_input_is_python_s(numbers, in_python):
     for number, size in enumerate((Size(480, 640), Size(500, 333), Size(99, 640))):
-        image = render_room(number, size).image
-        prepared = model.preprocess(image)
+        image = picture(number, size)[1]
+        prepared = in_python.preprocess(image)
         body = """
           const own = read(image), outer = fd.sizeFor(own, sizes);
           const {batch, top, left, inner} = fd.preprocess(own, outer);
           return [write(batch), top, left, inner.height, inner.width];
         """
-        sizes = [{"height": each.height, "width": each.width} for each in model.sizes]
-        batch, top, left, height, width = run(page, body, image=sent(image), sizes=sizes)
+        sizes = [{"height": each.height, "width": each.width} for each in in_python.sizes]
+        batch, top, left, height, width = run(numbers, body, image=sent(image), sizes=sizes)
         np.testing.assert_array_equal(received(batch), prepared.batch[0])
         inside = (slice(top, top + height), slice(left, left + width))
         assert inside == prepared.inner
@@ -191,23 +127,23 @@ def test_the_network_s_input_is_python_s(page, model):
 @pytest.mark.parametrize(
     "prior", [None, AnchorPrior(0.2, 0.1, 0.3, 0.5, 0.7)], ids=["default", "own"]
 )
-def test_the_estimator_is_python_s(page, count, prior):
+def test_the_estimator_is_python_s(numbers, count, prior):
     """With outliers, repeated places and edges among the points; with colours and without."""
     size = Size(240, 320)
     draw = np.random.default_rng(count)
-    room = render_room(count, size)
+    view = room(count, size)
     wrong = np.exp(cv2.GaussianBlur(draw.normal(0, 6, size).astype(np.float32), (0, 0), 20))
-    depth = np.maximum(room.depth * wrong, 0.1).astype(np.float32)
+    depth = np.maximum(view.depth * wrong, 0.1).astype(np.float32)
     rows, columns = draw.integers(0, size.height, count), draw.integers(0, size.width, count)
-    known = np.maximum(room.depth[rows, columns] * np.exp(draw.normal(0, 0.03, count)), 0.2)
+    known = np.maximum(view.depth[rows, columns] * np.exp(draw.normal(0, 0.03, count)), 0.2)
     known[: count // 8] *= 3
     points = np.stack([rows, columns, known], axis=1)
     given = [
         dict(zip(("row", "column", "depth"), map(float, point), strict=True)) for point in points
     ]
-    for image in (room.image, None):
+    for image in (view.image, None):
         answer = run(
-            page,
+            numbers,
             "return write(fd.anchored(read(depth), points, image && read(image), prior))",
             depth=sent(depth),
             image=None if image is None else sent(image),
@@ -218,15 +154,15 @@ def test_the_estimator_is_python_s(page, count, prior):
         np.testing.assert_allclose(received(answer), expected, atol=CLOSE, rtol=0)
 
 
-def test_a_correction_is_applied_as_in_python(page):
+def test_a_correction_is_applied_as_in_python(numbers):
     depth = np.array([[-1, 0, 0.25, 1, 2.5, 9.75]], np.float32)
     for correction in (Correction(0.2), Correction(-0.3, 1.25)):
         body = "const map = read(depth); fd.correct(map.data, stored); return write(map)"
-        got = received(run(page, body, depth=sent(depth), stored=asdict(correction)))
+        got = received(run(numbers, body, depth=sent(depth), stored=asdict(correction)))
         np.testing.assert_allclose(got, correction.apply(depth), rtol=1e-6)
 
 
-def test_colours_are_those_of_the_command(page, model):
+def test_colours_are_those_of_the_command(page, in_python):
     content, image = picture(6, Size(240, 320))
     choose(page, content)
     body = """
@@ -236,9 +172,14 @@ def test_colours_are_those_of_the_command(page, model):
       return write({width, height, channels: 4, data: new Uint8Array(data)});
     """
     got = received(run(page, body))[..., :3].astype(int)
-    off = np.abs(got - colourise(model(image)).astype(int)).max(axis=-1)
+    off = np.abs(got - colourise(in_python(image)).astype(int)).max(axis=-1)
     assert off.max() <= 8  # a step of the map, where depth lies between two
-    assert (off > 0).mean() < 0.1
+    assert (off > 0).mean() < 0.005
+    page.click("#fit")
+    near, far = (page.get_attribute(f"#{end}", "aria-valuetext") for end in ("near", "far"))
+    assert 0.5 < float(near.split()[0]) < float(far.split()[0]) < 10
+    page.click("#reset")
+    assert page.inner_text("#near-label") == "0.5 m"
 
 
 def test_files_that_are_none_are_told(page):
@@ -329,7 +270,7 @@ def test_the_keyboard_is_enough(page):
     assert page.get_attribute("#divider", "aria-valuenow") == "100"
 
 
-def test_the_cloud_is_python_s(page, model):
+def test_the_cloud_is_python_s(page, in_python):
     content, image = picture(4, Size(60, 80))
     choose(page, content)
     header, _, body = downloaded(page, "#ply").partition(b"end_header\n")
@@ -338,22 +279,27 @@ def test_the_cloud_is_python_s(page, model):
     vertices = np.frombuffer(body, kind)
     from fastdepth.images.points import to_points
 
-    expected = to_points(model(image), model.camera(Size(60, 80))).reshape(-1, 3)
+    expected = to_points(in_python(image), in_python.camera(Size(60, 80))).reshape(-1, 3)
     np.testing.assert_allclose(vertices["position"], expected, atol=CLOSE)
     np.testing.assert_array_equal(vertices["colour"], image.reshape(-1, 3))
 
 
-def test_resolutions_and_engines_can_be_changed(page, model):
-    content, image = picture(4, Size(240, 320))
-    choose(page, content)
-    page.select_option("#size", label="240x320")
-    page.wait_for_timeout(300)
-    page.wait_for_selector("#status:empty", state="attached", timeout=60_000)
-    upright = fastdepth.load(model.opening.source, size=Size(320, 240), threads=1)
-    np.testing.assert_allclose(depth_of(page), upright(image), atol=CLOSE + ROUNDING, rtol=0)
-    page.select_option("#engine", "wasm")
-    page.wait_for_selector("html[data-ready=wasm]", state="attached", timeout=60_000)
-    page.locator("#speed", has_text="one thread").wait_for(timeout=60_000)
+def test_resolutions_and_engines_can_be_changed(browser, several, folder, tmp_path):
+    content, image = picture(4, Size(60, 80))
+    model, metadata = several
+    page = browser.new_page()
+    with served(page_of(model, folder, tmp_path / "page")) as url:
+        ready(page, url)
+        choose(page, content)
+        for size in metadata.sizes:
+            page.select_option("#size", label=f"{size.width}x{size.height}")
+            computed(page)
+            expected = fastdepth.load(model, size=size, threads=1)(image)
+            np.testing.assert_allclose(depth_of(page), expected, atol=CLOSE + ROUNDING, rtol=0)
+        page.select_option("#engine", "wasm")
+        page.wait_for_selector("html[data-ready=wasm]", state="attached", timeout=60_000)
+        page.locator("#speed", has_text="one thread").wait_for(timeout=60_000)
+    page.close()
 
 
 def test_the_bench_button_prints_frames_per_second(page):
@@ -362,19 +308,3 @@ def test_the_bench_button_prints_frames_per_second(page):
     text = page.inner_text("#benched")
     print(text)
     assert float(text.split()[0]) > 0
-
-
-def test_a_page_without_its_network_says_so(browser, folder, tmp_path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / MODEL).write_bytes(b"\x08\x01 no network")
-    with served(tmp_path) as url:
-        for message in ("The model file is not ONNX", "model.onnx is missing"):
-            context = browser.new_context()
-            page = context.new_page()
-            page.goto(url)
-            page.wait_for_selector("#problem:not(:empty)", timeout=60_000)
-            assert message in page.inner_text("#problem")
-            context.close()
-            (tmp_path / MODEL).unlink(missing_ok=True)
-            time.sleep(0.1)

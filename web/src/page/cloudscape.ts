@@ -1,4 +1,4 @@
-/** The place of the page where a cloud of points is looked at. */
+/** The place of the page where a point cloud is looked at. */
 
 import type { CloudView } from "../cloud";
 import { block, button, element } from "./elements";
@@ -31,7 +31,7 @@ export class Cloudscape {
       this.view = new CloudView(fresh, cloud);
     } catch {
       this.section.hidden = true;
-      throw new Error("This browser cannot draw the cloud: it has no WebGL. The PLY file holds it.");
+      throw new Error("This browser cannot draw the point cloud: it has no WebGL. The PLY file holds it.");
     }
     fresh.focus();
   }

@@ -1,4 +1,4 @@
-/** What a user takes home: depth as a 16-bit PNG, the cloud of points as PLY. */
+/** What a user takes home: depth as a 16-bit PNG, the point cloud as PLY. */
 
 import type { DepthMap } from "../fastdepth";
 

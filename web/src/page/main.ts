@@ -32,9 +32,9 @@ class Page {
   private image: ImageBitmap | null = null;
   private shown: Answered | null = null;
   private name = "depth";
+  private readonly colours = new ColourControls((range) => this.stage.colour(range));
 
   async start(): Promise<void> {
-    new ColourControls((range) => this.stage.colour(range));
     this.listen();
     await this.open(null);
     this.status("");
@@ -43,11 +43,13 @@ class Page {
   }
 
   private listen(): void {
+    block("serverless").hidden = true;
     const file = input("file");
     file.addEventListener("change", () => {
       this.take(file.files?.[0]);
       file.value = "";
     });
+    block("empty").addEventListener("click", () => file.click());
     document.addEventListener("paste", (event) => this.take(event.clipboardData?.files[0]));
     document.addEventListener("dragover", (event) => {
       event.preventDefault();
@@ -68,6 +70,8 @@ class Page {
     on("bench", () => this.bench());
     on("png", async () => download(await depthPng(this.depth()), `${this.name}-depth.png`));
     on("ply", async () => download(plyOf(this.cloud(1)), `${this.name}.ply`));
+    on("fit", async () => this.colours.fit(this.depth()));
+    on("reset", async () => this.colours.reset());
     on("show-cloud", () => this.cloudscape.show(this.cloud(this.thinning())));
     select("engine").addEventListener("change", () =>
       this.guard(this.reopen(select("engine").value as Engine)),
@@ -127,6 +131,7 @@ class Page {
     if (!file) return;
     const name = file.name.replace(/\.[^.]*$/, "") || "depth";
     const clip = file.type.startsWith("video/");
+    this.status(`Reading ${file.name}…`);
     this.guard(clip ? this.play(openClip(file, file.name), name) : this.still(file, name));
   }
 
@@ -174,6 +179,7 @@ class Page {
     this.end();
     this.video = video;
     this.name = name;
+    this.status("");
     await this.goOn();
   }
 
@@ -280,7 +286,7 @@ class Page {
   /** So many points only as a phone can turn. */
   private thinning(): number {
     const { height, width } = this.depth();
-    return Math.max(1, Math.ceil(Math.sqrt((height * width) / 300_000)));
+    return Math.max(1, Math.ceil(Math.sqrt((height * width) / 400_000)));
   }
 }
 

@@ -53,7 +53,7 @@ export class PointList {
   /** Say what the map has at the points now: it need not believe each of them. */
   tell(stage: Stage): void {
     for (const { place, now } of this.entries) {
-      now.textContent = `Map: ${stage.metres(place).toFixed(2)} m.`;
+      now.textContent = `The map has ${stage.metres(place).toFixed(2)} m.`;
     }
   }
 
@@ -67,7 +67,7 @@ export class PointList {
     field.addEventListener("input", () => this.changed());
     const note = document.createElement("small");
     const now = document.createElement("span");
-    now.textContent = `Map: ${metres.toFixed(2)} m.`;
+    now.textContent = `The map has ${metres.toFixed(2)} m.`;
     note.append(now, ` Column ${place.column}, row ${place.row}`);
     const remove = document.createElement("button");
     Object.assign(remove, { type: "button", textContent: "Remove" });

@@ -76,7 +76,11 @@ export function close(video: HTMLVideoElement): void {
   if (video.srcObject instanceof MediaStream) {
     for (const track of video.srcObject.getTracks()) track.stop();
   }
-  if (video.src) URL.revokeObjectURL(video.src);
+  if (video.src) {
+    URL.revokeObjectURL(video.src);
+    video.removeAttribute("src");
+    video.load(); // or it asks for more of what is gone
+  }
   video.srcObject = null;
 }
 

@@ -49,7 +49,7 @@ export class Stage {
     context.drawImage(image, 0, 0, this.picture.width, this.picture.height);
     this.size = { height: image.height, width: image.width };
     this.box.style.aspectRatio = `${image.width} / ${image.height}`;
-    this.box.style.setProperty("--shape", String(image.width / image.height));
+    block("result").style.setProperty("--shape", String(image.width / image.height));
     this.showDepth(depth);
   }
 
