@@ -99,7 +99,9 @@ class ExportRecipe(DataOptions):
         if "std" in self.outputs and target.builder:
             raise UsageError(f"{self.format} answers with depth alone; use --format onnx for std")
         if self.compact and (self.format not in COMPACT or self.precision != "fp32"):
-            raise UsageError("compact storage is of --format onnx or web and --precision fp32 alone")
+            raise UsageError(
+                "compact storage is of --format onnx or web and --precision fp32 alone"
+            )
         quantisation = self._resolve_quantisation(target)
         weights = self.weights or default_tag(variant.name) or UNTRAINED
         if weights != UNTRAINED:
