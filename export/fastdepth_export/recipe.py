@@ -55,7 +55,7 @@ class ExportRecipe(DataOptions):
             graph does not grow and computes what PyTorch computes; --no-simplify leaves it as
             PyTorch writes it.
         compact: store weights that half precision holds exactly, or up to a factor per channel, in
-            it: half the bytes for the same function bit for bit; of the formats onnx and web in fp32.
+            it: half the bytes for the same function bit for bit; of formats onnx and web in fp32.
         outputs: depth, or depth,std: with the standard deviation [m] of its error per pixel, of
             weights with an uncertainty head, in files of the format onnx alone.
     """
@@ -99,9 +99,7 @@ class ExportRecipe(DataOptions):
         if "std" in self.outputs and target.builder:
             raise UsageError(f"{self.format} answers with depth alone; use --format onnx for std")
         if self.compact and (self.format not in COMPACT or self.precision != "fp32"):
-            raise UsageError(
-                "compact storage is of --format onnx or web and --precision fp32 alone"
-            )
+            raise UsageError("compact storage is of --format onnx or web in --precision fp32")
         quantisation = self._resolve_quantisation(target)
         weights = self.weights or default_tag(variant.name) or UNTRAINED
         if weights != UNTRAINED:

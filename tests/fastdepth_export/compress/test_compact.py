@@ -150,5 +150,5 @@ def test_a_compact_file_says_the_same_of_itself(shipped, tiny, tmp_path):
 
 @pytest.mark.parametrize("options", [{"precision": "int8"}, {"format": "openvino"}])
 def test_what_cannot_be_stored_so(options):
-    with pytest.raises(UsageError, match="compact storage is of --format onnx or web and"):
+    with pytest.raises(UsageError, match="compact storage is of --format onnx or web in"):
         ExportRecipe("tiny", compact=True, **options).resolved()
