@@ -2,7 +2,8 @@
 
 Every name and parameter here is compared with the real bindings of both majors by
 ``test_tensorrt_engine.py``. Engines hold their ONNX file and run it in ONNX Runtime on the memory
-at the addresses that they are given; what is ordered while a graph is recorded runs at replay.
+at the addresses that they are given; what is ordered while a graph is recorded runs at replay. A
+recorded graph keeps no context alive, as on a GPU: what is left of one that was freed gives NaN.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from types import SimpleNamespace
@@ -151,14 +153,17 @@ class IExecutionContext:
     def execute_async_v3(self, stream_handle):
         assert stream_handle == CUDA.stream_in_use.cuda_stream
         assert stream_handle != 0, "the default stream waits for all others"
-        CUDA.order(self._run)
+        here, addresses, shape = weakref.ref(self), dict(self.addresses), self.shape
+        CUDA.order(lambda: _run(here(), addresses, shape))
         return "execute" not in BROKEN
 
-    def _run(self):
-        image = _memory(self.addresses["image"], self.shape, np.uint8)
-        LOG.append("ran")
-        depth = self.session.run(["depth"], {"image": image})[0]
-        _memory(self.addresses["depth"], depth.shape, np.float32)[...] = depth
+
+def _run(context, addresses, shape):
+    """What the kernels of a context do, at the addresses that it had when they were ordered."""
+    image = _memory(addresses["image"], shape, np.uint8)
+    depth = _memory(addresses["depth"], (shape[0], 1, *shape[1:3]), np.float32)
+    LOG.append("ran")
+    depth[...] = context.session.run(["depth"], {"image": image})[0] if context else np.nan
 
 
 class ICudaEngine:

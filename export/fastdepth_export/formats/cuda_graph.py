@@ -29,10 +29,14 @@ class CudaGraph:
 
         Args:
             compute: orders the work on the current stream: (B, H, W, 3) uint8 on the device to
-                (B, 1, H, W) float32 on the device; it may not look at values or shapes.
+                (B, 1, H, W) float32 on the device; it may not look at values or shapes. It lives
+                as long as the graph, and with it all that it closes over.
             shape: (B, H, W, 3).
             device: the GPU.
         """
+        # A replay reads and writes addresses: the memory of weights and of TensorRT's context,
+        # which nothing else may keep, must not be given to others meanwhile.
+        self._compute = compute
         pinned = device.type == "cuda"
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph = torch.cuda.CUDAGraph()

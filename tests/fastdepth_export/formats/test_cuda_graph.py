@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import fake_tensorrt
 import numpy as np
 import pytest
@@ -45,6 +48,30 @@ def test_each_image_is_answered_anew(graph, runs):
     assert runs == {"ordered": WARM_UPS + 1, "ran": WARM_UPS + 3}
     for batch, answer in zip(batches, answers, strict=True):
         np.testing.assert_allclose(answer[:, 0], batch[..., 0] / 10, rtol=1e-6)
+
+
+def test_what_was_recorded_lives_as_long_as_the_graph(runs):
+    """A replay uses memory of weights and of contexts that only the computation holds."""
+
+    class Context:
+        """Stands for what a library frees with its last reference."""
+
+    def graph_of(context):
+        depth = torch.zeros((1, 1, 4, 6))
+
+        def compute(images):
+            assert context
+            return depth
+
+        return CudaGraph(compute, (1, 4, 6, 3), torch.device("cpu")), weakref.ref(context)
+
+    graph, alive = graph_of(Context())
+    gc.collect()
+    assert alive()
+    graph.infer(np.zeros((1, 4, 6, 3), np.uint8))
+    del graph
+    gc.collect()
+    assert not alive()
 
 
 def test_copies_alone_compute_nothing(graph, runs):
