@@ -8,6 +8,8 @@ from fastdepth_bench.case import Case
 from fastdepth_bench.runners.protocol import Batch, DepthBatch, OnDevice
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fastdepth_export.cost import GraphCost
 
 
@@ -46,9 +48,13 @@ class TorchRunner:
         """See :meth:`Infers.infer`; the copy to the host waits for the device."""
         with self._torch.inference_mode():
             images = self._torch.from_numpy(batch).to(self._device)
-            depth, _ = self._predict(self._network, images)
-            answer: DepthBatch = depth.float().cpu().numpy()
+            answer: DepthBatch = self._order(images).float().cpu().numpy()
         return answer
+
+    def _order(self, images: Tensor) -> Tensor:
+        """Order the depth (B, 1, H, W) of images (B, H, W, 3) uint8 on the device."""
+        depth, _ = self._predict(self._network, images)
+        return depth
 
     def on_device(self) -> OnDevice | None:
         """See :meth:`Runner.on_device`."""
@@ -62,7 +68,7 @@ class TorchRunner:
     def compute(self) -> None:
         """See :meth:`OnDevice.compute`."""
         with self._torch.inference_mode():
-            self._depth, _ = self._predict(self._network, self._images)
+            self._depth = self._order(self._images)
         self._wait()
 
     def copy_out(self) -> DepthBatch:
@@ -86,7 +92,7 @@ class TorchRunner:
         torch.backends.mha.set_fastpath_enabled(False)  # the counter cannot look inside it
         try:
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                self._predict(network, image)
+                self._order(image)
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
         state = network.state_dict()  # what was folded is a buffer

@@ -82,6 +82,19 @@ def test_runner_replays_the_network(
     assert cost.macs < 0.5 * eager.macs
 
 
+def test_cost_is_counted_in_the_precision_that_is_timed(
+    small: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half weights outside automatic mixed precision meet features in fp32, and PyTorch refuses."""
+    monkeypatch.setattr("fastdepth_bench.runners.pytorch_gpu.CudaGraph", lambda *_: None)
+    half, eager = (
+        TorchGraphRunner(replace(small, precision="fp16")).cost(),
+        TorchRunner(small).cost(),
+    )
+    assert 0.3 * eager.macs < half.macs < eager.macs
+    assert half.bytes < 0.6 * eager.bytes
+
+
 def test_compiled_for_one_shape_and_without_graphs_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
