@@ -6,6 +6,9 @@ Here that is an error, and a file that is not as fastdepth-export writes it is o
 
 from __future__ import annotations
 
+import contextlib
+import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,9 @@ PROVIDERS = {
 
 # What TensorRT cannot run goes to CUDA, and what CUDA cannot run to the CPU.
 _CHAINS = {"cpu": ["cpu"], "cuda": ["cuda", "cpu"], "tensorrt": ["tensorrt", "cuda", "cpu"]}
+
+# fp32 means fp32: TF32, which CUDA's provider computes in by default, keeps 10 bits of 23.
+_PROVIDER_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 
 # ONNX Runtime itself puts arithmetic on shapes onto the CPU, where it is quicker. CUDA has all of
 # these for feature maps too, so one that is left to the CPU works on shapes.
@@ -86,6 +92,8 @@ def open_session(opening: Opening) -> Any:
     """
     source, provider = opening.source, opening.provider
     ort = require("onnxruntime", "cpu")
+    if provider != "cpu":
+        load_libraries(ort)
     if PROVIDERS[provider] not in ort.get_available_providers():
         raise _not_there(provider)
     check_start(source)
@@ -93,7 +101,7 @@ def open_session(opening: Opening) -> Any:
         session = ort.InferenceSession(
             source if isinstance(source, bytes) else str(source),
             sess_options=_options(ort, opening),
-            providers=[PROVIDERS[name] for name in _CHAINS[provider]],
+            providers=[provider_with_options(PROVIDERS[name]) for name in _CHAINS[provider]],
             enable_fallback=0,  # the fall-back would print to stdout and take the CPU
         )
     except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
@@ -103,6 +111,23 @@ def open_session(opening: Opening) -> Any:
     if provider != "cpu" and not opening.allow_fallback:
         _check_placement(session, source, provider)
     return session
+
+
+def load_libraries(ort: Any) -> None:
+    """Load CUDA's and cuDNN's libraries where pip puts them, if ONNX Runtime can (1.21 and later).
+
+    It looks for them where the system does. PyTorch for CUDA brings its own along when it is
+    imported, which nothing does that an app embeds.
+    """
+    torch = sys.modules.get("torch")
+    if hasattr(ort, "preload_dlls") and not (torch and torch.version.cuda):
+        with contextlib.redirect_stdout(io.StringIO()):  # what is missing shows in the session
+            ort.preload_dlls()
+
+
+def provider_with_options(provider: str) -> tuple[str, dict[str, str]]:
+    """A provider, by ONNX Runtime's name, and the options that it is always opened with."""
+    return provider, _PROVIDER_OPTIONS.get(provider, {})
 
 
 def _options(ort: Any, opening: Opening) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastdepth.errors import DeviceError, UsageError
 from fastdepth.extras import require
+from fastdepth.runtime.session import load_libraries, provider_with_options
 
 TINY_MODEL = bytes.fromhex(
     "08083a370a100a01780a017812017922034164643a001201675a0f0a0178120a0a08080112040a020802"
@@ -40,6 +41,8 @@ def probe(provider: str) -> str | None:
         MissingExtraError: ONNX Runtime is not installed.
     """
     runtime = require("onnxruntime", "cpu")
+    if provider != CPU:
+        load_libraries(runtime)
     if provider not in runtime.get_available_providers():
         return "not in this build of onnxruntime"
     try:
@@ -77,5 +80,8 @@ def _session(runtime: Any, provider: str) -> Any:
     if provider != CPU:  # which cannot be asked not to fall back on itself
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return runtime.InferenceSession(
-        TINY_MODEL, sess_options=options, providers=[provider], enable_fallback=0
+        TINY_MODEL,
+        sess_options=options,
+        providers=[provider_with_options(provider)],
+        enable_fallback=0,
     )
