@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def wheel(tmp_path_factory):
         names = archive.namelist()
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     return {name for name in names if ".dist-info/" not in name}
+
+
+def test_every_onnx_runtime_for_gpus_has_kernels_of_the_opset_that_is_exported():
+    """CUDA's provider has Pad and Resize of opset 19 and later from 1.25 on; 20 is exported."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (line,) = [n for n in extras["optional-dependencies"]["gpu"] if n.startswith("onnxruntime")]
+    _, _, lowest = line.partition("onnxruntime-gpu>=")
+    assert tuple(map(int, lowest.split("."))) >= (1, 25)
 
 
 def test_nothing_but_the_three_packages(wheel):
