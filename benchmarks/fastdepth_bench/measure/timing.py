@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,7 @@ def measure(
     seconds: float,
     minimum_n: int = MINIMUM_N,
     warm_up_limit: float | None = None,
+    meter: AbstractContextManager[object] | None = None,
 ) -> Timed:
     """Warm up, then time passes for at least so many seconds and at least so many of them.
 
@@ -123,6 +125,7 @@ def measure(
         seconds: least length of the measurement [s].
         minimum_n: least number of passes.
         warm_up_limit: greatest length of the warm-up [s]; as long as the measurement if absent.
+        meter: entered after the warm-up and left after the last pass.
 
     Raises:
         UsageError: the frames are all the same, or of a single value.
@@ -132,10 +135,12 @@ def measure(
     batches = (resized(frame, size) for frame in turns)
     warm = warm_up(runner, batches, warm_up_limit or seconds, least=LEAST_WARM_UP * seconds)
     passes: list[Pass] = []
-    start = time.perf_counter()
-    while len(passes) < minimum_n or time.perf_counter() < start + seconds:
-        passes.append(timed_pass(runner, next(turns), size))
-    return Timed(tuple(passes), warm, time.perf_counter() - start)
+    with meter or nullcontext():
+        start = time.perf_counter()
+        while len(passes) < minimum_n or time.perf_counter() < start + seconds:
+            passes.append(timed_pass(runner, next(turns), size))
+        elapsed = time.perf_counter() - start
+    return Timed(tuple(passes), warm, elapsed)
 
 
 def timed_pass(runner: Infers, frames: Batch, size: Size) -> Pass:

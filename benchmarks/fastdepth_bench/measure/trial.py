@@ -86,7 +86,7 @@ class Trial:
         parts: other stages.
         peak_resident: greatest resident set of the process until then [bytes]; None where unknown.
         peak_gpu: greatest memory of the process on its GPU [bytes]; None without one.
-        joules: energy of the measurement [J]; None where it cannot be read.
+        joules: energy of the passes, without the warm-up [J]; None where it cannot be read.
         rounds: passes of this row and of the one that it is compared with, in turns.
         queries: what came in by itself; None but in the scenario ``server``.
         from_disk: what was read from disk; None where nothing was.
@@ -210,15 +210,16 @@ def attempt(
         with GpuMemory(case.device) as gpu:
             runner = stack.enter_context(open_runner(case))
             runner.infer(resized(frames[0], case.size))
-        with EnergyMeter(case.device) as energy:
-            measured = measure(
-                runner,
-                frames,
-                case.size,
-                seconds=seconds,
-                minimum_n=minimum_n,
-                warm_up_limit=warm_up_limit,
-            )
+        energy = EnergyMeter(case.device)
+        measured = measure(
+            runner,
+            frames,
+            case.size,
+            seconds=seconds,
+            minimum_n=minimum_n,
+            warm_up_limit=warm_up_limit,
+            meter=energy,
+        )
         alone = not (other_first and against is not None)
         peak = peak_resident_bytes() if alone else None
         device = runner.on_device()

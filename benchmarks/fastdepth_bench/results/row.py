@@ -113,7 +113,7 @@ class Row:
         host_copies_ms: the host's copies in the latency, timed alone; None on the CPU [ms]
         peak_resident_bytes: greatest resident set of the row's process while it was timed [B]
         peak_gpu_bytes: greatest memory of the process on its GPU; None without one [B]
-        joules_per_picture: energy of the whole measurement by images; None where not read [J]
+        joules_per_picture: energy of the timed passes by their images; None where not read [J]
         queries: of scenarios with queries
         from_disk: images read from disk in the scenario offline
         training_images_per_second: of training steps in PyTorch, decoding left out [1/s]

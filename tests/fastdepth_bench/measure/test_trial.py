@@ -12,6 +12,7 @@ import pytest
 from fastdepth.data import Sample
 from fastdepth.size import Size
 from fastdepth_bench.case import Case
+from fastdepth_bench.machine.energy import EnergyMeter
 from fastdepth_bench.measure.accuracy import Yardstick, timing_frames
 from fastdepth_bench.measure.trial import attempt, examine
 
@@ -53,6 +54,21 @@ def test_which_comes_first_alternates_and_memory_is_that_of_the_row_alone(
         assert (trial.peak_resident is None) == other_first
     assert opened == ["unet128-dws", "unet128-dws:plain", "unet128-dws:plain", "unet128-dws"]
     assert "in turns with unet128-dws:plain" in said[1]
+
+
+def test_energy_is_that_of_the_passes_whose_number_divides_it(
+    small: Case,
+    samples: list[Sample],
+    fake_runner: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An inference takes a joule here, in the warm-up too."""
+    runner = fake_runner()
+    monkeypatch.setattr(EnergyMeter, "_counters", lambda _: {"NVML cuda": float(len(runner.seen))})
+    monkeypatch.setattr("fastdepth_bench.measure.trial.open_runner", lambda _: runner)
+    trial = attempt(lambda _: None, small, timing_frames(samples), None, seconds=0.01, minimum_n=7)
+    assert trial.warm_up.n > 0
+    assert trial.joules == len(trial.passes)
 
 
 def test_a_row_alone_has_no_rounds(small: Case, samples: list[Sample], opened: list[str]) -> None:
