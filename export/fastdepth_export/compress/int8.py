@@ -1,9 +1,10 @@
-"""A graph in 8 bits: Q/DQ nodes where most multiply-adds are, 8-bit weights everywhere.
+"""A graph in 8 bits: Q/DQ nodes where most multiply-adds are, 8-bit weights elsewhere too.
 
 Only blocks that hold much of the multiply-adds are computed in 8 bits, weights and activations
 (W8A8); what they answer with stays float. All other matrices are stored in 8 bits and computed in
 float, so that softmax, transformer and the small convolutions lose nothing but their weights' last
-bits. Weights are symmetric with one scale per output channel.
+bits. Weights are symmetric with one scale per output channel. For TensorRT (s8s8) they stay float:
+of weights alone behind a DequantizeLinear it documents 4 bits and no 8.
 
 What is rounded is fixed by the file, in what it is then multiplied by the runtime: ONNX Runtime
 1.31 on a CPU has convolutions in 8 bits only where their answers are in 8 bits too, and multiplies
@@ -27,6 +28,7 @@ from onnx import helper, numpy_helper
 
 from fastdepth.console import progress
 from fastdepth.data import Source, open_source
+from fastdepth.errors import ParityError
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_export.compress.accuracy_loss import BOUNDS, AccuracyLoss, LossMeter
@@ -113,7 +115,7 @@ class Quantiser:
         self.source = open_source(
             calibration, "train", limit=MOST_IMAGES, follow_outside=follow_outside
         )
-        self._model, self._types = model, types
+        self._model, self._types, self._stores = model, types, types != "s8s8"
         self._ranges = _calibrate(model, self.source, size)
         macs = [(block_of(node), count) for node, count in node_macs(model, (1, *size))]
         total = sum(count for _, count in macs)
@@ -150,16 +152,26 @@ class Quantiser:
         return rows
 
     def choose(self, meter: LossMeter) -> list[str]:
-        """Blocks that are worth 8-bit activations and bear them."""
+        """Blocks that are worth 8-bit activations and bear them.
+
+        Raises:
+            ParityError: none does, and the file would hold nothing in 8 bits.
+        """
         heavy = [name for name, share in self.shares.items() if share >= HEAVY]
-        return [row.block for row in self.sensitivity(meter, heavy) if row.chosen]
+        chosen = [row.block for row in self.sensitivity(meter, heavy) if row.chosen]
+        if not chosen and not self._stores:
+            raise ParityError(
+                f"no block is worth 8 bits and bears them, and {self._types} stores no other "
+                "weights in them; use --precision fp16"
+            )
+        return chosen
 
     def quantise(self, blocks: Collection[str], *, store: bool = True) -> onnx.ModelProto:
         """The graph with these blocks computed in 8 bits.
 
         Args:
             blocks: names out of :attr:`shares`; may be empty.
-            store: store all other matrices in 8 bits, too.
+            store: store all other matrices in 8 bits, too; never for TensorRT.
         """
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
@@ -169,7 +181,7 @@ class Quantiser:
             scale, zero = _activation(*self._ranges[name], symmetric=self._types == "s8s8")
             before[name] = list(_round_trip(model.graph, name, scale, zero))
         in_7_bits = {node.input[1] for node in computed if self._types == "u8s7"}
-        stored = model.graph.node if store else computed
+        stored = model.graph.node if store and self._stores else computed
         nodes = list(_store_weights(model.graph, stored, in_7_bits))
         written: set[str] = set()
         for node in model.graph.node:

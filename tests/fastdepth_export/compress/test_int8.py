@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from fastdepth.errors import ParityError
 from fastdepth_export.compress.accuracy_loss import AccuracyLoss
 from fastdepth_export.compress.int8 import HEAVY, MOST_LOSS, BlockLoss, Quantiser
 from fastdepth_export.verify import run_model, with_outputs
@@ -52,8 +53,32 @@ def test_integers_of_the_asked_types(quantiser, types):
     assert np.abs(kernel).max() == (63 if types == "u8s7" else 127)
 
 
-def test_weights_are_off_by_half_a_step_at_most(quantiser, folded):
+def test_tensorrt_dequantises_no_weights_but_those_that_meet_8_bits(folded, tiny):
+    """It documents weights alone in 4 bits, not in 8: a lone DequantizeLinear need not build."""
+    quantised = Quantiser(folded, tiny.size, "rooms:1", "s8s8").quantise([HEAD])
+    made_by = {n.output[0]: n.op_type for n in quantised.graph.node}
+    readers = [n for n in quantised.graph.node if n.op_type in ("Conv", "Gemm", "MatMul")]
+    found = [[made_by.get(name) == "DequantizeLinear" for name in n.input[:2]] for n in readers]
+    assert [True, True] in found
+    assert not any(features != kernel for features, kernel in found)
+
+
+def test_an_int8_file_without_a_block_in_8_bits_is_none(folded, tiny, monkeypatch):
+    for types in ("s8s8", "u8s8"):
+        quantiser = Quantiser(folded, tiny.size, "rooms:1", types)
+        monkeypatch.setattr(quantiser, "sensitivity", lambda meter, blocks: [])
+        if types == "u8s8":
+            assert quantiser.choose(None) == []  # its weights are
+        else:
+            with pytest.raises(ParityError, match="no block is worth 8 bits .* --precision fp16"):
+                quantiser.choose(None)
+
+
+def test_weights_are_off_by_half_a_step_at_most(quantiser, folded, types):
     quantised = quantiser.quantise([])
+    if types == "s8s8":
+        assert not any("Linear" in node.op_type for node in quantised.graph.node)
+        return
     exact, found = weights(folded), weights(quantised)
     dequantise = [n for n in quantised.graph.node if n.op_type == "DequantizeLinear"]
     assert len(dequantise) > 12
