@@ -222,9 +222,22 @@ def join_batches(parts: Sequence[Batch]) -> Batch:
 
 
 def make_loader(
-    sampler: EpochSampler, augmentation: Augmentation, seed: int, workers: int
+    sampler: EpochSampler,
+    augmentation: Augmentation,
+    seed: int,
+    workers: int,
+    *,
+    pinned: bool = False,
 ) -> DataLoader[Batch]:
-    """A loader of batches."""
+    """A loader of batches.
+
+    Args:
+        sampler: which samples make each batch.
+        augmentation: of them.
+        seed: of the augmentation.
+        workers: processes that make batches; 0 makes them here.
+        pinned: in page-locked memory, from which copies to a GPU need not be waited for.
+    """
     return DataLoader(
         AugmentedSamples(sampler.sources, augmentation, seed),
         batch_sampler=sampler,
@@ -234,6 +247,7 @@ def make_loader(
         worker_init_fn=_use_one_thread,
         generator=torch.Generator(),  # the global one must not move: dropout reads it
         prefetch_factor=4 if workers else None,
+        pin_memory=pinned,
     )
 
 

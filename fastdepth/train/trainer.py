@@ -179,7 +179,11 @@ class Trainer:
             return False
         self.sampler.start = self.step
         loader = make_loader(
-            self.sampler, self.recipe.augmentation, self.run.seed, self.run.workers
+            self.sampler,
+            self.recipe.augmentation,
+            self.run.seed,
+            self.run.workers,
+            pinned=self.device.type == "cuda",
         )
         batches = iter(loader)
         set_training(self.network)

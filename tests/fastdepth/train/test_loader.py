@@ -71,6 +71,21 @@ def test_workers_give_the_same_batches_as_none(folder):
         assert left.names == right.names
 
 
+def test_batches_for_a_gpu_lie_in_page_locked_memory(folder, monkeypatch):
+    """Copies that are not waited for need it; a stand-in locks the pages here."""
+    locked = []
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda *_: torch.device("cuda"), raising=False
+    )
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda t, *_: locked.append(t.shape) or t)
+    sampler = EpochSampler(parse_sources([f"nyu:{folder}"], "train"), 4, 1, 0)
+    for pinned in (False, True):
+        batch = next(iter(make_loader(sampler, SMALL, 0, 0, pinned=pinned)))
+        assert locked == ([batch.image.shape, batch.depth.shape] if pinned else [])
+        assert batch.names
+
+
 def test_too_few_samples_for_a_batch(folder):
     with pytest.raises(UsageError, match="do not fill a batch of 99"):
         EpochSampler(parse_sources([f"nyu:{folder}"], "train"), 99, 1, 0)

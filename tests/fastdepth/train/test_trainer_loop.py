@@ -79,6 +79,21 @@ def test_training_lowers_the_loss(run):
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
+def test_copies_to_a_gpu_that_are_not_waited_for_are_of_page_locked_memory(run, monkeypatch):
+    class AskedError(Exception):
+        pass
+
+    def make_loader(*_, pinned):
+        raise AskedError(pinned)
+
+    monkeypatch.setattr("fastdepth.train.trainer.make_loader", make_loader)
+    trainer = Trainer(run())
+    for device in ("cpu", "cuda"):
+        trainer.device = torch.device(device)
+        with pytest.raises(AskedError, match=str(device == "cuda")):
+            trainer._steps(None, None, None)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resume_continues_bit_for_bit(run, steps, precision, monkeypatch):

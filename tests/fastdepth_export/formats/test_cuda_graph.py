@@ -74,6 +74,29 @@ def test_what_was_recorded_lives_as_long_as_the_graph(runs):
     assert not alive()
 
 
+def test_copies_that_are_not_waited_for_are_of_page_locked_memory(runs, monkeypatch):
+    """Otherwise the driver copies through memory of its own, and the host waits."""
+    empty, zeros, copy, pinned = torch.empty, torch.zeros, torch.Tensor.copy_, set()
+
+    def lock(*arguments, pin_memory=False, **options):
+        tensor = empty(*arguments, **options)
+        pinned.update([tensor.data_ptr()] if pin_memory else [])
+        return tensor
+
+    def checked(self, other, non_blocking=False):
+        assert not non_blocking or pinned & {self.data_ptr(), other.data_ptr()}
+        runs["ran"] += non_blocking
+        return copy(self, other)
+
+    monkeypatch.setattr(torch, "empty", lock)
+    monkeypatch.setattr(torch, "zeros", lambda shape, dtype, device: zeros(shape, dtype=dtype))
+    monkeypatch.setattr(torch.Tensor, "copy_", checked)
+    depth = zeros((1, 1, 4, 6))
+    graph = CudaGraph(lambda images: depth, (1, 4, 6, 3), torch.device("cuda"))
+    graph.infer(np.zeros((1, 4, 6, 3), np.uint8))
+    assert runs["ran"] == 2  # there and back
+
+
 def test_copies_alone_compute_nothing(graph, runs):
     graph.copy_in(np.zeros((2, 4, 6, 3), np.uint8))
     graph.copy_out()
