@@ -23,7 +23,8 @@ import onnxruntime
 __version__ = "10.16.1.11"
 
 BROKEN: set[str] = set()
-"""Names of what shall fail: ``parse``, ``build``, ``deserialize``, ``execute``."""
+"""Names of what shall fail: ``parse``, ``build``, ``deserialize``, ``execute``, ``context``,
+``profile``, ``shape``, ``address``, ``inputs``, ``timings``."""
 
 LOG: list[str] = []
 """What was done, in order."""
@@ -67,13 +68,15 @@ class IBuilderConfig:
 
     def add_optimization_profile(self, profile):
         self.profiles.append(profile)
-        return len(self.profiles) - 1
+        return -1 if "inputs" in BROKEN else len(self.profiles) - 1
 
     def create_timing_cache(self, serialized_timing_cache):
         return ITimingCache(serialized_timing_cache)
 
     def set_timing_cache(self, cache, ignore_mismatch):
         assert not ignore_mismatch
+        if cache.content and "timings" in BROKEN:
+            return False
         self.cache = cache
         return True
 
@@ -137,6 +140,8 @@ class IExecutionContext:
 
     def set_optimization_profile_async(self, profile_index, stream_handle):
         assert self.profile is None, "a recorded graph would be spoiled"
+        if "profile" in BROKEN:
+            raise RuntimeError("Error in set optimization profile async.")
         self.profile = self.shapes[profile_index]
         return True
 
@@ -144,11 +149,11 @@ class IExecutionContext:
         assert name == "image"
         assert list(shape) == self.profile
         self.shape = tuple(shape)
-        return True
+        return "shape" not in BROKEN
 
     def set_tensor_address(self, name, memory):
         self.addresses[name] = memory
-        return True
+        return "address" not in BROKEN
 
     def execute_async_v3(self, stream_handle):
         assert stream_handle == CUDA.stream_in_use.cuda_stream
@@ -170,8 +175,12 @@ class ICudaEngine:
     def __init__(self, content):
         shapes, _, self._model = content.partition(b"\n")
         self._shapes = json.loads(shapes)
+        self._device = CUDA.device_in_use
 
     def create_execution_context(self):
+        assert CUDA.device_in_use == self._device, "a context lies on its engine's device"
+        if "context" in BROKEN:
+            return None
         return IExecutionContext(onnxruntime.InferenceSession(self._model), self._shapes)
 
 
@@ -182,7 +191,7 @@ class Runtime:
     def deserialize_cuda_engine(self, serialized_engine):
         if "deserialize" in BROKEN or not serialized_engine.startswith(b"engine"):
             return None
-        LOG.append("loaded")
+        LOG.append(f"loaded on {CUDA.device_in_use}")
         return ICudaEngine(serialized_engine.removeprefix(b"engine"))
 
 
@@ -209,6 +218,7 @@ class FakeCuda:
 
     def __init__(self):
         self.stream_in_use = DEFAULT_STREAM
+        self.device_in_use = "the first"
         self.recording: FakeGraph | None = None
 
     def order(self, work):
@@ -221,6 +231,14 @@ class FakeCuda:
         return self.stream_in_use
 
     @contextlib.contextmanager
+    def device(self, device) -> Iterator[None]:
+        before, self.device_in_use = self.device_in_use, str(device)
+        try:
+            yield
+        finally:
+            self.device_in_use = before
+
+    @contextlib.contextmanager
     def stream(self, stream) -> Iterator[None]:
         before, self.stream_in_use = self.stream_in_use, stream
         yield
@@ -228,6 +246,7 @@ class FakeCuda:
 
     @contextlib.contextmanager
     def graph(self, cuda_graph, *, stream) -> Iterator[None]:
+        assert self.device_in_use != "the first", "which would get a context of CUDA's"
         with self.stream(stream):
             self.recording = cuda_graph
             yield
@@ -260,6 +279,7 @@ def install(patch):
         "CUDAGraph": FakeGraph,
         "synchronize": lambda device=None: None,
         "current_stream": CUDA.current_stream,
+        "device": CUDA.device,
         "stream": CUDA.stream,
         "graph": CUDA.graph,
         "is_available": lambda: True,

@@ -37,6 +37,15 @@ class CudaGraph:
         # A replay reads and writes addresses: the memory of weights and of TensorRT's context,
         # which nothing else may keep, must not be given to others meanwhile.
         self._compute = compute
+        with torch.cuda.device(device):  # or page-locked memory would take the first one
+            self._record(compute, shape, device)
+
+    def _record(
+        self,
+        compute: Callable[[Tensor], Tensor],
+        shape: tuple[int, ...],
+        device: torch.device,
+    ) -> None:
         pinned = device.type == "cuda"
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph = torch.cuda.CUDAGraph()

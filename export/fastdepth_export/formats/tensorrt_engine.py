@@ -23,9 +23,10 @@ from fastdepth.console import progress
 from fastdepth.documents import parse
 from fastdepth.errors import DeviceError, ImageError, ModelFileError
 from fastdepth.extras import require
-from fastdepth.files import cache_folder, check_regular, file_hash, read_bytes, write_bytes
+from fastdepth.files import check_regular, file_hash, read_bytes
 from fastdepth.metadata import ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
+from fastdepth_export.formats.tensorrt_timings import keep_timings, timings_file, use_timings
 
 if TYPE_CHECKING:
     import onnx
@@ -65,7 +66,7 @@ class EngineKey:
 
     @classmethod
     def here(cls, onnx_file: Path, metadata: ModelMetadata) -> EngineKey:
-        """The key of an engine that would be built here and now.
+        """The key of an engine that would be built here and now, on CUDA's current device.
 
         Raises:
             MissingExtraError: TensorRT is not installed.
@@ -143,11 +144,11 @@ class EngineModel:
 
         Args:
             path: the engine; its JSON file lies beside it.
-            device: ``cuda`` or ``cuda:N``; the first GPU if absent.
+            device: ``cuda`` or ``cuda:N``; CUDA's current device if absent.
 
         Raises:
             ModelFileError: it was built for another GPU or TensorRT, or is not whole.
-            DeviceError: there is no GPU.
+            DeviceError: there is no GPU, or TensorRT cannot run the engine there.
             MissingExtraError: TensorRT is not installed.
         """
         import torch
@@ -156,18 +157,19 @@ class EngineModel:
 
         trt = tensorrt()
         key, self.metadata = _read_description(path)
-        _check_machine(key, path, trt.__version__)
         self._device = torch.device(device or DEVICE)
-        self._runtime = trt.Runtime(_logger(trt))  # must live as long as its engine
-        self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
-        if self._engine is None:
-            raise ModelFileError(
-                f"TensorRT {trt.__version__} cannot load {path}; run fastdepth-export again"
-            )
-        self._graphs = {
-            shape: CudaGraph(self._order(profile, shape), shape, self._device)
-            for profile, shape in enumerate(key.shapes)
-        }
+        with torch.cuda.device(self._device):  # on which TensorRT puts engine and contexts
+            _check_machine(key, path, trt.__version__)
+            self._runtime = trt.Runtime(_logger(trt))  # must live as long as its engine
+            self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+            if self._engine is None:
+                raise ModelFileError(
+                    f"TensorRT {trt.__version__} cannot load {path}; run fastdepth-export again"
+                )
+            self._graphs = {
+                shape: CudaGraph(self._order(profile, shape), shape, self._device)
+                for profile, shape in enumerate(key.shapes)
+            }
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth (1, 1, H, W) float32 [m] of an image (1, H, W, 3) uint8 RGB.
@@ -210,18 +212,30 @@ class EngineModel:
             return stream
 
         context = self._engine.create_execution_context()
+        if context is None:
+            raise DeviceError("TensorRT has no memory for the engine on this GPU; free some")
         depth = torch.empty((BATCH, 1, *shape[1:3]), device=self._device)
-        context.set_optimization_profile_async(profile, handle())
-        context.set_input_shape("image", shape)
-        context.set_tensor_address("depth", depth.data_ptr())
+        try:
+            context.set_optimization_profile_async(profile, handle())
+        except RuntimeError:  # which its bindings make of a refusal
+            raise _refused("profile") from None
+        if not context.set_input_shape("image", shape):
+            raise _refused("shape")
+        if not context.set_tensor_address("depth", depth.data_ptr()):
+            raise _refused("address")
 
         def order(image: torch.Tensor) -> torch.Tensor:
-            context.set_tensor_address("image", image.data_ptr())
+            if not context.set_tensor_address("image", image.data_ptr()):
+                raise _refused("address")
             if not context.execute_async_v3(handle()):
                 raise DeviceError("TensorRT could not run the engine; run fastdepth-export again")
             return depth
 
         return order
+
+
+def _refused(what: str) -> DeviceError:
+    return DeviceError(f"TensorRT refuses the engine's {what}; run fastdepth-export again")
 
 
 def _build(onnx_file: Path, key: EngineKey) -> bytes:
@@ -243,10 +257,10 @@ def _build(onnx_file: Path, key: EngineKey) -> bytes:
     for shape in key.shapes:
         profile = builder.create_optimization_profile()
         profile.set_shape("image", shape, shape, shape)
-        config.add_optimization_profile(profile)
-    timings = _timing_cache_file(key)
-    known = timings.read_bytes() if timings.exists() else b""
-    config.set_timing_cache(config.create_timing_cache(known), ignore_mismatch=False)
+        if config.add_optimization_profile(profile) < 0:
+            raise DeviceError(f"TensorRT {trt.__version__} refuses inputs {shape} of {onnx_file}")
+    timings = timings_file(key.gpu, key.compute_capability, key.tensorrt)
+    use_timings(config, timings)
     with progress("building the engine", None):
         engine = builder.build_serialized_network(network, config)
     if engine is None:
@@ -254,7 +268,7 @@ def _build(onnx_file: Path, key: EngineKey) -> bytes:
             f"TensorRT {trt.__version__} cannot build an engine of {onnx_file} on {key.gpu}; its "
             "own messages above say why; use --format onnx"
         )
-    write_bytes(timings, bytes(config.get_timing_cache().serialize()))
+    keep_timings(config, timings)
     return bytes(engine)
 
 
@@ -295,7 +309,7 @@ def _logger(trt: Any) -> Any:
 
 
 def gpu_at_hand() -> tuple[str, str]:
-    """Name and compute capability of the GPU at hand.
+    """Name and compute capability of the GPU at hand, CUDA's current device.
 
     Raises:
         DeviceError: there is none that PyTorch can use.
@@ -321,11 +335,6 @@ def _check_machine(key: EngineKey, path: Path, version: str) -> None:
             f"{key.tensorrt}, here are {gpu} ({capability}) and TensorRT {version}; "
             "run fastdepth-export here"
         )
-
-
-def _timing_cache_file(key: EngineKey) -> Path:
-    name = f"{key.gpu}-{key.compute_capability}-{key.tensorrt}.timings".replace(" ", "-")
-    return cache_folder() / "tensorrt" / name
 
 
 def _description_file(engine_file: Path) -> Path:

@@ -130,6 +130,43 @@ def test_timings_are_kept_for_the_next_build(engine, trt, exported, tmp_path):
     assert built == ["built from timings b''", "built from timings b'timings'"]
 
 
+@pytest.fixture
+def timings(engine, tmp_path):
+    """The file in which they were kept."""
+    (file,) = (tmp_path / "cache" / "tensorrt").iterdir()
+    return file
+
+
+def test_damaged_timings_are_measured_anew_and_kept(
+    engine, trt, timings, exported, tmp_path, capfd
+):
+    whole = timings.read_bytes()
+    for damaged in (whole[:-1], bytes([whole[0] ^ 1]) + whole[1:], b"timings", b""):
+        timings.write_bytes(damaged)
+        trt.LOG.clear()
+        export(RECIPE, tmp_path / "again.engine", onnx_file=exported[0])
+        assert "built from timings b''" in trt.LOG
+        assert "are damaged; kernels are timed anew" in capfd.readouterr().err
+        assert timings.read_bytes() == whole
+
+
+def test_timings_that_tensorrt_refuses_are_measured_anew(
+    engine, trt, timings, exported, tmp_path, capfd
+):
+    trt.BROKEN.add("timings")
+    trt.LOG.clear()
+    export(RECIPE, tmp_path / "again.engine", onnx_file=exported[0])
+    assert "built from timings b''" in trt.LOG
+    assert f"refuses the timings in {timings}" in capfd.readouterr().err
+
+
+def test_an_engine_lies_on_the_device_that_was_asked_for(engine, trt):
+    """The stand-in refuses contexts elsewhere, and a recording where no device was chosen."""
+    trt.LOG.clear()
+    EngineModel(engine[0], "cpu:0")
+    assert "loaded on cpu:0" in trt.LOG
+
+
 def test_what_differs_is_not_written(trt, exported, tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "TOLERANCE", 0)
     with pytest.raises(ParityError, match="nothing was written"):
@@ -143,6 +180,11 @@ def test_what_differs_is_not_written(trt, exported, tmp_path, monkeypatch):
         ("parse", "TensorRT 10.16.1.11 cannot read .*no plugin"),
         ("build", "cannot build an engine of .* on NVIDIA Fake"),
         ("execute", "could not run"),
+        ("context", "no memory for the engine"),
+        ("profile", "refuses the engine's profile"),
+        ("shape", "refuses the engine's shape"),
+        ("address", "refuses the engine's address"),
+        ("inputs", r"refuses inputs \(1, 96, 128, 3\) of"),
     ],
 )
 def test_what_tensorrt_refuses_is_one_error(trt, exported, tmp_path, broken, message):
