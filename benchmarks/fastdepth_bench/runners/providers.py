@@ -6,6 +6,10 @@ quietly continues on the CPU. So each provider is given a graph, with that way o
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -28,11 +32,15 @@ DEVICE_PROVIDERS = {"cpu": CPU, "cuda": "CUDAExecutionProvider"}
 _SILENT = 4  # ONNX Runtime's log level; what went wrong is answered, not logged
 
 
-def probe(provider: str) -> str | None:
+def probe(provider: str, *imported: str) -> str | None:
     """Run a small graph on an execution provider alone.
+
+    In a process of its own, but for the CPU: a session keeps CUDA's context, and memory on the GPU,
+    for as long as its process lives, and would be counted as a second one that computes there.
 
     Args:
         provider: ONNX Runtime's name, ``CUDAExecutionProvider``.
+        imported: modules that the process imports first.
 
     Returns:
         None where it ran there, else one line that says why not.
@@ -40,6 +48,21 @@ def probe(provider: str) -> str | None:
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
     """
+    require("onnxruntime", "cpu")
+    if provider == CPU and not imported:
+        return probe_here(provider)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as process:
+        try:
+            return process.submit(probe_here, provider, *imported).result()
+        except BrokenProcessPool:
+            return "the process that asked it died"
+
+
+def probe_here(provider: str, *imported: str) -> str | None:
+    """As :func:`probe`, in this process, which keeps what the provider takes."""
+    for name in imported:
+        import_module(name)
     runtime = require("onnxruntime", "cpu")
     if provider != CPU:
         load_libraries(runtime)
