@@ -128,6 +128,7 @@ STAND_INS = (
     (fastdepth_bench.command, "run", measured),
     (fastdepth_bench.machine.doctor, "report", lambda: "fine"),
     (fastdepth_bench.anchors.command, "measure", stop),
+    (fastdepth_bench.measure.gpu, "prove", lambda *_, **__: iter(())),
     (fastdepth_bench.measure.gpu, "measure_gpu", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.sheet, "contact_sheet", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.flicker, "measure", Checked(lambda options: options.check())),

@@ -10,6 +10,7 @@ import io
 import multiprocessing
 import signal
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -25,6 +26,9 @@ MOST = 10_000
 
 SECONDS_TO_END = 10.0
 """For a process that has answered."""
+
+OVER = "not measured: the time for the whole run was over"
+"""Why work that was stopped for that has no answer."""
 
 Say = Callable[[str], None]
 """Told what is being done, for a progress bar."""
@@ -44,13 +48,14 @@ def in_own_process(
 ) -> Answer:
     """What ``work(say, *arguments, **options)`` answers in a new process, however long it takes.
 
-    See :func:`within`.
+    Raises:
+        ProcessError: the work raised an exception, or its process died.
     """
-    return within(None, work, say, *arguments, **options)
+    return _heard(None, None, work, say, arguments, options)
 
 
 def within(
-    silence: float | None,
+    silence: float,
     work: Callable[Concatenate[Say, Arguments], Answer],
     say: Say,
     *arguments: Arguments.args,
@@ -59,24 +64,57 @@ def within(
     """What ``work(say, *arguments, **options)`` answers in a new process.
 
     Args:
-        silence: the process is killed when it says nothing for so long [s]; None waits.
+        silence: the process is killed when it says nothing for so long [s].
         work: a function of a module, which the process imports.
         say: told what the work says, while it works.
         arguments: sent to the process.
         options: likewise.
 
     Raises:
-        ProcessError: the work raised an exception, or its process died or was killed.
+        ProcessError: as :func:`in_own_process`, or its process was killed.
     """
+    return _heard(silence, None, work, say, arguments, options)
+
+
+def until(
+    ends: float | None,
+    work: Callable[Concatenate[Say, Arguments], Answer],
+    say: Say,
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> Answer:
+    """As :func:`in_own_process`, and killed when time is over.
+
+    Args:
+        ends: by ``time.monotonic`` [s]; None waits.
+        work: as for :func:`within`.
+        say: as for :func:`within`.
+        arguments: as for :func:`within`.
+        options: as for :func:`within`.
+
+    Raises:
+        ProcessError: as :func:`in_own_process`, or its process was killed.
+    """
+    return _heard(None, ends, work, say, arguments, options)
+
+
+def _heard(
+    silence: float | None,
+    ends: float | None,
+    work: Callable[..., Answer],
+    say: Say,
+    arguments: tuple[object, ...],
+    options: dict[str, object],
+) -> Answer:
     context = multiprocessing.get_context("spawn")  # forked threads of a runtime would hang
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, work, arguments, options))
     process.start()
     theirs.close()
     try:
-        _next(ours, process, None)  # that it has started, which takes seconds
+        _next(ours, process, None, ends)  # that it has started, which takes seconds
         while True:
-            kind, value = _next(ours, process, silence)
+            kind, value = _next(ours, process, silence, ends)
             if kind == "answer":
                 return cast("Answer", value)
             if kind == "error":
@@ -95,14 +133,20 @@ def one_line(error: Exception) -> str:
     return message if isinstance(error, FastDepthError) else f"{type(error).__name__}: {message}"
 
 
-def _next(connection: Connection, process: BaseProcess, silence: float | None) -> tuple[str, Any]:
+def _next(
+    connection: Connection, process: BaseProcess, silence: float | None, ends: float | None
+) -> tuple[str, Any]:
     """The next message.
 
     Raises:
         ProcessError: there will be none, or none came for too long.
     """
-    if not connection.poll(silence):
+    left = None if ends is None else max(0.0, ends - time.monotonic())
+    waits = [seconds for seconds in (silence, left) if seconds is not None]
+    if not connection.poll(min(waits, default=None)):
         process.kill()
+        if silence is None:
+            raise ProcessError(OVER)
         raise ProcessError(
             f"a step of it did not end within {silence:g} s and was stopped; "
             "give it longer by --time-limit, or use another file"

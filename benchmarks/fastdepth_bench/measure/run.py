@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
@@ -13,7 +14,15 @@ from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.machine.roofline import Rates, measure_rates
 from fastdepth_bench.measure.accuracy import Samples, Yardstick, load_samples, timing_frames
 from fastdepth_bench.measure.exactness import Differences, compare_depths
-from fastdepth_bench.measure.isolate import Say, in_own_process, one_line, within
+from fastdepth_bench.measure.isolate import (
+    OVER,
+    ProcessError,
+    Say,
+    in_own_process,
+    one_line,
+    until,
+    within,
+)
 from fastdepth_bench.measure.pooling import pool
 from fastdepth_bench.measure.row import Answered, Figures, compare_with_torch, empty_row, row_of
 from fastdepth_bench.measure.timing import MINIMUM_N
@@ -35,11 +44,16 @@ Arguments = ParamSpec("Arguments")
 
 
 def run(
-    options: Options | None = None, advance: Advance = silent, *, isolated: bool = True
+    options: Options | None = None,
+    advance: Advance = silent,
+    *,
+    isolated: bool = True,
+    ends: float | None = None,
 ) -> Report:
     """Measure all rows that the options ask for.
 
-    Restarts go round all rows, so that what slows the machine for a while slows none alone.
+    Restarts go round all rows, so that what slows the machine for a while slows none alone; with a
+    time at which all must end, each row is finished before the next begins.
 
     Args:
         options: None takes the defaults.
@@ -47,6 +61,7 @@ def run(
         isolated: start a new process for every restart of every row; else all is measured in this
             one, where rows share memory and its peak means nothing. A script that calls this needs
             ``if __name__ == "__main__":``, as all that start processes do.
+        ends: by ``time.monotonic`` [s]; rows that are not done by then say so.
 
     Returns:
         The rows in the order of :meth:`Options.cases`, one for each alignment, which share all but
@@ -66,14 +81,18 @@ def run(
         source, lambda index: advance(0, f"reading {options.data} {index + 1}/{total}")
     )
     advance()
-    rows = [_Measurement(case, options, advance, isolated=isolated) for case in options.cases()]
-    for row in rows:
-        row.examine(samples, yardstick)
+    rows = [
+        _Measurement(case, options, advance, isolated=isolated, ends=ends)
+        for case in options.cases()
+    ]
     rates = None
-    for _ in range(options.restarts):
-        rates = _better(rates, _measure_rates(options, advance, isolated=isolated))
-        for row in rows:
-            row.attempt()
+    for together in [rows] if ends is None else [[row] for row in rows]:
+        for row in together:
+            row.examine(samples, yardstick)
+        for _ in range(options.restarts):
+            rates = _better(rates, _measure_rates(options, advance, isolated=isolated))
+            for row in together:
+                row.attempt()
     answered = [each for row in rows for each in row.answered(rates)]
     return Report(recorder.finish(), compare_with_torch(answered))
 
@@ -118,8 +137,16 @@ def rates_alone(say: Say, threads: int, seconds: float) -> Rates:
 class _Measurement:
     """A row while it is measured; once something fails it keeps the reason and does no more."""
 
-    def __init__(self, case: Case, options: Options, advance: Advance, *, isolated: bool) -> None:
-        self.case, self.against = case, options.against_of(case)
+    def __init__(
+        self,
+        case: Case,
+        options: Options,
+        advance: Advance,
+        *,
+        isolated: bool,
+        ends: float | None,
+    ) -> None:
+        self.case, self.against, self._ends = case, options.against_of(case), ends
         self._options, self._advance, self._isolated = options, advance, isolated
         self._examined: Examined | None = None
         self._trials: list[Trial] = []
@@ -212,6 +239,8 @@ class _Measurement:
     def _step(self, work: Callable[[], None]) -> None:
         if not self._error:
             try:
+                if self._ends is not None and time.monotonic() >= self._ends:
+                    raise ProcessError(OVER)
                 work()
             except Exception as error:  # whatever a runtime throws must not cost the other rows
                 self._error = one_line(error)
@@ -224,7 +253,7 @@ class _Measurement:
         **options: Arguments.kwargs,
     ) -> Answer:
         if self._isolated:
-            return in_own_process(work, self._say, *arguments, **options)
+            return until(self._ends, work, self._say, *arguments, **options)
         return work(self._say, *arguments, **options)
 
     def _say(self, text: str) -> None:

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from fastdepth.errors import DeviceError, FastDepthError
-from fastdepth_bench.measure.isolate import ProcessError, in_own_process, one_line, within
+from fastdepth_bench.measure.isolate import (
+    OVER,
+    ProcessError,
+    in_own_process,
+    one_line,
+    until,
+    within,
+)
 
 
 def tell(say, number, *, factor=1):
@@ -77,6 +84,13 @@ def test_one_that_is_silent_for_too_long_is_killed(heard):
         within(1, linger, heard.append, 1, 600)
     assert heard == ["step 0"] and time.monotonic() - start < 60
     assert str(caught.value).isprintable()
+
+
+def test_one_that_talks_on_is_killed_when_time_is_over(heard):
+    ends = time.monotonic() + 4
+    with pytest.raises(ProcessError, match=OVER):
+        until(ends, linger, heard.append, 1000, 0)
+    assert time.monotonic() - ends < 60
 
 
 @pytest.mark.thorough

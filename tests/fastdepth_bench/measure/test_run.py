@@ -26,6 +26,7 @@ from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_bench.case import Case
 from fastdepth_bench.machine.roofline import Rates
+from fastdepth_bench.measure.isolate import OVER
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.file import Report
@@ -67,6 +68,25 @@ THIRD_PARTY: dict[str, Any] = {"variant": (), "runtime": (), "size": None}
 def nothing(batch: Any) -> Any:
     """An answer of no depth."""
     return np.full((1, 1, *batch.shape[1:3]), np.nan, np.float32)
+
+
+def test_what_time_does_not_suffice_for_says_so_and_what_was_done_stays(
+    opening: Open, fake_runner: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is finished before the next begins, so that the first ones have figures."""
+    module = sys.modules["fastdepth_bench.measure.run"]
+    now = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def make(case: Case) -> Any:
+        now[0] += 1
+        return fake_runner()
+
+    opening(make)
+    options = quick(runtime=("torch", "onnxruntime"), restarts=1)
+    rows = run(options, isolated=False, ends=2.0).rows
+    assert [row.error for row in rows] == [None, OVER]
+    assert rows[0].fps > 0
 
 
 def test_nan_gets_no_figures_at_all(opening: Open, fake_runner: Callable[..., Any]) -> None:
