@@ -118,7 +118,7 @@ class Options(Data, Networks, Models):
     Attributes:
         runtime: torch, torch-graph, torch-compile, onnxruntime, openvino or tensorrt; all that
             are installed and run on the device if absent.
-        precision: fp32, fp16 or int8, where the runtime has it; fp32 if absent.
+        precision: fp32, fp16, bf16, int8 or int8+bf16, where the runtime has it; fp32 if absent.
         device: cpu, cuda or cuda:N.
         edges: measure the boundaries of depth as well: their F1, and how far off they lie. Takes
             about 30 ms for each 640x480 image and alignment.

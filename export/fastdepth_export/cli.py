@@ -19,7 +19,7 @@ from fastdepth.size import Size
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
-from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe
+from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe, has_int8
 from fastdepth_export.targets import FORMATS, Target
 
 PROG = "fastdepth-export"
@@ -133,10 +133,11 @@ def _check(options: Options) -> None:
     check_needed(options, not verify, "an export; leave it or --verify out", *EXPORTING)
     writing = "a file that is written; leave it or --sensitivity out"
     check_needed(options, not sensitivity, writing, "output", "force")
-    check_needed(options, reduced, "--precision fp16 or int8; add that", "force")
+    reducing = "--precision fp16, bf16 or int8; add that"
+    check_needed(options, reduced, reducing, "force")
     measured = verify or sensitivity or reduced
-    check_needed(options, measured, "--precision fp16 or int8; add that", "data")
-    calibrated = sensitivity or options.precision == "int8"
+    check_needed(options, measured, reducing, "data")
+    calibrated = sensitivity or has_int8(options.precision)
     check_needed(options, calibrated, "--precision int8; add that", "calibration")
 
 

@@ -19,7 +19,7 @@ from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
-from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe
+from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe, has_int8
 from fastdepth_export.targets import Target
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def export(
         output: file to write, or folder for a format that is one; what stands there stays whole
             unless everything succeeds. A format of several files puts the others beside it, see
             :func:`files_of`.
-        onnx_file: what this recipe makes in the format ``onnx`` with the same ``data``, for those
-            that are built from it; exported first if absent.
+        onnx_file: what :attr:`ResolvedRecipe.as_onnx` of this recipe makes with the same ``data``,
+            for formats that are built from it; exported first if absent.
         data: depth data on whose validation split the loss of reduced precision is measured.
         force: write a file of reduced precision whatever it lost.
 
@@ -154,7 +154,7 @@ def _check_images(resolved: ResolvedRecipe, data: str) -> None:
     recipe = resolved.recipe
     if recipe.precision != "fp32":
         open_source(data, "validation", follow_outside=recipe.follow_outside)
-    if recipe.precision == "int8":
+    if has_int8(recipe.precision):
         open_source(recipe.calibration, "train", follow_outside=recipe.follow_outside)
 
 
@@ -275,11 +275,12 @@ def _build(
         folder = Path(stack.enter_context(TemporaryDirectory()))
         source = Path(onnx_file) if onnx_file else folder / "model.onnx"
         if onnx_file is None:
-            export(replace(resolved.recipe, format="onnx"), source, data=data, force=force)
+            export(resolved.as_onnx, source, data=data, force=force)
         parts = files_of(folder / f"model{resolved.target.suffixes[0]}", resolved.target)
         before = read_metadata(source)
         verify = _verifier(resolved, source, before, data, force)
-        metadata: ModelMetadata = build(source, parts, before, verify)
+        own = replace(before, precision=resolved.recipe.precision)
+        metadata: ModelMetadata = build(source, parts, own, verify)
         for part, place in zip(parts, places, strict=True):
             shutil.copyfile(part, place)
     return metadata

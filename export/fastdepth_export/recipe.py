@@ -22,7 +22,11 @@ axis of its softmax, see :mod:`fastdepth_export.compress.last_axis`."""
 
 FORMS: tuple[Form, ...] = get_args(Form)
 FOLDED, PLAIN, LAST_AXIS = FORMS
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int8+bf16")
+STORED = {"bf16": "fp32", "int8+bf16": "int8"}
+"""Precisions that are not of what a file stores but of how a runtime is told to compute it, and the
+precision of the ONNX file that such a file is built from."""
+
 QUANTISATIONS = ("u8s8", "u8s7", "s8s8")
 OPSETS = (18, 24)
 OUTPUTS = (("depth",), ("depth", "std"))
@@ -42,7 +46,9 @@ class ExportRecipe(DataOptions):
         sizes: network inputs, WIDTHxHEIGHT; one file for all where there are several, which leaves
             height and width of the graph open, the first its default; the variant's own if absent.
         batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.
-        precision: type of the weights in the file: fp32, fp16 or int8.
+        precision: type of the weights in the file: fp32, fp16 or int8; or, of the format openvino,
+            bf16, whose weights are fp32 and computed with in bfloat16, or int8+bf16, where what is
+            not in 8 bits is.
         opset: ONNX opset, 18 to 24.
         form: of the graph, all of one function: folded (compressed), plain (as written) or
             last-axis (as written, but with the softmax over the bins on the last axis).
@@ -113,12 +119,22 @@ class ExportRecipe(DataOptions):
     def _resolve_quantisation(self, target: Target) -> str | None:
         if self.quantisation is None:
             usual = target.quantisation or _native_quantisation()
-            return usual if self.precision == "int8" else None
+            return usual if has_int8(self.precision) else None
         if self.quantisation not in QUANTISATIONS:
             raise UnknownNameError("quantisation", self.quantisation, QUANTISATIONS)
-        if self.precision != "int8":
+        if not has_int8(self.precision):
             raise UsageError(f"quantisation {self.quantisation} needs --precision int8")
         return self.quantisation
+
+
+def has_int8(precision: str) -> bool:
+    """Whether a part is stored and computed in 8 bits."""
+    return precision.startswith("int8")
+
+
+def has_bf16(precision: str) -> bool:
+    """Whether a part is computed in bfloat16."""
+    return precision.endswith("bf16")
 
 
 @dataclass(frozen=True)
@@ -136,6 +152,12 @@ class ResolvedRecipe:
     recipe: ExportRecipe
     weights: str
     target: Target
+
+    @property
+    def as_onnx(self) -> ExportRecipe:
+        """The recipe of the ONNX file that an export of this one is built from."""
+        precision = STORED.get(self.recipe.precision, self.recipe.precision)
+        return replace(self.recipe, format="onnx", precision=precision)
 
     @property
     def sizes(self) -> tuple[Size, ...]:

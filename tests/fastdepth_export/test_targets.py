@@ -6,7 +6,7 @@ import pytest
 
 from fastdepth.errors import UnknownNameError, UsageError
 from fastdepth_export import ExportRecipe
-from fastdepth_export.recipe import PRECISIONS
+from fastdepth_export.recipe import PRECISIONS, STORED
 from fastdepth_export.targets import (
     FORMATS,
     TARGETS,
@@ -38,8 +38,9 @@ def test_every_format_can_be_written_in_its_precisions(name):
         assert resolved.target is FORMATS[name]
 
 
-def test_onnx_has_all_precisions():
-    assert FORMATS["onnx"].precisions == PRECISIONS
+def test_onnx_has_all_precisions_that_are_stored():
+    assert FORMATS["onnx"].precisions == tuple(p for p in PRECISIONS if p not in STORED)
+    assert set(STORED.values()) <= set(FORMATS["onnx"].precisions)
 
 
 def test_a_precision_that_a_format_lacks_names_the_formats_that_have_it(monkeypatch):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -88,7 +88,7 @@ def as_onnx(recipe: ExportRecipe) -> ExportRecipe:
 
     Its open fields are filled in first: what int8 is by default depends on the format.
     """
-    return replace(recipe.resolved().recipe, format="onnx")
+    return recipe.resolved().as_onnx
 
 
 def cached_files(recipe: ExportRecipe) -> list[Path]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class TorchRunner:
-    """The network in PyTorch, eager: the function that an exported file computes."""
+    """The network in PyTorch, eager: the function that an exported file computes.
+
+    In bf16 convolutions and linear maps are computed in bfloat16.
+    """
 
     def __init__(self, case: Case) -> None:
         import torch
@@ -28,6 +31,10 @@ class TorchRunner:
         self._device = open_device(case.device)
         torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: TF32 keeps 10 bits of 23
         self._network = build_network(case.recipe()).to(self._device)
+        if case.precision == "bf16":
+            from fastdepth_bench.runners.pytorch_bf16 import to_bf16
+
+            to_bf16(self._network)
         self._threads_before = torch.get_num_threads()
 
     @staticmethod

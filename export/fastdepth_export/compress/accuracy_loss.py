@@ -17,7 +17,7 @@ from fastdepth.preprocess import resize
 from fastdepth.size import Size
 from fastdepth_export.verify import Infer, answer
 
-BOUNDS = {"fp16": 1e-3, "int8": 1e-2}
+BOUNDS = {"fp16": 1e-3, "bf16": 1e-3, "int8": 1e-2, "int8+bf16": 1e-2}
 """Allowed |change| of d1 by precision."""
 
 MOST_SAMPLES = 64

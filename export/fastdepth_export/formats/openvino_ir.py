@@ -15,6 +15,8 @@ from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.files import file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
+from fastdepth_export.recipe import has_bf16
 
 if TYPE_CHECKING:
     from fastdepth_export.verify import Verify
@@ -44,7 +46,8 @@ def build(
     Args:
         onnx_file: with input ``image`` and output ``depth``; types stay as they are in it.
         files: the .xml and the .bin to write, alike but for their suffixes.
-        metadata: kept in the .xml.
+        metadata: kept in the .xml. Of a precision with bf16, which is no type of what is stored but
+            of the computation, the .xml also says what stays float32.
         verify: given the opened files, answers with what was measured of them, or raises.
 
     Returns:
@@ -52,16 +55,18 @@ def build(
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
+        DeviceError: bf16 was asked for, and this CPU does not compute in it.
         ParityError: by ``verify``.
     """
     model = core().read_model(onnx_file)
-    _save(model, files, metadata)
+    exact = prepare(model) if has_bf16(metadata.precision) else set()
+    _save(model, files, metadata, exact)
     metadata = replace(metadata, **verify(OpenVinoModel(files[0]).infer))
-    _save(model, files, metadata)
+    _save(model, files, metadata, exact)
     return metadata
 
 
-def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata) -> None:
+def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata, exact: set[str]) -> None:
     """Write both files, the .xml once more when the hash of the .bin is known."""
     from openvino import save_model
 
@@ -69,6 +74,8 @@ def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata) -> None:
     save_model(model, files[0], compress_to_fp16=False)
     model.set_rt_info(file_hash(files[1]), WEIGHTS_KEY)
     save_model(model, files[0], compress_to_fp16=False)
+    if exact:
+        mark(files[0], exact)
 
 
 class OpenVinoModel:
@@ -76,17 +83,20 @@ class OpenVinoModel:
 
     Attributes:
         metadata: what the file says of itself.
+        request: an ``openvino.InferRequest``, which all inferences use.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, *, counters: bool = False) -> None:
         """Open and compile.
 
         Args:
             path: the .xml; its .bin lies beside it.
             threads: CPU threads; None takes all cores.
+            counters: have the request count the time of each operator.
 
         Raises:
             ModelFileError: a file is missing, broken, or not of the pair that was exported.
+            DeviceError: it is to be computed in bfloat16, which this CPU has not.
             MissingExtraError: OpenVINO is not installed.
         """
         try:
@@ -97,17 +107,23 @@ class OpenVinoModel:
                 f"{path} cannot be read by OpenVINO; run fastdepth-export again ({reason})"
             ) from None
         self.metadata = _read_metadata(model, path)
+        half = has_bf16(self.metadata.precision)
         options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",  # or it takes bfloat16 where the CPU has it
+            "PERF_COUNT": counters,
+            # unless it is told, OpenVINO takes bfloat16 where the CPU has it
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
             **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
         }
-        self._request = core().compile_model(model, "CPU", options).create_infer_request()
+        compiled = core().compile_model(model, "CPU", options)
+        if half:
+            check_bf16(compiled, path)
+        self.request = compiled.create_infer_request()
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB."""
-        self._request.infer({"image": batch}, share_inputs=True)
-        depth: NDArray[np.float32] = self._request.get_output_tensor(0).data.copy()
+        self.request.infer({"image": batch}, share_inputs=True)
+        depth: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
         return depth
 
 
