@@ -52,6 +52,12 @@ VERBS = (
         "bench",
     ),
     Verb(
+        "profile",
+        "where the time of a file goes, operator by operator",
+        "fastdepth_bench.profile.command",
+        "bench",
+    ),
+    Verb(
         "gpu",
         "all that wants a GPU, in one run and one results file",
         "fastdepth_bench.measure.gpu",

@@ -25,6 +25,7 @@ import fastdepth_bench.cli
 import fastdepth_bench.command
 import fastdepth_bench.machine.doctor
 import fastdepth_bench.measure.gpu
+import fastdepth_bench.profile.command
 import fastdepth_bench.visual.flicker
 import fastdepth_bench.visual.sheet
 import fastdepth_export.cli
@@ -67,6 +68,7 @@ GOOD = {
     "fastdepth-bench sheet": "--variant mnv2-64-dws --data rooms:1",
     "fastdepth-bench flicker": "video.avi",
     "fastdepth-bench anchors": "--variant mnv2-64-dws --data rooms:1",
+    "fastdepth-bench profile": "model.onnx --threads 1",
     "fastdepth-bench gpu": "--dry-run",
     "fastdepth-bench doctor": "",
     "fastdepth-train train": "--variant mnv2-64-dws --data rooms:2 --output run",
@@ -129,6 +131,7 @@ STAND_INS = (
     (fastdepth_bench.machine.doctor, "report", lambda: "fine"),
     (fastdepth_bench.anchors.command, "measure", stop),
     (fastdepth_bench.measure.gpu, "prove", lambda *_, **__: iter(())),
+    (fastdepth_bench.profile.command, "measure_rates", stop),
     (fastdepth_bench.measure.gpu, "measure_gpu", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.sheet, "contact_sheet", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.flicker, "measure", Checked(lambda options: options.check())),

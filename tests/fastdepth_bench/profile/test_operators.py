@@ -1,0 +1,142 @@
+"""A profile by hand: what groups, totals and shares come to, and what a foreign one may hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from onnx import TensorProto
+from tiny_onnx import METADATA, make_endless, rewrite, write_model, write_third_party
+
+from fastdepth.errors import ModelFileError
+from fastdepth.size import Size
+from fastdepth_bench.machine.roofline import Rates
+from fastdepth_bench.profile import command
+from fastdepth_bench.profile.command import HEADINGS, cells, main
+from fastdepth_bench.profile.onnx_profile import Arguments, Event, operators_of
+from fastdepth_bench.profile.operators import Operator, Profile, convolution_kind
+from fastdepth_export.formats.openvino_ir import build
+
+RATES = Rates(macs_per_second=1e9, bytes_per_second=1e9, threads=1)
+
+
+@pytest.fixture
+def found():
+    operators = (
+        Operator("one", "Conv 3x3", 2_000_000, 1_000_000, 4e-3),
+        Operator("add", "Add", 0, 3_000_000, 6e-3),
+        Operator("two", "Conv 3x3", 1_000_000, 2_000_000, 4e-3),
+        Operator("tiny", "Pad", 0, 10, 1e-6),
+    )
+    return Profile("ONNX Runtime 1", 5, 0.02, operators, "m.onnx", RATES)
+
+
+@pytest.fixture(autouse=True)
+def rates(monkeypatch):
+    monkeypatch.setattr(command, "measure_rates", lambda threads, seconds: RATES)
+
+
+def test_each_operator_has_its_own_roofline(found):
+    convolutions, add, _ = found.groups()
+    assert (convolutions.kind, convolutions.count) == ("Conv 3x3", 2)
+    assert convolutions.share == pytest.approx((2e-3 + 2e-3) / 8e-3)  # one by MACs, one by bytes
+    assert add.share == pytest.approx(0.5)
+    assert found.total().seconds == pytest.approx(14.001e-3)
+
+
+def test_the_table_fits_and_ends_in_the_total(found):
+    kinds = [row[0] for row in cells(found)]
+    assert kinds == ["Conv 3x3", "Add", "1 other kinds", "total"]
+    assert cells(found)[0][1:] == ("2", "3.0", "3.00", "8.000", "57.1 %", "50 %")
+    assert len(cells(found, each=True)) == 5
+    assert all(len(row) == len(HEADINGS) for row in cells(found))
+
+
+def test_what_a_convolution_is_called():
+    assert convolution_kind("Conv", (32, 3, 3, 3)) == "Conv 3x3"
+    assert convolution_kind("Conv", (32, 1, 5, 5)) == "Conv 5x5 depthwise"
+    assert convolution_kind("Conv", (1, 1, 1, 1)) == "Conv 1x1"
+
+
+def node(index, microseconds, **arguments):
+    said = Arguments(op_name="QLinearConv", node_index=index, **arguments)
+    return Event("Node", "c_token_3_kernel_time", microseconds, said)
+
+
+def test_the_first_inference_does_not_count_and_packed_weights_are_found():
+    shapes = {"output_type_shape": ({"uint8": (1, 4, 2, 2)},), "output_size": "16"}
+    events = [node("7", dur, **shapes) for dur in (9_000, 2_000, 4_000)]
+    (operator,) = operators_of(events, {"c": (4, 2, 3, 3)})
+    assert operator.seconds == pytest.approx(3e-3)
+    assert operator.macs == 2 * 3 * 3 * 16
+    assert (operator.kind, operator.bytes) == ("QLinearConv 3x3", 16)
+    with pytest.raises(ModelFileError, match="times no operator"):
+        operators_of([Event("Session", "model_loading", 5)], {})
+
+
+def test_a_file_of_ours_and_json(tmp_path, capsys):
+    path = write_model(tmp_path / "m.onnx")
+    place = tmp_path / "p.json"
+    assert main([str(path), "--seconds", "0.01", "--threads", "1", "--json", str(place)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split()[:2] == ["operators", "count"]
+    assert "total" in out
+    said = json.loads(place.read_text())
+    assert said["total"]["count"] == len(said["operators"]) >= 3
+    assert said["rates"]["threads"] == 1
+    assert main([str(path), "--seconds", "0.01", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == "m.onnx"
+
+
+def test_a_third_party_file_counts_its_multiply_adds(tmp_path, capsys):
+    path = write_third_party(tmp_path / "m.onnx")
+    assert main([str(path), "--seconds", "0.01"]) == 2
+    assert "say --input-size" in capsys.readouterr().err
+    words = ["--seconds", "0.01", "--input-size", "32x16", "--json", "-"]
+    assert main([str(path), *words]) == 0
+    padded = [blocks * 3 * 16 * 32 for blocks in (1, 4, 8, 16)]  # its one channel, on this CPU
+    assert json.loads(capsys.readouterr().out)["total"]["macs"] in padded
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.onnx"], "does not exist"),
+        (["m.onnx", "--input-size", "32x16"], "leave --input-size out"),
+        (["m.onnx", "--threads", "1024"], "the cores there are"),
+        (["m.xml", "--input-size", "32x16"], "a .onnx file; leave it out"),
+        (["m.onnx", "--json", "m.onnx"], "is an input"),
+    ],
+)
+def test_what_cannot_be_is_one_line(words, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "m.onnx")
+    assert main([*words, "--seconds", "0.01"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def call_it_image(model):
+    model.graph.input[0].name = model.graph.node[0].input[0] = "image"
+
+
+def test_openvino_says_what_it_computes_in(tmp_path, capsys):
+    source = write_third_party(tmp_path / "m.onnx", ("B", 16, 32, 3), TensorProto.UINT8)
+    rewrite(source, call_it_image)
+    metadata = replace(METADATA, sizes=(Size(16, 32),))
+    build(source, [tmp_path / "m.xml", tmp_path / "m.bin"], metadata, lambda infer: {})
+    words = ["--seconds", "0.01", "--threads", "1", "--json", "-"]
+    assert main([str(tmp_path / "m.xml"), *words]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["runtime"].startswith("OpenVINO 20")
+    assert said["total"]["macs"] == 3 * 16 * 32
+    assert "Convolution 1x1 f32" in {group["kind"] for group in said["groups"]}
+
+
+@pytest.mark.thorough
+def test_a_file_without_end_is_stopped(tmp_path, capsys):
+    path = make_endless(write_model(tmp_path / "m.onnx"))
+    assert main([str(path), "--time-limit", "0.5"]) == 2
+    assert "did not answer within 0.5 s" in capsys.readouterr().err
