@@ -13,14 +13,14 @@ from fastdepth.console import print_table, progress, run_command, say, tell, val
 from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.metadata import UNTRAINED, ModelMetadata
-from fastdepth.ranges import check_needed
+from fastdepth.ranges import Threads, check_needed
 from fastdepth.runtime.ready import FOLDER
 from fastdepth.size import Size
 from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe, has_int8
-from fastdepth_export.targets import FORMATS, Target
+from fastdepth_export.targets import FORMATS, TARGETS, Target
 
 PROG = "fastdepth-export"
 
@@ -55,6 +55,8 @@ Examples:
 
   fastdepth-export --variant mnv2-64-dws --compact
 
+  fastdepth-export --variant mnv2-64-dws --for-this-machine --threads 1
+
   fastdepth-export --verify unet128-dws.onnx
 
   fastdepth-export --ready --output ready
@@ -76,6 +78,10 @@ class Options(ExportRecipe):
         sensitivity: print what each block loses in 8 bits, and leave.
         verify: compare this .onnx file, finished before, with PyTorch, a line per stage, and leave;
             network and weights are those that it names, unless --variant and --weights are given.
+        for_this_machine: export in every format and precision that runs here, time those that pass
+            the checks in turns, on several numbers of threads and with blocked feature maps or not,
+            print the table, and keep the fastest; its suffix takes the place of --output's.
+        threads: for --for-this-machine: so many CPU threads alone; 1, 2, 4 ... and all if absent.
         ready: write the files that come with the package, made of the weights that it ships, into
             its folder, or into the folder that --output names, and leave; before a release.
         list: print a line per variant and leave.
@@ -91,6 +97,8 @@ class Options(ExportRecipe):
     force: bool = False
     sensitivity: bool = False
     verify: Path | None = None
+    for_this_machine: bool = False
+    threads: Threads | None = None
     ready: bool = False
     list: bool = False
 
@@ -133,11 +141,16 @@ def _check(options: Options) -> None:
     check_needed(options, not verify, "an export; leave it or --verify out", *EXPORTING)
     writing = "a file that is written; leave it or --sensitivity out"
     check_needed(options, not sensitivity, writing, "output", "force")
+    machine, decided = options.for_this_machine, ("format", "precision", "quantisation")
+    one = "one format and precision; leave it or --for-this-machine out"
+    check_needed(options, not machine, one, *decided, "force", "sensitivity", "verify")
+    check_needed(options, machine, "--for-this-machine; add that", "threads")
+    reduced = reduced or machine
     reducing = "--precision fp16, bf16 or int8; add that"
     check_needed(options, reduced, reducing, "force")
     measured = verify or sensitivity or reduced
     check_needed(options, measured, reducing, "data")
-    calibrated = sensitivity or has_int8(options.precision)
+    calibrated = sensitivity or machine or has_int8(options.precision)
     check_needed(options, calibrated, "--precision int8; add that", "calibration")
 
 
@@ -160,6 +173,9 @@ def _run(options: Options) -> None:
     if options.sensitivity:
         for row in sensitivity(recipe, data=options.data):
             say(str(row))
+        return
+    if options.for_this_machine:
+        _export_fastest(recipe, options)
         return
     target = recipe.resolved().target
     output = place_of(options.output, recipe.variant, target)
@@ -196,6 +212,24 @@ def _tell(output: Path, metadata: ModelMetadata, target: Target) -> None:
         f"{_contents(output, metadata, target)}"
         f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}"
     )
+
+
+def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
+    """Print the table of candidates; the fastest is written."""
+    require("torch", "export")
+    from fastdepth_export.this_machine import HEADINGS as COLUMNS
+    from fastdepth_export.this_machine import cells, export_fastest, refusals
+
+    output = options.output or Path(recipe.variant + FORMATS["onnx"].suffixes[0])
+    tried, path, metadata = export_fastest(
+        recipe, output, threads=options.threads, data=options.data
+    )
+    print_table(COLUMNS, cells(tried))
+    for line in refusals(tried):
+        say(line)
+    best = tried[0].candidate
+    say(f"fastest: {best}; times as fast: as fp32 in ONNX Runtime on the same threads, in turns")
+    _tell(path, metadata, TARGETS[best.runtime])
 
 
 def _write_ready(options: Options) -> None:

@@ -136,6 +136,7 @@ STAND_INS = (
     (fastdepth_bench.visual.sheet, "contact_sheet", Checked(lambda options: options.open_data())),
     (fastdepth_bench.visual.flicker, "measure", Checked(lambda options: options.check())),
     (fastdepth_export.cli, "export", Checked(lambda recipe: recipe.resolved())),
+    (fastdepth_export.cli, "_export_fastest", Checked(lambda recipe: recipe.resolved())),
     (fastdepth_export.cli, "sensitivity", Checked(lambda recipe: recipe.resolved())),
     (fastdepth.train.command, "train", Checked(lambda run: run.check())),
     (

@@ -1,0 +1,303 @@
+"""The fastest file for the machine at hand, of all that compute the same.
+
+A CPU's speed in 8 bits and bfloat16, with blocked feature maps and on several threads is its own
+affair. So each runtime, precision, number of threads and layout is tried: files are exported as
+always, refused ones included, and those that pass are timed in turns, one inference each a round,
+so that whatever slows the machine slows all of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.console import progress
+from fastdepth.errors import DeviceError, FastDepthError, UsageError
+from fastdepth.files import check_no_input, replacing
+from fastdepth.images.parallel import usable_cores
+from fastdepth.metadata import UNTRAINED, ModelMetadata
+from fastdepth.weights import find_weights
+from fastdepth_export.export import DEFAULT_DATA, export, files_of
+from fastdepth_export.recipe import ExportRecipe
+from fastdepth_export.targets import TARGETS, Target
+from fastdepth_export.verify import Infer, draw_images
+
+SECONDS = 10.0
+"""Candidates are timed for so long, all together [s]."""
+
+ROUNDS = 10
+"""At least; in each all candidates have one turn."""
+
+WARM_UP = 2
+"""Inferences of each candidate before."""
+
+LAYOUTS = {"onnx": ("blocked", "as written"), "openvino": ("its own",)}
+"""How feature maps can lie in memory, by the format of the file: ONNX Runtime rewrites a graph for
+channels in blocks unless it is told to stop before that."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file and how it is opened.
+
+    Attributes:
+        runtime: name of the target.
+        precision: of the file.
+        threads: CPU threads.
+        layout: one of :data:`LAYOUTS`.
+    """
+
+    runtime: str
+    precision: str
+    threads: int
+    layout: str
+
+    @property
+    def reference(self) -> Candidate:
+        """What it is compared with: fp32 in ONNX Runtime, as it is opened by default."""
+        return Candidate("onnxruntime", "fp32", self.threads, LAYOUTS["onnx"][0])
+
+    def __str__(self) -> str:
+        words = f"{self.runtime} {self.precision}, {self.threads} thread(s)"
+        return words if self.layout == "its own" else f"{words}, feature maps {self.layout}"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a candidate.
+
+    Attributes:
+        candidate: which.
+        bytes: of its files; None where it was refused.
+        d1_change: d1 less that of the fp32 file; None in fp32.
+        ms: median time of an inference [ms]; None where it was refused.
+        ratio: median over the rounds of the reference's time by its own; None without a reference.
+        refused: why there is none, in one line; empty where there is.
+    """
+
+    candidate: Candidate
+    bytes: int | None = None
+    d1_change: float | None = None
+    ms: float | None = None
+    ratio: float | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Exported files and their metadata, or why there are none."""
+
+    target: Target
+    precision: str
+    files: tuple[Path, ...] = ()
+    metadata: ModelMetadata | None = None
+    refused: str = ""
+
+
+def export_fastest(
+    recipe: ExportRecipe,
+    output: Path,
+    *,
+    threads: int | None = None,
+    data: str = DEFAULT_DATA,
+    seconds: float = SECONDS,
+) -> tuple[list[Tried], Path, ModelMetadata]:
+    """Export every candidate, time those that pass, and keep the fastest.
+
+    Args:
+        recipe: network, weights, size and the rest; its format and precision do not count.
+        output: file to write; its suffix becomes that of the fastest file.
+        threads: so many alone; 1, 2, 4 ... and all usable cores if absent.
+        data: depth data on which the loss of reduced precision is measured.
+        seconds: time candidates for so long, all together [s].
+
+    Returns:
+        All candidates, the fastest first and refused ones last; the file to open; its metadata.
+
+    Raises:
+        UsageError: more threads than cores, or the output is an input.
+        FastDepthError: not one file could be exported.
+    """
+    counts = _threads(threads)
+    targets = [t for t in TARGETS.values() if t.format in LAYOUTS and t.installed]
+    for target in targets:
+        _check_place(recipe, files_of(output.with_suffix(target.suffixes[0]), target))
+    with TemporaryDirectory() as folder:
+        made = _export_all(recipe, targets, Path(folder), data)
+        plans = {
+            Candidate(each.target.name, each.precision, count, layout): each
+            for each in made
+            for count in counts
+            for layout in LAYOUTS[each.target.format]
+        }
+        found = _time({c: m for c, m in plans.items() if not m.refused}, seconds)
+        tried = [_tried(candidate, plans[candidate], found) for candidate in plans]
+        tried.sort(key=lambda each: (each.ms is None, each.ms or 0.0))
+        if not tried or tried[0].ms is None:
+            reason = tried[0].refused if tried else "no runtime is installed"
+            raise DeviceError(f"no file can be exported and run on this machine: {reason}")
+        best = plans[tried[0].candidate]
+        place = output.with_suffix(best.target.suffixes[0])
+        _keep(best.files, files_of(place, best.target))
+    assert best.metadata is not None
+    return tried, place, best.metadata
+
+
+def _threads(asked: int | None) -> list[int]:
+    """Numbers of threads to try.
+
+    Raises:
+        UsageError: there are not so many cores.
+    """
+    cores = usable_cores()
+    if asked is not None:
+        if asked > cores:
+            raise UsageError(f"threads {asked} must be 1 to {cores}, the cores there are")
+        return [asked]
+    return sorted({cores, *(2**power for power in range(cores.bit_length()) if 2**power <= cores)})
+
+
+def _check_place(recipe: ExportRecipe, files: Sequence[Path]) -> None:
+    """Refuse to write over the weights, before minutes are spent."""
+    resolved = replace(recipe, format="onnx", precision="fp32").resolved()
+    if resolved.weights != UNTRAINED:
+        for path in files:
+            check_no_input(path, [find_weights(resolved.weights)])
+
+
+def _export_all(
+    recipe: ExportRecipe, targets: Sequence[Target], folder: Path, data: str
+) -> list[_Made]:
+    """Files of every format and precision; the ONNX files first, of which others are built."""
+    wanted = [(target, precision) for target in targets for precision in target.precisions]
+    wanted.sort(key=lambda pair: bool(pair[0].builder))
+    made: dict[tuple[str, str], _Made] = {}
+    with progress("exporting", len(wanted)) as advance:
+        for target, precision in wanted:
+            advance(0, note=f"{target.name} {precision}")
+            own = replace(recipe, format=target.format, precision=precision)
+            made[target.format, precision] = _export(own, target, made, folder, data)
+            advance()
+    return list(made.values())
+
+
+def _export(
+    recipe: ExportRecipe,
+    target: Target,
+    made: dict[tuple[str, str], _Made],
+    folder: Path,
+    data: str,
+) -> _Made:
+    path = folder / f"{target.name}-{recipe.precision}{target.suffixes[0]}"
+    try:
+        source = None
+        if target.builder:
+            before = made["onnx", recipe.resolved().as_onnx.precision]
+            if before.refused:
+                return _Made(target, recipe.precision, refused=before.refused)
+            source = before.files[0]
+        metadata = export(recipe, path, onnx_file=source, data=data)
+    except FastDepthError as error:
+        return _Made(target, recipe.precision, refused=str(error))
+    return _Made(target, recipe.precision, tuple(files_of(path, target)), metadata)
+
+
+def _open(candidate: Candidate, made: _Made) -> Infer:
+    """A candidate's file, opened as an application does."""
+    if made.target.format == "openvino":
+        from fastdepth_export.formats.openvino_ir import OpenVinoModel
+
+        return OpenVinoModel(made.files[0], candidate.threads).infer
+    from fastdepth.runtime.model import load
+
+    level = "all" if candidate.layout == LAYOUTS["onnx"][0] else "extended"
+    return load(made.files[0], threads=candidate.threads, graph_optimisation=level).infer
+
+
+def _time(plans: dict[Candidate, _Made], seconds: float) -> dict[Candidate, list[float]]:
+    """Times of an inference of each candidate [s], one a round."""
+    opened = {candidate: _open(candidate, made) for candidate, made in plans.items()}
+    times: dict[Candidate, list[float]] = {candidate: [] for candidate in opened}
+    if not opened:
+        return times
+    metadata = next(iter(plans.values())).metadata
+    assert metadata is not None
+    images = draw_images(metadata.size, 2)
+    with progress("timing in turns", None):
+        for infer in opened.values():
+            for number in range(WARM_UP):
+                infer(images[number % 2][None])
+        rounds, end = 0, time.perf_counter() + seconds
+        while rounds < ROUNDS or time.perf_counter() < end:
+            for candidate, infer in opened.items():
+                times[candidate].append(_seconds(infer, images[rounds % 2][None]))
+            rounds += 1
+    return times
+
+
+def _seconds(infer: Callable[[NDArray[np.uint8]], object], image: NDArray[np.uint8]) -> float:
+    start = time.perf_counter()
+    infer(image)
+    return time.perf_counter() - start
+
+
+def _tried(candidate: Candidate, made: _Made, times: dict[Candidate, list[float]]) -> Tried:
+    """What a candidate's times come to."""
+    if made.refused or made.metadata is None:
+        return Tried(candidate, refused=made.refused)
+    own, others = times[candidate], times.get(candidate.reference, [])
+    ratios = [other / mine for mine, other in zip(own, others, strict=False)]
+    return Tried(
+        candidate,
+        bytes=sum(path.stat().st_size for path in made.files),
+        d1_change=made.metadata.d1_change,
+        ms=1000 * median(own),
+        ratio=median(ratios) if ratios else None,
+    )
+
+
+def _keep(files: Sequence[Path], places: Sequence[Path]) -> None:
+    """Copy files to where they belong, all or none; the one to open last."""
+    with ExitStack() as stack:
+        temporary = [stack.enter_context(replacing(place)) for place in places]
+        for path, place in zip(files, temporary, strict=True):
+            shutil.copyfile(path, place)
+
+
+HEADINGS = ("runtime", "precision", "threads", "layout", "MB", "d1 change", "ms", "times as fast")
+
+
+def cells(tried: Sequence[Tried]) -> list[tuple[str, ...]]:
+    """Rows of the table under :data:`HEADINGS`; a refused candidate has no figures."""
+    return [
+        (
+            each.candidate.runtime,
+            each.candidate.precision,
+            str(each.candidate.threads),
+            each.candidate.layout,
+            "-" if each.bytes is None else f"{each.bytes / 1e6:.2f}",
+            "-" if each.d1_change is None else f"{each.d1_change:+.4f}",
+            "refused" if each.ms is None else f"{each.ms:.2f}",
+            "-" if each.ratio is None else f"{each.ratio:.2f}",
+        )
+        for each in tried
+    ]
+
+
+def refusals(tried: Sequence[Tried]) -> list[str]:
+    """Why files were refused, a line each."""
+    lines = (
+        f"{each.candidate.runtime} {each.candidate.precision} refused: {each.refused}"
+        for each in tried
+        if each.refused
+    )
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,106 @@
+"""The fastest file that passes is kept; what was refused is told, and nothing else is written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_onnx import METADATA, write_model
+
+import fastdepth
+from fastdepth.errors import DeviceError, ParityError, UsageError
+from fastdepth.images.parallel import usable_cores
+from fastdepth_export import ExportRecipe, this_machine
+from fastdepth_export.cli import main
+from fastdepth_export.export import files_of
+from fastdepth_export.this_machine import cells, export_fastest, refusals
+
+MILLISECONDS = {("openvino", "bf16"): 2, ("onnxruntime", "int8"): 4}
+"""Of what is not as slow as the others, by runtime and precision."""
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Files and their times by a table; int8 with bf16 is refused."""
+
+    def export(recipe, path, *, onnx_file, data):
+        if recipe.precision == "int8+bf16":
+            raise ParityError("the int8+bf16 file changes d1 by -0.0200")
+        for part in files_of(path, recipe.resolved().target):
+            write_model(part, recipe.resolved().sizes[0])
+        change = None if recipe.precision == "fp32" else 1e-4
+        return replace(METADATA, precision=recipe.precision, d1_change=change)
+
+    def opened(candidate, made):
+        key = candidate.runtime, candidate.precision
+        plain = candidate.layout == "as written"
+        seconds = (MILLISECONDS.get(key, 8) + plain) / 1000
+        return lambda images: time.sleep(seconds)
+
+    monkeypatch.setattr(this_machine, "export", export)
+    monkeypatch.setattr(this_machine, "_open", opened)
+
+
+def test_the_fastest_is_kept(quick, tmp_path):
+    tried, path, metadata = export_fastest(
+        ExportRecipe("tiny"), tmp_path / "best.onnx", threads=1, seconds=0.01
+    )
+    assert (path.name, metadata.precision) == ("best.xml", "bf16")
+    assert {each.name for each in tmp_path.iterdir()} == {"best.xml", "best.bin"}
+    first, *_, last = tried
+    assert (first.candidate.runtime, first.candidate.precision) == ("openvino", "bf16")
+    assert 2 < first.ratio < 6
+    assert last.refused
+    assert last.ms is None
+    layouts = {each.candidate.layout for each in tried if each.candidate.runtime == "onnxruntime"}
+    assert layouts == {"blocked", "as written"}
+    assert refusals(tried) == ["openvino int8+bf16 refused: " + last.refused]
+    assert [row[-2] for row in cells(tried)].count("refused") == 1
+
+
+def test_all_numbers_of_threads_are_tried(quick, tmp_path):
+    tried, *_ = export_fastest(ExportRecipe("tiny"), tmp_path / "best.onnx", seconds=0.01)
+    counts = {each.candidate.threads for each in tried}
+    assert {1, usable_cores()} <= counts
+    with pytest.raises(UsageError, match="the cores there are"):
+        export_fastest(ExportRecipe("tiny"), tmp_path / "best.onnx", threads=1024)
+
+
+def test_where_all_is_refused_nothing_is_written(tmp_path, monkeypatch):
+    def export(*_, **__):
+        raise ParityError("it differs")
+
+    monkeypatch.setattr(this_machine, "export", export)
+    with pytest.raises(DeviceError, match="can be exported and run.*it differs"):
+        export_fastest(ExportRecipe("tiny"), tmp_path / "best.onnx", threads=1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--format openvino", "--precision int8", "--verify m.onnx", "--sensitivity", "--force"],
+)
+def test_options_that_it_decides_itself_are_refused(words, capsys):
+    assert main(["--variant", "tiny", "--for-this-machine", *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert "leave it or --" in error
+    assert error.count("\n") == 1
+    assert main(["--variant", "tiny", "--threads", "1"]) == 2
+    assert "--for-this-machine; add that" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_network_is_exported_for_real(weights, tiny, tmp_path, capsys):
+    words = "--variant tiny --for-this-machine --threads 1 --data rooms:1 --calibration rooms:1"
+    place = tmp_path / "best.onnx"
+    assert main([*words.split(), "--weights", str(weights), "--output", str(place)]) == 0
+    out = capsys.readouterr().out
+    assert "onnxruntime" in out
+    assert "fastest: " in out
+    kept = {path.suffix for path in tmp_path.iterdir()}
+    assert kept in ({".onnx"}, {".xml", ".bin"})
+    if kept == {".onnx"}:
+        image = np.zeros((*tiny.size, 3), np.uint8)
+        assert fastdepth.load(place)(image).shape == tiny.size
