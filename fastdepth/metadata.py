@@ -99,7 +99,7 @@ class ModelMetadata:
         depth_range: least and greatest depth the network can answer [m], before a correction.
         params: parameters of the network as trained.
         precision: type of the weights in the file.
-        opset: ONNX opset of the graph.
+        opset: ONNX opset of the graph; None of a file that no ONNX graph was made for.
         parity: largest difference of depth to PyTorch after the export [m]; in a file of reduced
             precision that to its fp32 form, which was compared with PyTorch before, and in one
             that was built from such a file a bound of it, the sum of both differences.
@@ -126,7 +126,7 @@ class ModelMetadata:
     depth_range: tuple[Depth, Depth]
     params: Count
     precision: str
-    opset: Natural
+    opset: Natural | None
     parity: Amount
     version: str
     batch: Natural | None = None

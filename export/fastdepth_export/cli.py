@@ -28,7 +28,8 @@ DESCRIPTION = """Export a network, compared with PyTorch before it is written.
 
 Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine (TensorRT,
 FILE.engine and FILE.engine.json, built on the GPU that is to run it), web (a folder that any web
-server serves: a page that runs the network in the browser). Engines have not yet been
+server serves: a page that runs the network in the browser), ncnn (phones, FILE.ncnn.param,
+FILE.ncnn.bin and FILE.ncnn.json). Engines have not yet been
 built by fastdepth's own tests, which have no GPU.
 
 Examples:
@@ -206,9 +207,10 @@ def _tell(output: Path, metadata: ModelMetadata, target: Target) -> None:
     size = sum(path.stat().st_size for path in files_of(output, target))
     inputs = ", ".join(map(str, metadata.sizes))
     lost = f", d1 {metadata.d1_change:+.4f}" if metadata.d1_change is not None else ""
+    opset = f"opset {metadata.opset}, " if metadata.opset else ""
     tell(
         f"{output}: {metadata.variant}, weights {metadata.weights}, input {inputs}, "
-        f"opset {metadata.opset}, {metadata.precision}, {size / 1e6:.2f} MB, "
+        f"{opset}{metadata.precision}, {size / 1e6:.2f} MB, "
         f"{_contents(output, metadata, target)}"
         f"at most {metadata.parity:.1e} m from {'fp32' if lost else 'PyTorch'}{lost}"
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -13,6 +14,7 @@ from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph, read_weights, reason
+from fastdepth_export.recipe import ExportRecipe
 
 _FLOATS = {
     onnx.TensorProto.FLOAT,
@@ -68,6 +70,68 @@ def graph_cost(path: str | Path, shape: Sequence[int] | None = None) -> GraphCos
         ) from None
     size = sum(file.stat().st_size for file in files)
     return GraphCost(params, macs, size, weights_bytes)
+
+
+def network_macs(call: Callable[[], object]) -> int:
+    """Multiply-adds of the networks in PyTorch that a function calls."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    def attention(*shapes: Sequence[int], out_shape: object = None, **_: object) -> int:
+        return int(sdpa_flop_count(*shapes[:3]))  # type: ignore[no-untyped-call]
+
+    # The CPU's attention is one that the counter leaves out.
+    mapping = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter cannot look inside it
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+            call()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    return int(counter.get_total_flops()) // 2  # a multiply-add is two operations
+
+
+def deployed_cost(recipe: ExportRecipe, files: Sequence[Path]) -> GraphCost:
+    """Cost of files that were built from a network in PyTorch, counted in the form that went in.
+
+    Args:
+        recipe: of the files; its first size counts.
+        files: all of them.
+    """
+    import torch
+
+    from fastdepth_export.formats.one_image import OneImage
+    from fastdepth_export.network import build_network, in_form
+
+    resolved = recipe.resolved()
+    module = OneImage(in_form(build_network(recipe), resolved), planes=False)
+    image = torch.zeros((1, *resolved.sizes[0], 3), dtype=torch.uint8)
+    used: set[int] = set()
+
+    class Noting(torch.overrides.TorchFunctionMode):
+        """Notes the tensors that operators read: what was folded away is still there."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            used.update(map(id, torch.utils._pytree.tree_leaves((args, kwargs))))
+            return func(*args, **(kwargs or {}))
+
+    def call() -> None:
+        with Noting():
+            module(image)
+
+    macs = network_macs(call)
+    state = module.state_dict(keep_vars=True)
+    read = (value for name, value in state.items() if is_weight(name) and id(value) in used)
+    size = sum(file.stat().st_size for file in files)
+    return GraphCost(sum(value.numel() for value in read), macs, size)
+
+
+def is_weight(name: str) -> bool:
+    """Whether a network's tensor is learnt or folded, not a statistic of batch normalisation."""
+    return name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked")
 
 
 def _params(model: onnx.ModelProto) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,15 +20,14 @@ from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
-from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe, has_int8
+from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe, has_int8
 from fastdepth_export.targets import Target
 
 if TYPE_CHECKING:
     import onnx
 
-    from fastdepth.models import DepthNetwork
     from fastdepth_export.compress.int8 import BlockLoss
-    from fastdepth_export.verify import Verify
+    from fastdepth_export.verify import Infer, Verify
 
 DEFAULT_DATA = "rooms:24"
 """Depth data on which the loss of reduced precision is measured."""
@@ -83,6 +83,8 @@ def export(
     _check_images(resolved, data)
     if not resolved.target.builder:
         return _export_onnx(resolved, files[0], data, force)
+    if resolved.target.from_network:
+        return _build_from_network(resolved, files, data, force)
     return _build(resolved, files, onnx_file, data, force)
 
 
@@ -118,11 +120,12 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
     if target.members:
         return [output / name for name in _named(target.members)()]
     main, *others = target.suffixes
-    if others and output.suffix != main:
+    if others and not output.name.endswith(main):
         raise UsageError(
             f"{target.format} writes {' and '.join(target.suffixes)}; name the output FILE{main}"
         )
-    return [output, *(output.with_suffix(suffix) for suffix in others)]
+    stem = output.name.removesuffix(main)
+    return [output, *(output.with_name(stem + suffix) for suffix in others)]
 
 
 def _named(name: str) -> Any:
@@ -144,8 +147,8 @@ def _check_inputs(
 
 def _require_extras(target: Target) -> None:
     """Ask for every package before minutes are spent."""
-    needed = (("torch", "export"), ("onnxruntime", "cpu"), (target.package, target.extra))
-    for module, extra in dict.fromkeys(needed):
+    own = [(name, target.extra) for name in (target.package, target.converter) if name]
+    for module, extra in dict.fromkeys((("torch", "export"), ("onnxruntime", "cpu"), *own)):
         require(module, extra)
 
 
@@ -160,7 +163,6 @@ def _check_images(resolved: ResolvedRecipe, data: str) -> None:
 
 def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool) -> ModelMetadata:
     from fastdepth_export.formats.onnx_graph import set_metadata
-    from fastdepth_export.network import weights_card
 
     recipe = resolved.recipe
     with replacing(output) as temporary:
@@ -168,37 +170,44 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
         facts: dict[str, Any] = {"parity": parity}
         if recipe.precision != "fp32":
             model, facts = _reduce(model, resolved, data, force)
-        card = weights_card(resolved)
-        metadata = ModelMetadata(
-            variant=resolved.variant.name,
-            weights=resolved.weights_name,
-            licence=card.licence,
-            sizes=resolved.sizes,
-            depth_range=resolved.variant.depth_range,
-            params=resolved.variant.params,
-            precision=recipe.precision,
-            opset=recipe.opset,
-            batch=recipe.batch,
-            version=fastdepth.__version__,
-            anchor_prior=card.anchor_prior,
-            interval=card.interval if "std" in recipe.outputs else None,
-            **facts,
-        )
+        metadata = _metadata(resolved, **facts)
         set_metadata(model, metadata)
         temporary.write_bytes(model.SerializeToString())
     return metadata
+
+
+def _metadata(resolved: ResolvedRecipe, **facts: Any) -> ModelMetadata:
+    """What a file says of itself, with what was measured of it."""
+    from fastdepth_export.network import weights_card
+
+    recipe, card = resolved.recipe, weights_card(resolved)
+    return ModelMetadata(
+        variant=resolved.variant.name,
+        weights=resolved.weights_name,
+        licence=card.licence,
+        sizes=resolved.sizes,
+        depth_range=resolved.variant.depth_range,
+        params=resolved.variant.params,
+        precision=recipe.precision,
+        opset=None if resolved.target.from_network else recipe.opset,
+        batch=recipe.batch,
+        version=fastdepth.__version__,
+        anchor_prior=card.anchor_prior,
+        interval=card.interval if "std" in recipe.outputs else None,
+        **facts,
+    )
 
 
 def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
     """The graph in fp32, and its largest difference to PyTorch [m]."""
     from fastdepth_export.compress.compact import compact
     from fastdepth_export.formats.onnx_graph import to_onnx
-    from fastdepth_export.network import build_network, weights_in
+    from fastdepth_export.network import build_network, in_form, weights_in
     from fastdepth_export.verify import verify
 
     recipe = resolved.recipe
     network = build_network(recipe)
-    deployed = _in_form(network, resolved)
+    deployed = in_form(network, resolved)
 
     def attempt(simplify: bool) -> tuple[onnx.ModelProto, float]:
         model = to_onnx(
@@ -213,17 +222,6 @@ def _verified(resolved: ResolvedRecipe) -> tuple[onnx.ModelProto, float]:
             with suppress(ParityError):
                 return attempt(simplify=True)
         return attempt(simplify=False)
-
-
-def _in_form(network: DepthNetwork, resolved: ResolvedRecipe) -> DepthNetwork:
-    """What is exported in a network's place: the same function in the recipe's form."""
-    from fastdepth_export.compress.fold import can_merge, fold
-    from fastdepth_export.compress.last_axis import softmax_on_last_axis
-
-    recipe = resolved.recipe
-    if recipe.form == FOLDED:
-        return fold(network, merge=recipe.precision == "fp32" and can_merge(resolved.sizes))
-    return softmax_on_last_axis(network) if recipe.form == LAST_AXIS else network
 
 
 def _reduce(
@@ -253,8 +251,7 @@ def _reduce(
         facts["quantisation"] = resolved.recipe.quantisation
         facts["calibration"] = sample_list_hash(quantiser.source)
         loss = lost(reduced)
-    if not force:
-        loss.check(precision)
+    loss.check(precision, force=force)
     return reduced, facts | {"parity": loss.largest, "d1_change": loss.d1}
 
 
@@ -268,30 +265,65 @@ def _build(
     """Files that are built from an ONNX file, in a folder of their own until they are verified."""
     from fastdepth_export.formats.onnx_graph import read_metadata
 
+    with _places(files, resolved.target) as (folder, parts):
+        source = Path(onnx_file) if onnx_file else folder / "model.onnx"
+        if onnx_file is None:
+            export(resolved.as_onnx, source, data=data, force=force)
+        before = read_metadata(source)
+
+        def reference() -> onnx.ModelProto:
+            return read_graph(source, weights=True)
+
+        verify = _verifier(resolved, reference, before, data, force)
+        build = _named(resolved.target.builder)
+        own = replace(before, precision=resolved.recipe.precision)
+        metadata: ModelMetadata = build(source, parts, own, verify)
+    return metadata
+
+
+def _build_from_network(
+    resolved: ResolvedRecipe, files: list[Path], data: str, force: bool
+) -> ModelMetadata:
+    """Files that are built from the network in PyTorch."""
+    from fastdepth_export.network import build_network, in_form
+    from fastdepth_export.verify import run_network
+
+    network = build_network(resolved.recipe)
+
+    def reference() -> Infer:
+        return lambda images: run_network(network, images)["depth"]
+
+    before = _metadata(resolved, parity=0.0)
+    verify = _verifier(resolved, reference, before, data, force)
     build = _named(resolved.target.builder)
+    with _places(files, resolved.target) as (_, parts), progress(resolved.variant.name, None):
+        metadata: ModelMetadata = build(in_form(network, resolved), parts, before, verify)
+    return metadata
+
+
+@contextmanager
+def _places(files: list[Path], target: Target) -> Iterator[tuple[Path, list[Path]]]:
+    """A folder, and files in it that are moved into place when the block ends well."""
     with ExitStack() as stack:
         # The main file is moved into place last: whoever sees it finds its companions whole.
         places = [stack.enter_context(replacing(path)) for path in files]
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        source = Path(onnx_file) if onnx_file else folder / "model.onnx"
-        if onnx_file is None:
-            export(resolved.as_onnx, source, data=data, force=force)
-        parts = files_of(folder / f"model{resolved.target.suffixes[0]}", resolved.target)
-        before = read_metadata(source)
-        verify = _verifier(resolved, source, before, data, force)
-        own = replace(before, precision=resolved.recipe.precision)
-        metadata: ModelMetadata = build(source, parts, own, verify)
+        parts = files_of(folder / f"model{target.suffixes[0]}", target)
+        yield folder, parts
         for part, place in zip(parts, places, strict=True):
             shutil.copyfile(part, place)
-    return metadata
 
 
 def _verifier(
-    resolved: ResolvedRecipe, source: Path, before: ModelMetadata, data: str, force: bool
+    resolved: ResolvedRecipe,
+    reference: Callable[[], onnx.ModelProto | Infer],
+    before: ModelMetadata,
+    data: str,
+    force: bool,
 ) -> Verify:
     """Measures built files: against PyTorch in fp32, else by their d1.
 
-    That is compared with the ONNX file's, whose own loss ``before`` holds: both add up to the loss
+    That is compared with the reference's, whose own loss ``before`` holds: both add up to the loss
     against the fp32 form, which is what is bounded.
     """
     from fastdepth_export.verify import batches_of, compare
@@ -304,17 +336,14 @@ def _verifier(
             "parity": max(compare(infer, network, size, batches=batches) for size in resolved.sizes)
         }
     from fastdepth_export.compress.accuracy_loss import LossMeter, worst
-    from fastdepth_export.verify import Infer
 
     def check(infer: Infer, **_: Any) -> dict[str, Any]:
-        model = read_graph(source, weights=True)
         outside = resolved.recipe.follow_outside
-        meters = (LossMeter(model, size, data, outside) for size in resolved.sizes)
+        meters = (LossMeter(reference(), size, data, outside) for size in resolved.sizes)
         found = worst(meter.measure_with(infer) for meter in meters)
         d1 = found.d1 + (before.d1_change or 0.0)
         loss = replace(found, d1=d1, largest=found.largest + before.parity)
-        if not force:
-            loss.check(resolved.recipe.precision)
+        loss.check(resolved.recipe.precision, force=force)
         return {"parity": loss.largest, "d1_change": loss.d1}
 
     return check

@@ -17,7 +17,7 @@ from fastdepth.models.loading import load_weights
 from fastdepth.models.network import upsample
 from fastdepth.models.uncertainty import attach_head
 from fastdepth.weights import WeightsCard, find_weights, read_card
-from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe
+from fastdepth_export.recipe import FOLDED, LAST_AXIS, ExportRecipe, ResolvedRecipe
 
 
 def build_network(recipe: ExportRecipe) -> DepthNetwork:
@@ -43,6 +43,19 @@ def build_network(recipe: ExportRecipe) -> DepthNetwork:
             "fit one with fastdepth-train uncertainty"
         )
     return network.eval()
+
+
+def in_form(network: DepthNetwork, resolved: ResolvedRecipe) -> DepthNetwork:
+    """What is exported in a network's place: the same function in the recipe's form."""
+    from fastdepth_export.compress.fold import can_merge, fold
+    from fastdepth_export.compress.last_axis import softmax_on_last_axis
+
+    recipe = resolved.recipe
+    if recipe.form == FOLDED:
+        # Weights per image, and their products in Winograd's form, are for runtimes of ONNX.
+        merge = recipe.precision == "fp32" and not resolved.target.from_network
+        return fold(network, merge=merge and can_merge(resolved.sizes))
+    return softmax_on_last_axis(network) if recipe.form == LAST_AXIS else network
 
 
 def weights_card(resolved: ResolvedRecipe) -> WeightsCard:

@@ -42,7 +42,7 @@ class ExportRecipe(DataOptions):
         variant: network.
         weights: tag or .safetensors file; those shipped with the variant if absent, or random ones
             where there are none, and the file says so.
-        format: kind of file: onnx, openvino or engine.
+        format: kind of file: onnx, openvino, engine, web or ncnn.
         sizes: network inputs, WIDTHxHEIGHT; one file for all where there are several, which leaves
             height and width of the graph open, the first its default; the variant's own if absent.
         batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.
@@ -111,9 +111,17 @@ class ExportRecipe(DataOptions):
         if weights != UNTRAINED:
             find_weights(weights)
         sizes = self.sizes or (variant.size,)
+        if target.from_network and len(sizes) > 1:
+            raise UsageError(f"a file of the format {self.format} has one size; give one --size")
         for size in sizes:
             variant.sizes.check(size, variant.name)
-        recipe = replace(self, weights=weights, sizes=sizes, quantisation=quantisation)
+        recipe = replace(
+            self,
+            weights=weights,
+            sizes=sizes,
+            batch=1 if target.from_network else self.batch,
+            quantisation=quantisation,
+        )
         return ResolvedRecipe(variant, recipe, weights, target)
 
     def _resolve_quantisation(self, target: Target) -> str | None:

@@ -29,6 +29,9 @@ class Target:
             the folder that the export is.
         builder: ``module:function`` below ``fastdepth_export.formats`` that makes the files from an
             ONNX file; empty where the ONNX file is what it runs.
+        from_network: whether it makes them from the network in PyTorch instead, for one image of
+            one size.
+        converter: module that the builder needs besides ``package``, installed by ``extra`` too.
         members: ``module:function`` there that names the files of an export that is a folder, the
             one to open first; empty where it is files.
         quantisation: types of an int8 file that it needs; empty where the CPU decides.
@@ -43,6 +46,8 @@ class Target:
     format: str = ""
     suffixes: tuple[str, ...] = ()
     builder: str = ""
+    from_network: bool = False
+    converter: str = ""
     members: str = ""
     quantisation: str = ""
 
@@ -116,6 +121,19 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 suffixes=(".engine", ".engine.json"),
                 builder="tensorrt_engine:build",
                 quantisation="s8s8",
+            ),
+            Target(
+                name="ncnn",
+                summary="ncnn: Android and iOS by CPU or Vulkan",
+                devices=("cpu",),
+                precisions=("fp32", "fp16"),
+                package="ncnn",
+                extra="ncnn",
+                format="ncnn",
+                suffixes=(".ncnn.param", ".ncnn.bin", ".ncnn.json"),
+                builder="ncnn_net:build",
+                from_network=True,
+                converter="pnnx",
             ),
         )
     }

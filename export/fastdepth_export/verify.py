@@ -111,6 +111,8 @@ def compare(
         got = infer(images)
         problem = difference(got, expected[output])
         if problem:
+            if got.shape == expected[output].shape:
+                problem = stuck(got, expected[output]) or problem
             stage = blame(images, expected) if blame else ""
             raise ParityError(
                 f"the exported file differs from PyTorch at batch {batch}: {output} {problem}; "
@@ -184,6 +186,41 @@ def difference(
         return f"is NaN or infinite at {wrong} of {got.size} values"
     excess = largest_excess(got, expected)
     return f"is off by {excess:.2g} (allowed {allowed:g})" if excess > allowed else ""
+
+
+FLAT = 1e-3
+"""Answers that differ by less [m] where PyTorch's differ by more do not follow the image."""
+
+LEAST_SPREAD = 0.1
+"""Least standard deviation of an answer, by that of PyTorch's."""
+
+MOST_AT_END = 0.2
+"""Largest share of pixels at an answer's own least or greatest value, beyond that at the least or
+greatest of PyTorch's."""
+
+
+def stuck(got: NDArray[Any], expected: NDArray[Any]) -> str:
+    """What is wrong with answers that do not follow the images, or nothing.
+
+    A runtime that loads a file, runs it, and gives one depth whatever it sees is no rare thing;
+    where little is known of the truth, the bounds of parity and of d1 need not notice.
+
+    Args:
+        got: (B, ...) answers [m].
+        expected: what PyTorch answers to the same images, of the same shape.
+    """
+    if not np.isfinite(got).all():
+        return f"is NaN or infinite at {np.count_nonzero(~np.isfinite(got))} of {got.size} values"
+    for own, true in zip(got, expected, strict=True):
+        if own.std() < LEAST_SPREAD * true.std() and true.std() > FLAT:
+            return f"is constant: {own.mean():.3g} m with a deviation of {own.std():.2g} m"
+        for end, usual in ((own.min(), true.min()), (own.max(), true.max())):
+            share = float((own == end).mean())
+            if share - float((true == usual).mean()) > MOST_AT_END and true.std() > FLAT:
+                return f"is saturated: {end:.3g} m at {share:.0%} of the pixels"
+    if len(got) > 1 and (got == got[:1]).all() and np.abs(expected - expected[:1]).max() > FLAT:
+        return "is the same for different images"
+    return ""
 
 
 def largest_excess(got: NDArray[Any], expected: NDArray[Any]) -> float:

@@ -250,7 +250,10 @@ def options(weights_file: Path) -> Options:
     """Options of the shared measurement."""
     weights = (str(weights_file),)
     short = {"seconds": 0.2, "restarts": 1}
-    return Options(weights=weights, size=SMALL, threads=1, data="rooms:2", **short)
+    runtimes = ("torch", "onnxruntime", "openvino")  # what else is installed has tests of its own
+    return Options(
+        weights=weights, runtime=runtimes, size=SMALL, threads=1, data="rooms:2", **short
+    )
 
 
 @pytest.fixture(scope="session")

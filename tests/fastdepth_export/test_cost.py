@@ -7,7 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fastdepth.errors import ModelFileError
 from fastdepth.variants import get_variant
-from fastdepth_export.cost import graph_cost
+from fastdepth_export import ExportRecipe
+from fastdepth_export.cost import deployed_cost, graph_cost, node_macs
 
 
 def test_by_hand(tmp_path):
@@ -146,3 +147,13 @@ def test_constants_in_nodes_and_packed_ones_count(tmp_path):
 def test_checkpoints_have_the_size_that_the_seeds_report(variant, reported):
     """Their "Mb"."""
     assert get_variant(variant).checkpoint_bytes / 1e6 == pytest.approx(reported, rel=0.006)
+
+
+def test_a_network_is_counted_in_the_form_that_goes_into_a_file(folded, tiny, tmp_path):
+    file = tmp_path / "m.ncnn.bin"
+    file.write_bytes(b"weights")
+    cost = deployed_cost(ExportRecipe("tiny", format="ncnn"), [file])
+    triangle = (tiny.options["bins"] + 1) ** 2
+    assert cost.macs == sum(macs for _, macs in node_macs(folded, (1, *tiny.size))) + triangle
+    assert cost.bytes == 7
+    assert 0 < cost.params <= sum(np.prod(tensor.dims) for tensor in folded.graph.initializer)

@@ -20,7 +20,7 @@ from fastdepth.files import cache_folder, remove_leftovers_in
 from fastdepth.metadata import UNTRAINED
 from fastdepth.weights import find_weights, weights_hash
 from fastdepth_export.recipe import FOLDED
-from fastdepth_export.targets import FORMATS
+from fastdepth_export.targets import FORMATS, Target
 
 if TYPE_CHECKING:
     from fastdepth.metadata import ModelMetadata
@@ -47,7 +47,7 @@ def cache_path(recipe: ExportRecipe) -> Path:
         "fastdepth": fastdepth.__version__,
         "source": _source_hash(),
         "gpu": None if "cpu" in resolved.target.devices else _gpu(),
-        "packages": {n: _version(n) for n in (*EXPORTING_PACKAGES, resolved.target.package)},
+        "packages": {n: _version(n) for n in (*EXPORTING_PACKAGES, *_packages(resolved.target))},
     }
     text = json.dumps(contents, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -69,7 +69,8 @@ def exported(recipe: ExportRecipe, write: Export | None = None) -> Path:
     """
     path = cache_path(recipe)
     whole = all(part.exists() for part in cached_files(recipe))
-    if FORMATS[recipe.format].builder and write is None:
+    target = FORMATS[recipe.format]
+    if target.builder and not target.from_network and write is None:
         from fastdepth_export import export
 
         onnx_file = exported(as_onnx(recipe))
@@ -96,6 +97,11 @@ def cached_files(recipe: ExportRecipe) -> list[Path]:
     from fastdepth_export.export import files_of
 
     return files_of(cache_path(recipe), FORMATS[recipe.format])
+
+
+def _packages(target: Target) -> list[str]:
+    """What runs a file, and what converts to it."""
+    return [name for name in (target.package, target.converter) if name]
 
 
 def _fits(recipe: ExportRecipe, path: Path, onnx_file: Path) -> bool:

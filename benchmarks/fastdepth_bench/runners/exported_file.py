@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, cast
 from fastdepth_bench.case import Case
 from fastdepth_bench.runners import cache
 from fastdepth_bench.runners.protocol import Batch, DepthBatch, Infers, OnDevice
+from fastdepth_export.targets import FORMATS
 
 if TYPE_CHECKING:
     from fastdepth_export.cost import GraphCost
@@ -41,9 +42,14 @@ class FileRunner:
         return cast("OnDevice", self._model) if hasattr(self._model, "copy_in") else None
 
     def cost(self) -> GraphCost:
-        """Counted in the ONNX file that the timed one is built from; bytes are of what is timed."""
-        from fastdepth_export.cost import graph_cost
+        """Counted in the ONNX file or network that the timed file is built from.
 
+        Bytes are of what is timed.
+        """
+        from fastdepth_export.cost import deployed_cost, graph_cost
+
+        if FORMATS[self._recipe.format].from_network:
+            return deployed_cost(self._recipe, cache.cached_files(self._recipe))
         cost = graph_cost(cache.exported(cache.as_onnx(self._recipe)))
         files = cache.cached_files(self._recipe)
         return replace(cost, bytes=sum(path.stat().st_size for path in files))

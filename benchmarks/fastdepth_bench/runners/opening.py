@@ -25,6 +25,7 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "onnxruntime": "onnxrt:OnnxRuntimeRunner",
         "openvino": "openvino:OpenVinoRunner",
         "tensorrt": "tensorrt:TensorRtRunner",
+        "ncnn": "ncnn:NcnnRunner",
     }
 )
 """``module:Class`` below :mod:`fastdepth_bench.runners` that times each runtime of

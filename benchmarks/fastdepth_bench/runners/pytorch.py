@@ -89,28 +89,14 @@ class TorchRunner:
 
     def cost(self) -> GraphCost:
         """Of the network that is run; bytes are those of its parameters and buffers."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        from fastdepth_export.cost import GraphCost
+        from fastdepth_export.cost import GraphCost, is_weight, network_macs
 
         torch, network = self._torch, self._network
         image = torch.zeros((1, *self._case.size, 3), dtype=torch.uint8, device=self._device)
-        fused = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)  # the counter cannot look inside it
-        try:
-            with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                self._order(image)
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fused)
         state = network.state_dict()  # what was folded is a buffer
         return GraphCost(
-            params=sum(value.numel() for name, value in state.items() if _is_weight(name)),
-            macs=counter.get_total_flops() // 2,  # a multiply-add is two operations
+            params=sum(value.numel() for name, value in state.items() if is_weight(name)),
+            macs=network_macs(lambda: self._order(image)),
             bytes=sum(value.nbytes for value in state.values()),
-            weights_bytes=sum(value.nbytes for name, value in state.items() if _is_weight(name)),
+            weights_bytes=sum(value.nbytes for name, value in state.items() if is_weight(name)),
         )
-
-
-def _is_weight(name: str) -> bool:
-    """Whether a tensor is learnt or folded, not a statistic of batch normalisation."""
-    return name.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked")

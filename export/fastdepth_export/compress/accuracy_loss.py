@@ -15,7 +15,7 @@ from fastdepth.errors import ParityError
 from fastdepth.metrics import Evaluation
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_export.verify import Infer, answer
+from fastdepth_export.verify import Infer, answer, stuck
 
 BOUNDS = {"fp16": 1e-3, "bf16": 1e-3, "int8": 1e-2, "int8+bf16": 1e-2}
 """Allowed |change| of d1 by precision."""
@@ -35,37 +35,49 @@ class AccuracyLoss:
         mean: mean |difference| of depth [m].
         largest: largest |difference| of depth [m].
         nonfinite: number of pixels that are NaN or infinite.
+        stuck: what is wrong with answers that do not follow the images; empty where they do.
     """
 
     d1: float
     mean: float
     largest: float
     nonfinite: int
+    stuck: str = ""
 
     def problem(self, precision: str) -> str:
         """What is wrong with the file; empty where it loses no more than its precision may."""
         bound = BOUNDS[precision]
         if self.nonfinite:
             return f"gives {self.nonfinite} pixels that are NaN or infinite"
+        if self.stuck:
+            return f"does not follow the image: depth {self.stuck}"
         return f"changes d1 by {self.d1:+.4f} (allowed {bound:g})" if abs(self.d1) > bound else ""
 
-    def check(self, precision: str) -> None:
+    def check(self, precision: str, *, force: bool = False) -> None:
         """Refuse a file that lost too much.
 
+        Args:
+            precision: of the file.
+            force: allow any change of d1, but not a file that is of no use.
+
         Raises:
-            ParityError: a NaN, or a change of d1 above the bound of the precision.
+            ParityError: a NaN, depth that does not follow the images, or a change of d1 above the
+                bound of the precision.
         """
-        if problem := self.problem(precision):
+        problem = self.problem(precision)
+        useless = self.nonfinite or self.stuck
+        if problem and (useless or not force):
+            forced = "" if useless else ", or --force to write it all the same"
             raise ParityError(
                 f"the {precision} file {problem}; nothing was written; "
-                "use another precision, or --force to write it all the same"
+                f"use another precision{forced}"
             )
 
 
 def worst(losses: Iterable[AccuracyLoss]) -> AccuracyLoss:
     """The loss that is refused first, with the largest |difference| of all."""
     losses = list(losses)
-    loss = max(losses, key=lambda found: (found.nonfinite, abs(found.d1)))
+    loss = max(losses, key=lambda found: (found.nonfinite, found.stuck, abs(found.d1)))
     return replace(loss, largest=max(found.largest for found in losses))
 
 
@@ -122,6 +134,7 @@ class LossMeter:
             mean=float(joined.mean()) if joined.size else float("nan"),
             largest=float(joined.max(initial=0)),
             nonfinite=sum(int(np.count_nonzero(~mask)) for mask in finite),
+            stuck=stuck(np.stack(depths), np.stack(self._expected)),
         )
 
     def _run(self, infer: Infer) -> list[Depth]:

@@ -1,0 +1,80 @@
+"""The network for converters that take PyTorch's own operators: one image of one size, in metres.
+
+What they drop or lack is written in other operators, with the same result: PNNX leaves a cumulative
+sum out without a word, and ncnn has no slice with a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from fastdepth.models import DepthNetwork
+from fastdepth_export.network import CameraToDepth
+
+
+class PlainOperators(TorchFunctionMode):
+    """Exact rewrites of single operators while a network is called.
+
+    ``cumsum`` along rows is the product with a triangular matrix of ones; a slice with a step is
+    the stack of what it takes.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call an operator, or what stands for it."""
+        kwargs = kwargs or {}
+        if func is Tensor.cumsum:
+            return _sum_up(*args, **kwargs)
+        if func is Tensor.__getitem__ and isinstance(args[1], tuple):
+            return _take(*args)
+        return func(*args, **kwargs)
+
+
+def _sum_up(values: Tensor, dim: int) -> Tensor:
+    """Cumulative sum along the rows of (B, n)."""
+    assert values.ndim == 2 and dim % 2 == 1
+    count = values.shape[1]
+    return values @ torch.ones(count, count, dtype=values.dtype).triu()
+
+
+def _take(values: Tensor, at: tuple[Any, ...]) -> Tensor:
+    """``values[at]``, where at most one slice has a step, and the others take all."""
+    steps = [isinstance(part, slice) and part.step not in (None, 1) for part in at]
+    if not any(steps):
+        return values[at]
+    axis = steps.index(True)
+    assert set(map(str, at[:axis] + at[axis + 1 :])) <= {str(slice(None))}
+    return torch.stack(values.unbind(axis)[at[axis]], axis)
+
+
+class OneImage(nn.Module):
+    """A network as a function of one image to depth (1, 1, H, W) float32 [m]."""
+
+    def __init__(self, network: DepthNetwork, *, planes: bool) -> None:
+        """Wrap.
+
+        Args:
+            network: in evaluation mode.
+            planes: whether the image is (1, 3, H, W) float32 in [0, 255], as runtimes for phones
+                make it of a camera's bytes, and not (1, H, W, 3) uint8.
+        """
+        super().__init__()
+        self.to_depth = CameraToDepth(network)
+        self.planes = planes
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Depth of an image."""
+        with PlainOperators():
+            depth: Tensor = self.to_depth(image.permute(0, 2, 3, 1) if self.planes else image)[0]
+        return depth

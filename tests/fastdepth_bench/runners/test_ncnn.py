@@ -1,0 +1,37 @@
+"""ncnn's runner: what is timed is the exported file, on the CPU alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fastdepth.errors import UsageError
+from fastdepth_bench.case import Case
+from fastdepth_bench.runners.opening import open_runner
+from fastdepth_export.targets import check_runtime
+
+
+def test_it_opens_what_was_exported(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[Path, int | None]] = []
+
+    def fake(path: Path, threads: int | None) -> SimpleNamespace:
+        opened.append((path, threads))
+        return SimpleNamespace(infer=lambda batch: batch[..., :1].transpose(0, 3, 1, 2))
+
+    monkeypatch.setattr(
+        "fastdepth_bench.runners.cache.exported", lambda recipe: Path(recipe.format)
+    )
+    monkeypatch.setattr("fastdepth_export.formats.ncnn_net.NcnnModel", fake)
+    with open_runner(replace(case, runtime="ncnn", threads=2)) as runner:
+        assert runner.infer(np.zeros((1, 4, 6, 3), np.uint8)).shape == (1, 1, 4, 6)
+        assert runner.on_device() is None
+    assert opened == [(Path("ncnn"), 2)]
+
+
+def test_there_is_no_gpu() -> None:
+    with pytest.raises(UsageError, match="ncnn runs on cpu alone"):
+        check_runtime("ncnn", "cuda")
