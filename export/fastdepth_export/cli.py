@@ -29,7 +29,7 @@ DESCRIPTION = """Export a network, compared with PyTorch before it is written.
 Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine (TensorRT,
 FILE.engine and FILE.engine.json, built on the GPU that is to run it), web (a folder that any web
 server serves: a page that runs the network in the browser), ncnn (phones, FILE.ncnn.param,
-FILE.ncnn.bin and FILE.ncnn.json). Engines have not yet been
+FILE.ncnn.bin and FILE.ncnn.json), litert (phones, one .tflite). Engines have not yet been
 built by fastdepth's own tests, which have no GPU.
 
 Examples:

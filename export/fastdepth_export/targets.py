@@ -32,6 +32,8 @@ class Target:
         from_network: whether it makes them from the network in PyTorch instead, for one image of
             one size.
         converter: module that the builder needs besides ``package``, installed by ``extra`` too.
+        first: what pip must install before fastdepth to have the converter, which it would refuse
+            to install with it; empty where the extra does.
         members: ``module:function`` there that names the files of an export that is a folder, the
             one to open first; empty where it is files.
         quantisation: types of an int8 file that it needs; empty where the CPU decides.
@@ -48,6 +50,7 @@ class Target:
     builder: str = ""
     from_network: bool = False
     converter: str = ""
+    first: str = ""
     members: str = ""
     quantisation: str = ""
 
@@ -134,6 +137,20 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 builder="ncnn_net:build",
                 from_network=True,
                 converter="pnnx",
+            ),
+            Target(
+                name="litert",
+                summary="LiteRT (TensorFlow Lite): Android and iOS by XNNPACK",
+                devices=("cpu",),
+                precisions=("fp32", "fp16"),
+                package="ai_edge_litert",
+                extra="litert",
+                format="litert",
+                suffixes=(".tflite",),
+                builder="litert_model:build",
+                from_network=True,
+                converter="litert_torch",
+                first="litert-torch",
             ),
         )
     }

@@ -26,6 +26,7 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "openvino": "openvino:OpenVinoRunner",
         "tensorrt": "tensorrt:TensorRtRunner",
         "ncnn": "ncnn:NcnnRunner",
+        "litert": "litert:LiteRtRunner",
     }
 )
 """``module:Class`` below :mod:`fastdepth_bench.runners` that times each runtime of

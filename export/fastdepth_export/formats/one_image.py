@@ -1,16 +1,18 @@
 """The network for converters that take PyTorch's own operators: one image of one size, in metres.
 
 What they drop or lack is written in other operators, with the same result: PNNX leaves a cumulative
-sum out without a word, and ncnn has no slice with a step.
+sum out without a word, ncnn has no slice with a step, and TFLite takes other pixels for the nearest
+where a side is not enlarged by a whole factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from fastdepth.models import DepthNetwork
@@ -21,8 +23,15 @@ class PlainOperators(TorchFunctionMode):
     """Exact rewrites of single operators while a network is called.
 
     ``cumsum`` along rows is the product with a triangular matrix of ones; a slice with a step is
-    the stack of what it takes.
+    the stack of what it takes. Where asked for, the nearest pixels are those of an enlargement by
+    whole factors, of which what is too much is cut off; ncnn, which needs no such thing, cuts off
+    something else.
     """
+
+    def __init__(self, *, nearest: bool) -> None:
+        """Say whether enlargements by the nearest pixels are rewritten."""
+        super().__init__()
+        self._nearest = nearest
 
     def __torch_function__(
         self,
@@ -37,6 +46,8 @@ class PlainOperators(TorchFunctionMode):
             return _sum_up(*args, **kwargs)
         if func is Tensor.__getitem__ and isinstance(args[1], tuple):
             return _take(*args)
+        if func is functional.interpolate and self._nearest:
+            return _enlarge(*args, **kwargs)
         return func(*args, **kwargs)
 
 
@@ -57,6 +68,16 @@ def _take(values: Tensor, at: tuple[Any, ...]) -> Tensor:
     return torch.stack(values.unbind(axis)[at[axis]], axis)
 
 
+def _enlarge(values: Tensor, size: Sequence[int], *, mode: str, **options: Any) -> Tensor:
+    """``interpolate``, to sides that are whole multiples where it is of the nearest."""
+    sides = [(own, wide, -(-wide // own)) for own, wide in zip(values.shape[2:], size, strict=True)]
+    same = all(at * own // wide == at // by for own, wide, by in sides for at in range(wide))
+    if mode != "nearest" or not same:
+        return functional.interpolate(values, size, mode=mode, **options)
+    whole = functional.interpolate(values, [own * by for own, _, by in sides], mode=mode)
+    return whole[:, :, : size[0], : size[1]]
+
+
 class OneImage(nn.Module):
     """A network as a function of one image to depth (1, 1, H, W) float32 [m]."""
 
@@ -75,6 +96,6 @@ class OneImage(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Depth of an image."""
-        with PlainOperators():
+        with PlainOperators(nearest=not self.planes):
             depth: Tensor = self.to_depth(image.permute(0, 2, 3, 1) if self.planes else image)[0]
         return depth

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from fastdepth_export.formats.one_image import OneImage, PlainOperators
 
 
 def test_sums_and_steps_are_the_same():
     values = torch.rand(2, 8, 3)
-    with PlainOperators():
+    with PlainOperators(nearest=True):
         summed = values[..., 0].cumsum(dim=1)
         steps = [values[:, 0::2], values[:, 1::3], values[:, :, ::2], values[:, 1:3], values[1, 0]]
     torch.testing.assert_close(summed, values[..., 0].cumsum(dim=1))
     expected = [values[:, 0::2], values[:, 1::3], values[:, :, ::2], values[:, 1:3], values[1, 0]]
     for got, want in zip(steps, expected, strict=True):
         torch.testing.assert_close(got, want, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("size", [(15, 20), (16, 20), (8, 10), (11, 10), (5, 30)])
+def test_nearest_pixels_are_the_same(size):
+    values = torch.rand(1, 2, 8, 10)
+    expected = functional.interpolate(values, size, mode="nearest")
+    with PlainOperators(nearest=True):
+        got = functional.interpolate(values, size, mode="nearest")
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit")

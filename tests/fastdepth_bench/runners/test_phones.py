@@ -1,4 +1,4 @@
-"""ncnn's runner: what is timed is the exported file, on the CPU alone."""
+"""Runners of files for phones: what is timed is the exported file, on the CPU alone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from fastdepth_bench.case import Case
 from fastdepth_bench.runners.opening import open_runner
 from fastdepth_export.targets import check_runtime
 
+MODELS = {"ncnn": "ncnn_net.NcnnModel", "litert": "litert_model.LiteRtModel"}
 
-def test_it_opens_what_was_exported(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_opens_what_was_exported(name: str, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[Path, int | None]] = []
 
     def fake(path: Path, threads: int | None) -> SimpleNamespace:
@@ -25,13 +28,14 @@ def test_it_opens_what_was_exported(case: Case, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         "fastdepth_bench.runners.cache.exported", lambda recipe: Path(recipe.format)
     )
-    monkeypatch.setattr("fastdepth_export.formats.ncnn_net.NcnnModel", fake)
-    with open_runner(replace(case, runtime="ncnn", threads=2)) as runner:
+    monkeypatch.setattr(f"fastdepth_export.formats.{MODELS[name]}", fake)
+    with open_runner(replace(case, runtime=name, threads=2)) as runner:
         assert runner.infer(np.zeros((1, 4, 6, 3), np.uint8)).shape == (1, 1, 4, 6)
         assert runner.on_device() is None
-    assert opened == [(Path("ncnn"), 2)]
+    assert opened == [(Path(name), 2)]
 
 
-def test_there_is_no_gpu() -> None:
-    with pytest.raises(UsageError, match="ncnn runs on cpu alone"):
-        check_runtime("ncnn", "cuda")
+@pytest.mark.parametrize("name", MODELS)
+def test_there_is_no_gpu(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} runs on cpu alone"):
+        check_runtime(name, "cuda")

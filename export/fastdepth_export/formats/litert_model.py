@@ -1,0 +1,189 @@
+"""LiteRT, formerly TensorFlow Lite: a network as .tflite by litert-torch, and running it.
+
+The metadata lie in the file itself, as ``fastdepth.json`` in a ZIP archive behind the graph: the
+place where TensorFlow Lite's own metadata keep files. Runtimes read the graph and leave it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.documents import parse
+from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.extras import require
+from fastdepth.files import read_bytes
+from fastdepth.metadata import ModelMetadata
+
+if TYPE_CHECKING:
+    from fastdepth.models import DepthNetwork
+    from fastdepth_export.verify import Verify
+
+MEMBER = "fastdepth.json"
+"""Name of the metadata in the archive."""
+
+MOST_TEXT = 2**20
+"""Bytes that the metadata may take."""
+
+AGAIN = "run fastdepth-export again"
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Of the archive's member: SHA-256 of the graph before it, and the metadata as JSON."""
+
+    graph: str
+    metadata: str
+
+
+def build(
+    network: DepthNetwork, files: Sequence[Path], metadata: ModelMetadata, verify: Verify
+) -> ModelMetadata:
+    """Convert a network to LiteRT's file.
+
+    Args:
+        network: in evaluation mode.
+        files: the .tflite to write.
+        metadata: names precision and size.
+        verify: given the opened file, answers with what was measured of it, or raises.
+
+    Returns:
+        The metadata with what was measured of this file.
+
+    Raises:
+        MissingExtraError: LiteRT or litert-torch is not installed.
+        ParityError: litert-torch cannot convert the network; or by ``verify``.
+    """
+    (file,) = files
+    try:
+        graph = _convert(network, file, metadata)
+    except Exception as error:  # of torch.export, of its passes, or of MLIR
+        reason = " ".join(str(error).split())[:200]
+        raise ParityError(
+            f"litert-torch cannot convert {metadata.variant} ({reason}); nothing was written; "
+            "use another format"
+        ) from error
+    _write(file, graph, metadata)
+    metadata = replace(metadata, **verify(LiteRtModel(file).infer))
+    _write(file, graph, metadata)
+    return metadata
+
+
+def _convert(network: DepthNetwork, file: Path, metadata: ModelMetadata) -> bytes:
+    """The graph, with weights in the precision of the metadata."""
+    import torch
+
+    from fastdepth_export.formats.one_image import OneImage
+
+    image = torch.zeros(1, *metadata.size, 3, dtype=torch.uint8)
+    converter = require("litert_torch", "litert")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        model = converter.convert(OneImage(network, planes=False), sample_kwargs={"image": image})
+        model.export(str(file))
+    return _halve(file) if metadata.precision == "fp16" else file.read_bytes()
+
+
+def _halve(file: Path) -> bytes:
+    """A graph with its weights stored in fp16, which are made float when it is opened."""
+    require("ai_edge_quantizer", "litert")
+    from ai_edge_quantizer import qtyping, quantizer
+
+    half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=half,
+        compute_precision=qtyping.ComputePrecision.FLOAT,
+        explicit_dequantize=True,
+    )
+    halving = quantizer.Quantizer(str(file))
+    for operation in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        halving.update_quantization_recipe(
+            regex=".*",
+            operation_name=qtyping.TFLOperationName(operation),
+            op_config=config,
+            algorithm_key="float_casting",
+        )
+    return bytes(halving.quantize().quantized_model)
+
+
+def _write(file: Path, graph: bytes, metadata: ModelMetadata) -> None:
+    """The graph, and behind it the archive with the metadata."""
+    file.write_bytes(graph)
+    contents = _Contents(hashlib.sha256(graph).hexdigest(), metadata.to_json())
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(MEMBER), json.dumps(asdict(contents)))
+
+
+def _read(path: Path) -> tuple[bytes, ModelMetadata]:
+    """The graph and the metadata of a file.
+
+    Raises:
+        ModelFileError: it is missing, damaged, or of another program.
+    """
+    content = read_bytes(path, ModelFileError)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entry = archive.getinfo(MEMBER)
+            if entry.file_size > MOST_TEXT:
+                raise KeyError(MEMBER)
+            text = archive.read(entry)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError):
+        raise ModelFileError(
+            f"{path} has no fastdepth metadata: it is damaged or of another program; "
+            "write the model with fastdepth-export --format litert"
+        ) from None
+    found = parse(text, _Contents, f"the metadata of {path}", AGAIN, ModelFileError)
+    graph = content[: entry.header_offset]
+    if hashlib.sha256(graph).hexdigest() != found.graph:
+        raise ModelFileError(f"{path} is damaged; {AGAIN}")
+    return graph, ModelMetadata.from_json(found.metadata, str(path))
+
+
+class LiteRtModel:
+    """An exported .tflite, opened for the CPU by XNNPACK.
+
+    Attributes:
+        metadata: what the file says of itself.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Open.
+
+        Args:
+            path: the .tflite.
+            threads: CPU threads; None leaves them to LiteRT.
+
+        Raises:
+            ModelFileError: the file is missing, broken, or not one of fastdepth's.
+            MissingExtraError: LiteRT is not installed.
+        """
+        graph, self.metadata = _read(path)
+        interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter
+        try:
+            self._model: Any = interpreter(model_content=graph, num_threads=threads)
+            self._model.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise ModelFileError(f"{path} cannot be read by LiteRT; {AGAIN} ({reason})") from None
+        self._image = self._model.get_input_details()[0]["index"]
+        self._depth = self._model.get_output_details()[0]["index"]
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another."""
+        return np.concatenate([self._answer(image) for image in batch])
+
+    def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._model.set_tensor(self._image, image[None])
+        self._model.invoke()
+        depth: NDArray[np.float32] = self._model.get_tensor(self._depth)  # a copy
+        return depth

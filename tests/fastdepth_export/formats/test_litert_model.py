@@ -1,0 +1,159 @@
+"""LiteRT's file: metadata inside, compared with PyTorch, or not written.
+
+The converter has an environment of its own, for it does not go with our others; the tests that are
+not slow have a stand-in for it and for the runtime.
+"""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fastdepth.errors import MissingExtraError, ModelFileError, ParityError
+from fastdepth_export import ExportRecipe, export
+from fastdepth_export.formats import litert_model
+from fastdepth_export.formats.litert_model import LiteRtModel
+from fastdepth_export.network import build_network
+from fastdepth_export.verify import run_network
+
+RECIPE = ExportRecipe("tiny", format="litert")
+GRAPH = b"\x1c\0\0\0TFL3" + bytes(64)
+
+
+class FakeInterpreter:
+    """Runs the network that the fake converter was given last."""
+
+    network = None
+    broken = False
+
+    def __init__(self, model_content, num_threads):
+        if model_content != GRAPH:
+            raise ValueError("Model provided has model identifier 'none', should be 'TFL3'")
+
+    def allocate_tensors(self):
+        return None
+
+    def get_input_details(self):
+        return [{"index": 0}]
+
+    get_output_details = get_input_details
+
+    def set_tensor(self, index, image):
+        assert (index, image.dtype, image.shape[0]) == (0, np.uint8, 1)
+        self.image = image
+
+    def invoke(self):
+        depth = run_network(self.network, self.image)["depth"]
+        self.depth = np.full_like(depth, 2) if self.broken else depth
+
+    def get_tensor(self, index):
+        return self.depth
+
+
+@pytest.fixture
+def litert(network, monkeypatch):
+    """The packages, as far as they are called."""
+
+    def convert(module, sample_kwargs):
+        print("litert-torch tells at length what it does")
+        depth = module(**sample_kwargs)
+        assert depth.shape == (1, 1, *sample_kwargs["image"].shape[1:3])
+        return SimpleNamespace(export=lambda path: Path(path).write_bytes(GRAPH))
+
+    monkeypatch.setattr(FakeInterpreter, "network", network)
+    monkeypatch.setattr("fastdepth_export.network.build_network", lambda recipe: network)
+    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "find_spec", lambda name: "found")
+    modules = {name: ModuleType(name) for name in ("litert_torch", "ai_edge_litert")}
+    modules["ai_edge_litert.interpreter"] = ModuleType("ai_edge_litert.interpreter")
+    modules["litert_torch"].convert = convert
+    modules["ai_edge_litert.interpreter"].Interpreter = FakeInterpreter
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return modules
+
+
+@pytest.fixture
+def built(litert, tmp_path, capsys):
+    """A .tflite and its metadata."""
+    path = tmp_path / "tiny.tflite"
+    metadata = export(RECIPE, path)
+    assert capsys.readouterr().out == ""
+    return path, metadata
+
+
+def test_the_metadata_lie_behind_the_graph(built, network, images):
+    path, metadata = built
+    assert path.read_bytes().startswith(GRAPH)
+    assert zipfile.ZipFile(path).namelist() == ["fastdepth.json"]
+    model = LiteRtModel(path, threads=1)
+    assert model.metadata == metadata
+    assert (metadata.batch, metadata.opset) == (1, None)
+    expected = run_network(network, images[:2])["depth"]
+    np.testing.assert_allclose(model.infer(images[:2]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda content: content[:-9], "has no fastdepth metadata"),
+        (lambda content: GRAPH, "has no fastdepth metadata"),
+        (lambda content: b"PK" + content[2:], "is damaged"),
+        (lambda content: b"", "has no fastdepth metadata"),
+    ],
+    ids=["truncated", "of another program", "changed", "empty"],
+)
+def test_damaged_files_are_one_line(built, spoil, message):
+    path, _ = built
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(ModelFileError, match=message):
+        LiteRtModel(path)
+
+
+def test_a_graph_that_litert_cannot_read_is_one_line(built):
+    path, metadata = built
+    litert_model._write(path, b"no graph", metadata)
+    with pytest.raises(ModelFileError, match="cannot be read by LiteRT.*should be 'TFL3'"):
+        LiteRtModel(path)
+
+
+def test_a_runtime_that_answers_one_depth_writes_nothing(litert, monkeypatch, tmp_path):
+    monkeypatch.setattr(FakeInterpreter, "broken", True)
+    with pytest.raises(ParityError, match="is constant: 2 m.*nothing was written"):
+        export(RECIPE, tmp_path / "tiny.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_converted_is_one_line(litert, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise RuntimeError("Lowering not found:\n aten.exotic")
+
+    monkeypatch.setattr(litert["litert_torch"], "convert", fail)
+    with pytest.raises(ParityError, match=r"cannot convert tiny \(Lowering not found: aten.exotic"):
+        export(RECIPE, tmp_path / "tiny.tflite")
+
+
+def test_what_is_missing_is_named_with_its_pip_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "find_spec", lambda name: None)
+    message = r"run: pip install litert-torch, then: pip install 'fastdepth\[litert,cpu,export\]'"
+    with pytest.raises(MissingExtraError, match=message):
+        export(RECIPE, tmp_path / "tiny.tflite")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_converter_itself(precision, images, tmp_path):
+    """In an environment that has litert-torch: see docs/phones.md."""
+    pytest.importorskip("litert_torch", reason="it has an environment of its own")
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = tmp_path / "tiny.tflite"
+    export(ExportRecipe("tiny", format="litert", precision=precision), path, data="rooms:4")
+    expected = run_network(build_network(RECIPE), images[:1])["depth"]
+    allowed = 1e-4 if precision == "fp32" else 1e-2
+    np.testing.assert_allclose(LiteRtModel(path).infer(images[:1]), expected, atol=allowed)
+    Interpreter(str(path)).allocate_tensors()  # as an app opens it, with what lies behind
