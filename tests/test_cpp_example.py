@@ -10,12 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from a_browser import room, shipped
 
 import fastdepth
-from fastdepth.data.rooms.dataset import render_room
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_export import ExportRecipe, export
 
 FOLDER = Path(__file__).parents[1] / "examples" / "cpp"
 RUNTIME = os.environ.get("ONNXRUNTIME_ROOT", "")
@@ -37,8 +36,7 @@ def built(tmp_path_factory):
         ["cmake", "--build", folder],
     ):
         subprocess.run(step, check=True, capture_output=True)
-    export(ExportRecipe(variant="mnv2-64-dws-70", weights="mnv2-64-dws-70.nyu"), folder / "m.onnx")
-    return folder / "depth", folder / "m.onnx"
+    return folder / "depth", shipped("mnv2-64-dws-70")
 
 
 def run(program, *words):
@@ -54,7 +52,7 @@ def write_ppm(path, image):
 @pytest.mark.parametrize("focal", [None, 700])
 def test_depth_equals_pythons(built, tmp_path, size, focal):
     program, model = built
-    image = np.ascontiguousarray(resize(render_room(5, Size(720, 960)).image, size))
+    image = np.ascontiguousarray(resize(room(5, Size(720, 960)).image, size))
     image ^= np.random.default_rng(0).integers(0, 8, image.shape, np.uint8)  # nothing is smooth
     more = [] if focal is None else [str(focal)]
     done = run(program, model, write_ppm(tmp_path / "i.ppm", image), tmp_path / "d.pfm", *more)

@@ -9,16 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from a_browser import room, shipped
 from PIL import Image
 
 import fastdepth
-from fastdepth.data.rooms.dataset import render_room
 from fastdepth.images.io import read_image
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_export import ExportRecipe, export
 
-FOLDER = Path(__file__).parents[1] / "examples" / "node"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "examples" / "node"
 SIZES = [Size(480, 640), Size(601, 399), Size(60, 90)]
 
 pytestmark = [
@@ -36,9 +36,8 @@ def installed(tmp_path_factory):
     subprocess.run(
         ["npm", "install", "--silent", "--ignore-scripts"], cwd=folder, check=True, timeout=300
     )
-    recipe = ExportRecipe(variant="mnv2-64-dws-70", weights="mnv2-64-dws-70.nyu", format="web")
-    ready = Path(fastdepth.__file__).parent / "ready" / "mnv2-64-dws-70.onnx"
-    export(recipe, folder / "page", onnx_file=ready)
+    shutil.copytree(ROOT / "export" / "fastdepth_export" / "web_page", folder / "page")
+    shutil.copyfile(shipped("mnv2-64-dws-70"), folder / "page" / "model.onnx")
     return folder
 
 
@@ -50,7 +49,7 @@ def run(folder, *words):
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("focal", [None, 700])
 def test_depth_equals_pythons(installed, tmp_path, size, focal):
-    image = np.ascontiguousarray(resize(render_room(5, Size(240, 320)).image, size))
+    image = np.ascontiguousarray(resize(room(5, Size(240, 320)).image, size))
     cv2.imwrite(str(tmp_path / "i.png"), image[:, :, ::-1])
     more = [] if focal is None else ["--focal", focal]
     done = run(installed, "page", tmp_path / "i.png", tmp_path / "d.png", *more)
@@ -66,7 +65,7 @@ def test_photos_are_turned_upright(installed, tmp_path, orientation):
     """As :func:`read_image` does; the decoders differ by a grey level or two."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = cv2.resize(render_room(5, Size(60, 80)).image, (160, 120))
+    image = cv2.resize(room(5, Size(60, 80)).image, (160, 120))
     Image.fromarray(image).save(tmp_path / "i.jpg", exif=exif, quality=95)
     done = run(installed, "page", tmp_path / "i.jpg", tmp_path / "d.png")
     assert done.returncode == 0, done.stderr
@@ -77,6 +76,13 @@ def test_photos_are_turned_upright(installed, tmp_path, orientation):
 
 
 def test_what_cannot_be_is_one_line(installed, tmp_path):
-    for words in (["page"], ["no", "i.png", "d.png"], ["page", tmp_path / "no.png", "d.png"]):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    for words, said in (
+        (["page"], "give PAGE"),
+        (["no", "i.png", "d.png"], "no"),
+        (["page", tmp_path / "no.png", "d.png"], "no.png"),
+        (["page", tmp_path / "broken.png", "d.png"], "broken.png cannot be read as PNG or JPEG"),
+    ):
         done = run(installed, *words)
         assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+        assert said in done.stderr

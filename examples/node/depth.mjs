@@ -14,8 +14,7 @@ import { PNG } from "pngjs";
 /** An image file as RGB bytes. */
 async function readImage(path) {
   const bytes = await readFile(path);
-  const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
-  const { height, width, data, exifBuffer } = isJpeg ? jpeg.decode(bytes) : PNG.sync.read(bytes);
+  const { height, width, data, exifBuffer } = decode(bytes, path);
   const turn = orientationOf(exifBuffer);
   const upright = turn < 5 ? { height, width } : { height: width, width: height };
   const rgb = new Uint8Array(height * width * 3);
@@ -27,6 +26,16 @@ async function readImage(path) {
     }
   }
   return { ...upright, channels: 3, data: rgb };
+}
+
+/** What a file of either kind holds. */
+function decode(bytes, path) {
+  const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
+  try {
+    return isJpeg ? jpeg.decode(bytes) : PNG.sync.read(bytes);
+  } catch (error) {
+    throw new Error(`${path} cannot be read as PNG or JPEG (${error.message}): give another image`);
+  }
 }
 
 /** Where a pixel of the upright image lies in the file, by EXIF's orientation. */
