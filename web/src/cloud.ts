@@ -4,6 +4,7 @@ import {
   BufferAttribute,
   BufferGeometry,
   Color,
+  LinearSRGBColorSpace,
   PerspectiveCamera,
   Points,
   PointsMaterial,
@@ -34,7 +35,9 @@ export class CloudView {
   ) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true });
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
-    this.scene.background = new Color(0x101216);
+    // The image's bytes are what the screen takes: nothing is converted on their way.
+    this.renderer.outputColorSpace = LinearSRGBColorSpace;
+    this.scene.background = new Color().setHex(0x101216, LinearSRGBColorSpace);
     const geometry = geometryOf(cloud);
     this.scene.add(new Points(geometry, new PointsMaterial({ size: 0.02, vertexColors: true })));
     this.controls = new OrbitControls(this.camera, canvas);
