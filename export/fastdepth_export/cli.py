@@ -20,7 +20,7 @@ from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe, has_int8
-from fastdepth_export.targets import FORMATS, TARGETS, Target
+from fastdepth_export.targets import ALL, FORMATS, TARGETS, Target
 
 PROG = "fastdepth-export"
 
@@ -41,6 +41,8 @@ Examples:
   fastdepth-export --variant unet128-dws --format openvino --output unet128-dws.xml
 
   fastdepth-export --variant mnv2-64-dws --format web --output page
+
+  fastdepth-export --variant mnv2-64-dws --format all --precision fp32,fp16 --output files
 
   fastdepth-export --variant unet128-dws --precision int8 --calibration nyu:PATH
 
@@ -70,6 +72,12 @@ class Options(ExportRecipe):
 
     Attributes:
         variant: network; --list shows all.
+        format: kind of file: onnx, openvino, engine, web, ncnn or litert; several, separated by
+            commas, or all: then --output is a folder, a table says what was written and why not,
+            and the status is 0 if at least one of all was, or all of those that were named.
+        precision: type of the weights in the file: fp32, fp16 or int8; or, of the format openvino,
+            bf16, whose weights are fp32 and computed with in bfloat16, or int8+bf16, where what is
+            not in 8 bits is; several, separated by commas.
         output: file to write, which ends in the format's suffix, or a folder: one that is there, or
             a name without a suffix. In a folder, the current one if absent, the file is called
             VARIANT with the suffix; the format web is a folder itself.
@@ -90,6 +98,8 @@ class Options(ExportRecipe):
 
     variant: str | None = None  # type: ignore[assignment]
     sizes: Annotated[tuple[str, ...], tyro.conf.arg(name="size")] = ()  # type: ignore[assignment]
+    format: str = "onnx"
+    precision: str = "fp32"
     outputs: str = ",".join(ExportRecipe.outputs)  # type: ignore[assignment]
     output: Path | None = None
     form: str = FOLDED  # type: ignore[assignment]
@@ -113,6 +123,11 @@ class Options(ExportRecipe):
             "form": self._form(),
         }
         return ExportRecipe(**said)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one format or precision is asked for."""
+        return self.format == ALL or "," in self.format + self.precision
 
     def _form(self) -> str:
         if self.no_fold and self.form == LAST_AXIS:
@@ -145,42 +160,47 @@ def _check(options: Options) -> None:
     machine, decided = options.for_this_machine, ("format", "precision", "quantisation")
     one = "one format and precision; leave it or --for-this-machine out"
     check_needed(options, not machine, one, *decided, "force", "sensitivity", "verify")
+    alone = "one format and precision; name one, or leave it out"
+    check_needed(options, not options.several, alone, "sensitivity")
     check_needed(options, machine, "--for-this-machine; add that", "threads")
     reduced = reduced or machine
     reducing = "--precision fp16, bf16 or int8; add that"
     check_needed(options, reduced, reducing, "force")
     measured = verify or sensitivity or reduced
     check_needed(options, measured, reducing, "data")
-    calibrated = sensitivity or machine or has_int8(options.precision)
+    calibrated = sensitivity or machine or any(map(has_int8, options.precision.split(",")))
     check_needed(options, calibrated, "--precision int8; add that", "calibration")
 
 
-def _run(options: Options) -> None:
+def _run(options: Options) -> int | None:
     if options.list:
         if options != Options(list=True):
             raise UsageError("--list exports nothing; leave the other options out")
         lines, notes = listing()
         print_table(HEADINGS, lines)
         say("\n".join(notes))
-        return
+        return None
     if options.ready:
         _write_ready(options)
-        return
+        return None
     _check(options)
     if options.verify is not None:
         _verify(options.verify, options)
-        return
+        return None
     recipe = options.recipe()
     if options.sensitivity:
         for row in sensitivity(recipe, data=options.data):
             say(str(row))
-        return
+        return None
     if options.for_this_machine:
         _export_fastest(recipe, options)
-        return
+        return None
+    if options.several:
+        return _export_every(recipe, options)
     target = recipe.resolved().target
     output = place_of(options.output, recipe.variant, target)
     _tell(output, export(recipe, output, data=options.data, force=options.force), target)
+    return None
 
 
 def place_of(output: Path | None, variant: str, target: Target) -> Path:
@@ -232,6 +252,27 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
     best = tried[0].candidate
     say(f"fastest: {best}; times as fast: as fp32 in ONNX Runtime on the same threads, in turns")
     _tell(path, metadata, TARGETS[best.runtime])
+
+
+def _export_every(recipe: ExportRecipe, options: Options) -> int:
+    """Print a row for each format and precision; the exit status, as ``--help`` says it."""
+    require("torch", "export")
+    from fastdepth_export.every_format import HEADINGS as COLUMNS
+    from fastdepth_export.every_format import cells, export_every, refusals
+
+    found = export_every(
+        recipe,
+        options.output or Path(),
+        formats=options.format.split(","),
+        precisions=options.precision.split(","),
+        data=options.data,
+        force=options.force,
+    )
+    print_table(COLUMNS, cells(found))
+    for line in refusals(found):
+        say(line)
+    written = [bool(each.path) for each in found]
+    return 0 if (any if options.format == ALL else all)(written) else 1
 
 
 def _write_ready(options: Options) -> None:

@@ -80,7 +80,7 @@ def export(
     _check_inputs(resolved, files, onnx_file)
     for path in files:
         remove_leftovers_of(path)  # of an export that was killed
-    _require_extras(resolved.target)
+    require_extras(resolved.target)
     _check_images(resolved, data)
     if not resolved.target.builder:
         return _export_onnx(resolved, files[0], data, force)
@@ -101,7 +101,7 @@ def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[Block
         FastDepthError: as :func:`export`.
     """
     resolved = replace(recipe, precision="int8").resolved()
-    _require_extras(resolved.target)
+    require_extras(resolved.target)
     _check_images(resolved, data)
     from fastdepth_export.compress.accuracy_loss import LossMeter
     from fastdepth_export.compress.int8 import Quantiser
@@ -146,7 +146,7 @@ def _check_inputs(
         check_no_input(path, read)
 
 
-def _require_extras(target: Target) -> None:
+def require_extras(target: Target) -> None:
     """Ask for every package before minutes are spent."""
     if target.first and find_spec(target.converter) is None:
         raise MissingExtraError(

@@ -177,6 +177,9 @@ FORMATS: Mapping[str, Target] = MappingProxyType(
 )
 """Kinds of files, and the target that runs each."""
 
+ALL = "all"
+"""What stands for every format on the command line."""
+
 
 def get_target(name: str) -> Target:
     """Look a target up.

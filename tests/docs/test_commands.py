@@ -17,7 +17,7 @@ from fastdepth.train.recipes import RECIPES
 from fastdepth.variants import VARIANTS
 from fastdepth_bench import cli as bench
 from fastdepth_export import cli as export
-from fastdepth_export.targets import FORMATS, TARGETS
+from fastdepth_export.targets import ALL, FORMATS, TARGETS
 
 MAIN = {
     "fastdepth-bench": bench.main,
@@ -76,9 +76,9 @@ NAMES = {
     "--against": VARIANTS,
     "--recipe": RECIPES,
     "--runtime": TARGETS,
-    "--format": FORMATS,
+    "--format": (*FORMATS, ALL),
 }
-"""Options whose values are names of a table."""
+"""Options whose values are names of a table, some of them several with commas."""
 
 
 class Parsed(BaseException):
@@ -136,7 +136,8 @@ def test_command_is_understood(line, here, capsys, monkeypatch):
     with pytest.raises(Parsed):
         pytest.fail(f"status {MAIN[command](words)}: {capsys.readouterr().err}")
     for option, value in itertools.pairwise(words):
-        known = value.partition(":")[0] in NAMES.get(option, ()) or value.endswith(".onnx")
+        names = {name.partition(":")[0] for name in value.split(",")}
+        known = names <= {*NAMES.get(option, ())} or value.endswith(".onnx")
         assert option not in NAMES or known or value in TO_BE_ADDED, (option, value)
 
 

@@ -174,7 +174,7 @@ def test_the_form_has_an_old_and_a_new_option(options, form):
         ("--variant tiny --format tflite", "known: onnx, openvino, engine"),
         ("--variant tiny --format openvino --output m.onnx", "name the output FILE.xml"),
         ("--variant tiny --output m.bin", "m.bin does not end in .onnx; name the output FILE.onnx"),
-        ("--variant tiny --precision fp8", "known: fp32, fp16, int8"),
+        ("--variant tiny --precision fp8", "known: fp32, fp16, bf16, int8"),
         ("--variant tiny --form plane", "unknown form 'plane'; did you mean 'plain'?"),
         ("--variant tiny --no-fold --form last-axis", "leave one of --no-fold and --form out"),
         ("--variant tiny --precision int8 --calibration room", "did you mean 'rooms'"),
@@ -202,7 +202,7 @@ def test_user_errors_are_one_line_and_status_2(words, message, capsys):
     ("words", "message"),
     [
         ("--verify m.onnx --opset 18", "--opset is for an export"),
-        ("--variant tiny --force", "--force is for --precision fp16 or int8; add that"),
+        ("--variant tiny --force", "--force is for --precision fp16, bf16 or int8; add that"),
         ("--variant tiny --calibration rooms:1", "--calibration is for --precision int8"),
         ("--variant tiny --data rooms:1", "--data is for --precision"),
         ("--variant tiny --sensitivity --output x.onnx", "--output is for a file that is written"),

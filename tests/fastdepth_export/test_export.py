@@ -176,7 +176,7 @@ def test_images_that_are_not_there_are_found_before_the_work(
     tmp_path, monkeypatch, precision, mistake, form
 ):
     module = sys.modules["fastdepth_export.export"]
-    monkeypatch.setattr(module, "_require_extras", lambda target: None)
+    monkeypatch.setattr(module, "require_extras", lambda target: None)
     monkeypatch.setattr(module, "_verified", None)
     words = {"calibration": "rooms:1", "data": "rooms:1"} | mistake
     recipe = ExportRecipe(
