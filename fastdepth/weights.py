@@ -212,12 +212,13 @@ def read_card(path: str | Path) -> WeightsCard:
 
 
 def shipped_weights() -> dict[str, Path]:
-    """Weights in the package by tag."""
-    return {path.name.removesuffix(SUFFIX): path for path in sorted(FOLDER.glob(f"*{SUFFIX}"))}
+    """Weights in the package by tag, in order."""
+    paths = {path.name.removesuffix(SUFFIX): path for path in FOLDER.glob(f"*{SUFFIX}")}
+    return dict(sorted(paths.items()))
 
 
 def default_tag(variant: str) -> str | None:
-    """Tag of the weights that a variant ships with, or None where it is untrained."""
+    """Tag of the weights that a variant ships with, its first, or None where it is untrained."""
     tags = [tag for tag in shipped_weights() if tag.rpartition(".")[0] == variant]
     return tags[0] if tags else None
 

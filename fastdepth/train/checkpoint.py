@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fastdepth.console import tell
 from fastdepth.documents import parse
-from fastdepth.errors import DivergenceError, OutputError, WeightsError
+from fastdepth.errors import DivergenceError, WeightsError
 from fastdepth.extras import require
 from fastdepth.files import replacing
 from fastdepth.models.loading import (
@@ -287,8 +287,6 @@ def _write(path: str | Path, tensors: dict[str, Tensor], card: WeightsCard) -> N
             )
     safetensors = require("safetensors.torch", "train")
     whole = {name: value.cpu().contiguous() for name, value in tensors.items()}
+    # Its save_file would write a file of its own beside, which a killed process leaves.
     with replacing(path) as temporary:
-        try:
-            safetensors.save_file(whole, str(temporary), metadata=card.to_header())
-        except require("safetensors", "train").SafetensorError as error:  # a full disk
-            raise OutputError(f"cannot write {path}: {error}") from None
+        temporary.write_bytes(safetensors.save(whole, metadata=card.to_header()))

@@ -53,6 +53,7 @@ RUN = {
 NOT_HERE = (
     "python -m pip",  # from a package index
     "apt install",
+    "apt-get install",
     "python -m pytest",  # this is it
     "bash .ci/run",
     "benchmarks/gpu.sh",  # a GPU
@@ -63,6 +64,8 @@ NOT_HERE = (
     "done",
     "cp ",
     "cd ",
+    "(cd ",
+    "npm ci",
     "python -m http.server",  # until it is stopped
     "python web/build.py",  # Node.js
 )

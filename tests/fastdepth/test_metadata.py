@@ -109,7 +109,7 @@ def test_broken_metadata_names_the_file_and_what_to_do(text):
         ),
         "depth_range": ([], [1], [1, 2, 3], [0, 10], [-1, 10], [10, 1], [1, 1], [1, 1e30], "ab"),
         "params": (-1, 1.5, "1", 10**20, 10**400),
-        "opset": (0, None),
+        "opset": (0, "20"),
         "parity": (-1e-9, "nan"),
         "batch": (0, -1, 10**12),
         "training_focal_length": (0, -5, None, 1e-300, 1e300, True),
