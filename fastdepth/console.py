@@ -248,11 +248,38 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def progress(description: str, total: int | None, *, shown: bool = True) -> Iterator[Advance]:
     """A progress bar on the terminal's stderr; silent where that is no terminal, or not ``shown``.
 
+    One inside another stands below it, and is gone when it ends.
+
     Yields:
         A function ``advance(steps=1, note="")``.
     """
     if not (shown and sys.stderr and sys.stderr.isatty()):
         yield silent
+        return
+    with _bars() as bars:
+        task = bars.add_task(printable(description), total=total, note="")
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            bars.advance(task, steps)
+            if note:
+                bars.update(task, note=printable(note))
+
+        try:
+            yield advance
+        finally:
+            if len(bars.tasks) > 1:  # the outermost is drawn once more, at its end
+                bars.remove_task(task)
+
+
+_open: list[Any] = []
+"""The bars on the terminal, a ``rich.progress.Progress``, while there are any."""
+
+
+@contextmanager
+def _bars() -> Iterator[Any]:
+    """Those that are on the terminal, or new ones: two would write over each other."""
+    if _open:
+        yield _open[0]
         return
     from rich.console import Console
     from rich.progress import (
@@ -272,15 +299,12 @@ def progress(description: str, total: int | None, *, shown: bool = True) -> Iter
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),  # names of files
     ]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(printable(description), total=total, note="")
-
-        def advance(steps: int = 1, note: str = "") -> None:
-            bar.advance(task, steps)
-            if note:
-                bar.update(task, note=printable(note))
-
-        yield advance
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        _open.append(bars)
+        try:
+            yield bars
+        finally:
+            _open.clear()
 
 
 def tell(text: str) -> None:

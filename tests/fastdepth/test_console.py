@@ -189,6 +189,26 @@ def test_progress_on_a_terminal_counts_and_says_what_is_done(monkeypatch):
     assert "room 3" in drawn
 
 
+def test_progress_inside_another_stands_below_it(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress("exporting", 2) as advance:
+        with progress("drawing", 3):
+            advance(note="int8")
+            time.sleep(0.3)  # bars are drawn ten times a second
+        place = len(terminal.getvalue())
+        advance(note="last")
+    below = [frame.partition("drawing") for frame in terminal.getvalue().split("exporting")]
+    assert any("1/2" in outer and "\n" in outer for outer, inner, _ in below if inner)
+    assert "drawing" not in terminal.getvalue()[place:]
+    assert "2/2" in terminal.getvalue()[place:]
+    with progress("after", 1):
+        pass
+    assert "exporting" not in terminal.getvalue().split("after", 1)[1]
+
+
 def test_a_closed_descriptor_is_filled_so_that_no_file_takes_its_number():
     number = os.dup(1)
     os.close(number)
