@@ -89,7 +89,8 @@ class Options(ExportRecipe):
             network and weights are those that it names, unless --variant and --weights are given.
         for_this_machine: export in every format and precision that runs here, time those that pass
             the checks in turns, on several numbers of threads and with blocked feature maps or not,
-            print the table, and keep the fastest; its suffix takes the place of --output's.
+            print the table, and keep the fastest; its suffix takes the place of --output's. Takes
+            minutes, most of them for the files; let nothing else run meanwhile.
         threads: for --for-this-machine: so many CPU threads alone; 1, 2, 4 ... and all if absent.
         ready: write the files that come with the package, made of the weights that it ships, into
             its folder, or into the folder that --output names, and leave; before a release.
@@ -240,7 +241,7 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
     """Print the table of candidates; the fastest is written."""
     require("torch", "export")
     from fastdepth_export.this_machine import HEADINGS as COLUMNS
-    from fastdepth_export.this_machine import cells, export_fastest, refusals
+    from fastdepth_export.this_machine import cells, export_fastest, reference, refusals
 
     output = options.output or Path(recipe.variant + FORMATS["onnx"].suffixes[0])
     tried, path, metadata = export_fastest(
@@ -250,7 +251,9 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
     for line in refusals(tried):
         say(line)
     best = tried[0].candidate
-    say(f"fastest: {best}; times as fast: as fp32 in ONNX Runtime on the same threads, in turns")
+    other = reference(each.candidate.threads for each in tried)
+    say(f"fastest: {best}" + (f"; open it by {best.call}" if best.call else ""))
+    say(f"times as fast: as {other}, in turns")
     _tell(path, metadata, TARGETS[best.runtime])
 
 

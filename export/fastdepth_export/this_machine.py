@@ -3,14 +3,15 @@
 A CPU's speed in 8 bits and bfloat16, with blocked feature maps and on several threads is its own
 affair. So each runtime, precision, number of threads and layout is tried: files are exported as
 always, refused ones included, and those that pass are timed in turns, one inference each a round,
-so that whatever slows the machine slows all of them.
+so that whatever slows the machine slows all of them. They are ranked by that: by how many times as
+fast as the reference each was in the same round, not by times, which a busy machine scatters.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,9 +63,16 @@ class Candidate:
     layout: str
 
     @property
-    def reference(self) -> Candidate:
-        """What it is compared with: fp32 in ONNX Runtime, as it is opened by default."""
-        return Candidate("onnxruntime", "fp32", self.threads, LAYOUTS["onnx"][0])
+    def call(self) -> str:
+        """How an application opens the file; empty where it asks OpenVINO itself."""
+        if self.layout not in LAYOUTS["onnx"]:
+            return ""
+        return f"fastdepth.load(FILE, threads={self.threads}, graph_optimisation={self.level!r})"
+
+    @property
+    def level(self) -> str:
+        """How far ONNX Runtime rewrites the graph."""
+        return "all" if self.layout == LAYOUTS["onnx"][0] else "extended"
 
     def __str__(self) -> str:
         words = f"{self.runtime} {self.precision}, {self.threads} thread(s)"
@@ -80,7 +88,7 @@ class Tried:
         bytes: of its files; None where it was refused.
         d1_change: d1 less that of the fp32 file; None in fp32.
         ms: median time of an inference [ms]; None where it was refused.
-        ratio: median over the rounds of the reference's time by its own; None without a reference.
+        ratio: median over the rounds of the time of :func:`reference` by its own; None without.
         refused: why there is none, in one line; empty where there is.
     """
 
@@ -140,8 +148,10 @@ def export_fastest(
             for layout in LAYOUTS[each.target.format]
         }
         found = _time({c: m for c, m in plans.items() if not m.refused}, seconds)
-        tried = [_tried(candidate, plans[candidate], found) for candidate in plans]
-        tried.sort(key=lambda each: (each.ms is None, each.ms or 0.0))
+        others = found.get(reference(counts), [])
+        tried = ranked(
+            _tried(each, made, found.get(each, []), others) for each, made in plans.items()
+        )
         if not tried or tried[0].ms is None:
             reason = tried[0].refused if tried else "no runtime is installed"
             raise DeviceError(f"no file can be exported and run on this machine: {reason}")
@@ -150,6 +160,20 @@ def export_fastest(
         _keep(best.files, files_of(place, best.target))
     assert best.metadata is not None
     return tried, place, best.metadata
+
+
+def reference(threads: Iterable[int]) -> Candidate:
+    """What all are compared with: fp32 in ONNX Runtime as it is opened by default.
+
+    Args:
+        threads: the numbers that are tried; it has the largest.
+    """
+    return Candidate("onnxruntime", "fp32", max(threads), LAYOUTS["onnx"][0])
+
+
+def ranked(tried: Iterable[Tried]) -> list[Tried]:
+    """The fastest first: in turns, or by their times where the reference was refused."""
+    return sorted(tried, key=lambda each: (each.ms is None, -(each.ratio or 0.0), each.ms or 0.0))
 
 
 def _threads(asked: int | None) -> list[int]:
@@ -207,7 +231,8 @@ def _export(
             source = before.files[0]
         metadata = export(recipe, path, onnx_file=source, data=data)
     except FastDepthError as error:
-        return _Made(target, recipe.precision, refused=str(error))
+        reason = str(error).partition("; nothing was written")[0]  # what follows is of one file
+        return _Made(target, recipe.precision, refused=reason)
     return _Made(target, recipe.precision, tuple(files_of(path, target)), metadata)
 
 
@@ -219,8 +244,8 @@ def _open(candidate: Candidate, made: _Made) -> Infer:
         return OpenVinoModel(made.files[0], candidate.threads).infer
     from fastdepth.runtime.model import load
 
-    level = "all" if candidate.layout == LAYOUTS["onnx"][0] else "extended"
-    return load(made.files[0], threads=candidate.threads, graph_optimisation=level).infer
+    threads, level = candidate.threads, candidate.level
+    return load(made.files[0], threads=threads, graph_optimisation=level).infer
 
 
 def _time(plans: dict[Candidate, _Made], seconds: float) -> dict[Candidate, list[float]]:
@@ -250,11 +275,12 @@ def _seconds(infer: Callable[[NDArray[np.uint8]], object], image: NDArray[np.uin
     return time.perf_counter() - start
 
 
-def _tried(candidate: Candidate, made: _Made, times: dict[Candidate, list[float]]) -> Tried:
-    """What a candidate's times come to."""
+def _tried(
+    candidate: Candidate, made: _Made, own: Sequence[float], others: Sequence[float]
+) -> Tried:
+    """What a candidate's own times come to, beside those of the reference."""
     if made.refused or made.metadata is None:
         return Tried(candidate, refused=made.refused)
-    own, others = times[candidate], times.get(candidate.reference, [])
     ratios = [other / mine for mine, other in zip(own, others, strict=False)]
     return Tried(
         candidate,

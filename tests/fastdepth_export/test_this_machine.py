@@ -15,7 +15,15 @@ from fastdepth.images.parallel import usable_cores
 from fastdepth_export import ExportRecipe, this_machine
 from fastdepth_export.cli import main
 from fastdepth_export.export import files_of
-from fastdepth_export.this_machine import cells, export_fastest, refusals
+from fastdepth_export.this_machine import (
+    Candidate,
+    Tried,
+    cells,
+    export_fastest,
+    ranked,
+    reference,
+    refusals,
+)
 
 MILLISECONDS = {("openvino", "bf16"): 2, ("onnxruntime", "int8"): 4}
 """Of what is not as slow as the others, by runtime and precision."""
@@ -27,7 +35,7 @@ def quick(monkeypatch):
 
     def export(recipe, path, *, onnx_file, data):
         if recipe.precision == "int8+bf16":
-            raise ParityError("the int8+bf16 file changes d1 by -0.0200")
+            raise ParityError("the int8+bf16 file changes d1 by -0.0200; nothing was written; use")
         for part in files_of(path, recipe.resolved().target):
             write_model(part, recipe.resolved().sizes[0])
         change = None if recipe.precision == "fp32" else 1e-4
@@ -56,8 +64,24 @@ def test_the_fastest_is_kept(quick, tmp_path):
     assert last.ms is None
     layouts = {each.candidate.layout for each in tried if each.candidate.runtime == "onnxruntime"}
     assert layouts == {"blocked", "as written"}
-    assert refusals(tried) == ["openvino int8+bf16 refused: " + last.refused]
+    line = "openvino int8+bf16 refused: the int8+bf16 file changes d1 by -0.0200"
+    assert refusals(tried) == [line]
     assert [row[-2] for row in cells(tried)].count("refused") == 1
+
+
+def test_what_is_faster_in_turns_comes_first():
+    usual = reference([1, 2])
+    assert (usual.threads, usual.call) == (
+        2,
+        "fastdepth.load(FILE, threads=2, graph_optimisation='all')",
+    )
+    slower = Tried(usual, ms=11.5, ratio=0.85)
+    faster = Tried(Candidate("openvino", "int8", 1, "its own"), ms=11.6, ratio=1.35)
+    refused = Tried(replace(usual, threads=1), refused="it differs")
+    assert ranked([refused, slower, faster]) == [faster, slower, refused]
+    assert not faster.candidate.call
+    alone = [replace(each, ratio=None) for each in (faster, slower)]
+    assert ranked(alone) == alone[::-1]
 
 
 def test_all_numbers_of_threads_are_tried(quick, tmp_path):
