@@ -26,6 +26,7 @@ machine could do its float32 multiply-adds or move its bytes, whichever takes lo
 measured first. In 8 bits or bfloat16, and out of a cache, an operator can exceed that: its share is
 then above 100 %. Operators are grouped by their kind, the one that takes longest first; ONNX
 Runtime and OpenVINO join some of a file's, so that names are theirs. Profiling itself takes time.
+Let nothing else run meanwhile: rates that were measured too low also make shares above 100 %.
 
 Examples:
 

@@ -6,6 +6,7 @@ import pytest
 from onnx import numpy_helper
 
 from fastdepth.errors import ParityError
+from fastdepth_export.compress import accuracy_loss
 from fastdepth_export.compress.accuracy_loss import AccuracyLoss, LossMeter
 
 
@@ -31,6 +32,13 @@ def test_by_hand(meter, folded, tiny):
     assert loss.d1 == pytest.approx(-back.d1)
     assert loss.d1 != 0
     assert loss.mean == pytest.approx(back.mean)
+
+
+def test_rooms_are_drawn_once_for_all_files(folded, tiny, monkeypatch):
+    first = LossMeter(folded, tiny.size, "rooms:1").measure(times(folded, 0.5))
+    monkeypatch.setattr(accuracy_loss, "open_source", None)
+    again = LossMeter(folded, tiny.size, "rooms:1").measure(times(folded, 0.5))
+    assert again == first
 
 
 def test_nan_is_counted(meter, folded, tiny):
