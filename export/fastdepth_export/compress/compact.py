@@ -103,7 +103,8 @@ def _around(guess: Floats) -> Iterator[Floats]:
     for end in (-np.inf, np.inf):
         near = guess
         for _ in range(NEIGHBOURS):
-            near = np.nextafter(near, np.float32(end))
+            with np.errstate(over="ignore"):  # infinity follows the largest, and fits none
+                near = np.nextafter(near, np.float32(end))
             yield near
     yield guess
 

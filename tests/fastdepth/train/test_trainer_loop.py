@@ -51,7 +51,7 @@ def test_a_run_leaves_checkpoints_log_and_image(run, steps):
     assert summary.steps == summary.total_steps == 2 * steps
     assert summary.images_per_second > 0
     output = summary.checkpoint.parent
-    assert {p.name for p in output.iterdir()} == {
+    assert {p.name for p in output.iterdir()} - {"tensorboard"} == {  # where that is installed
         "best.safetensors",
         "last.safetensors",
         "log.jsonl",
