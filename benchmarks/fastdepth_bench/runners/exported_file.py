@@ -26,6 +26,10 @@ class FileRunner:
         """The file, ready to run."""
         raise NotImplementedError
 
+    @staticmethod
+    def check_device(device: str) -> None:
+        """See :meth:`Runner.check_device`; the kinds of device are the target's to check."""
+
     def __enter__(self) -> Self:
         return self
 

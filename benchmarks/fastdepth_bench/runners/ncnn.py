@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastdepth.errors import UsageError
 from fastdepth_bench.case import Case
 from fastdepth_bench.runners.exported_file import FileRunner
 from fastdepth_bench.runners.protocol import Infers
@@ -17,9 +16,3 @@ class NcnnRunner(FileRunner):
         from fastdepth_export.formats.ncnn_net import NcnnModel
 
         return NcnnModel(path, case.threads)
-
-    @staticmethod
-    def check_device(device: str) -> None:
-        """Raise UsageError of anything but the CPU."""
-        if device != "cpu":
-            raise UsageError(f"ncnn is timed on the CPU alone, not on {device}; use --device cpu")

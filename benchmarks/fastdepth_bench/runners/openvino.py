@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fastdepth.errors import DeviceError
 from fastdepth_bench.case import Case
 from fastdepth_bench.runners.exported_file import FileRunner
 from fastdepth_bench.runners.protocol import Infers
-
-if TYPE_CHECKING:
-    pass
 
 
 class OpenVinoRunner(FileRunner):
