@@ -66,8 +66,8 @@ class DepthNetwork(nn.Module):
 
     def predict_bytes(self, images: Tensor) -> Prediction:
         """Predict depth of a camera's images (B, H, W, 3) uint8 RGB."""
-        prediction: Prediction = self(images.permute(0, 3, 1, 2).to(torch.float32) / 255)
-        return prediction
+        centred = images.permute(0, 3, 1, 2).to(torch.float32) - 255 * self.mean
+        return self.predict(centred / (255 * self.std))
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised image (B, 3, H, W)."""

@@ -16,6 +16,7 @@ from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.models import DepthNetwork
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.size import Size
+from fastdepth_export.compress.resize import enlarge_by_factors
 from fastdepth_export.network import CameraToDepth
 
 require("onnx", "export")
@@ -117,7 +118,9 @@ def _export(
             verbose=False,
         )
     assert program is not None
-    return program.model_proto
+    model: onnx.ModelProto = program.model_proto
+    enlarge_by_factors(model)
+    return model
 
 
 def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:

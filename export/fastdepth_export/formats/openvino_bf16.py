@@ -115,8 +115,10 @@ def _lower(node: Any) -> set[str]:
     elif kind == "Pad":
         made = NodeFactory("opset1").create("Pad", inputs, attributes)
     elif kind == "Interpolate" and len(inputs) == 2:  # of all axes, as ONNX's Resize is
-        scales = opset1.constant(np.ones(len(node.get_input_partial_shape(0)), np.float32))
-        made = NodeFactory("opset4").create("Interpolate", [*inputs, scales.output(0)], attributes)
+        by_size = attributes["shape_calculation_mode"] == "sizes"
+        unread = np.ones(len(node.get_input_partial_shape(0)), np.float32 if by_size else np.int64)
+        inputs.insert(2 if by_size else 1, opset1.constant(unread).output(0))
+        made = NodeFactory("opset4").create("Interpolate", inputs, attributes)
     elif kind == "Divide" and inputs[1].get_node().get_type_name() == "Constant":
         made = opset1.multiply(inputs[0], 1 / inputs[1].get_node().get_data())
     elif kind == "Divide":
