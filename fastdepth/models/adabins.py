@@ -73,9 +73,14 @@ class MiniViT(nn.Module):
     def tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Bin widths (B, bins), summing to 1, and queries (B, 128, channels)."""
         embedded = self.patch_embedding(features).flatten(2).transpose(1, 2)
-        encoded = self.encoder(embedded + self.positions[: embedded.shape[1]])
+        encoded = self.encode(embedded + self.positions[: embedded.shape[1]])
         widths = F.relu(self.widths(encoded[:, 0])).to(self.positions.dtype) + 0.1
         return widths / widths.sum(dim=1, keepdim=True), encoded[:, 1 : QUERIES + 1]
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """The encoder's answer to tokens (B, n, channels), of the same shape."""
+        encoded: Tensor = self.encoder(tokens)
+        return encoded
 
 
 class BinsHead(nn.Module):

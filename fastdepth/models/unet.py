@@ -43,7 +43,11 @@ def _separable_block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Image (B, 3, H, W) to features (B, 16, H/2, W/2); ``head`` makes them 128 channels."""
+    """Image (B, 3, H, W) to features (B, 16, H/2, W/2); ``head`` makes them 128 channels.
+
+    Attributes:
+        below: channels that each step of the way up has from below; the others are the skip's.
+    """
 
     def __init__(self, separable: bool, features: int = 128) -> None:
         super().__init__()
@@ -51,10 +55,10 @@ class UNet(nn.Module):
         self.stem = nn.Conv2d(3, STEM, 3, padding=1)
         widths = (STEM, *DOWN)
         self.down = nn.ModuleList(block(a, b) for a, b in zip(widths, DOWN, strict=False))
-        deeper = (DOWN[-1], *UP)
+        self.below = (DOWN[-1], *UP[:-1])
         skips = DOWN[-2::-1]
         self.up = nn.ModuleList(
-            block(a + skip, b) for a, skip, b in zip(deeper, skips, UP, strict=False)
+            block(a + skip, b) for a, skip, b in zip(self.below, skips, UP, strict=True)
         )
         self.head = nn.Conv2d(UP[-1], features, 3, padding=1)
 
@@ -68,16 +72,24 @@ class UNet(nn.Module):
 
     def both_ends(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Features before the head and the deepest ones, (B, 256, H/64, W/64)."""
-        level = F.leaky_relu(self.stem(image), SLOPE)
-        levels = []
-        for down in self.down:
-            level = down(F.max_pool2d(level, 2))
-            levels.append(level)
-        deepest = levels.pop()  # where the way up begins
+        first, *others = self.down
+        levels = [first(self.enter(image))]
+        for down in others:
+            levels.append(down(F.max_pool2d(levels[-1], 2)))
+        level = deepest = levels.pop()  # where the way up begins
         for up in self.up:
             skip = levels.pop()
-            level = up(torch.cat([upsample(level, *skip.shape[-2:]), skip], dim=1))
+            level = self.join(up, upsample(level, *skip.shape[-2:]), skip)
         return level, deepest
+
+    def join(self, up: nn.Module, level: Tensor, skip: Tensor) -> Tensor:
+        """A step of the way up of what comes from below and the skip, of the same size."""
+        joined: Tensor = up(torch.cat([level, skip], dim=1))
+        return joined
+
+    def enter(self, image: Tensor) -> Tensor:
+        """What the way down begins with, (B, 8, H/2, W/2)."""
+        return F.max_pool2d(F.leaky_relu(self.stem(image), SLOPE), 2)
 
 
 class RegressionUNet(DepthNetwork):

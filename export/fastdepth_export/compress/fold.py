@@ -12,34 +12,33 @@ linear maps follow it:
   there is linear in the border rows and columns of the trunk and is taken off;
 * that convolution and the product with the bins are one, whose weights are computed per image, in
   Winograd's form along the width: 10 multiply-adds per pixel, bin and channel instead of 25;
-* the bins sum is attention: pixels are queries, bins are keys, bin centres are values.
+* the bins sum is attention: pixels are queries, bins are keys, bin centres are values;
+* of the transformer's last layer only the tokens that are read are computed;
+* with ``merge`` the first convolution answers for two columns at once, 16 channels and not 8, which
+  a wide CPU computes in the same time, and pooling joins them; and what comes from below and the
+  skip are convolved apart and added, not copied beside each other.
 
-Of the published networks with an EfficientNet the first and the last fold.
+Of the published networks with an EfficientNet the first, the bins sum and the last layer fold.
 
 Equal in exact arithmetic, border included; the stored weights stay those of the network as trained.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastdepth.models import DepthNetwork, Prediction
-from fastdepth.models.adabins import BinsHead, bin_centres, compose
+from fastdepth.models.adabins import QUERIES, BinsHead, MiniViT, bin_centres, compose
 from fastdepth.models.efficientnet import AdaBinsEfficientNet
 from fastdepth.models.unet import AdaBinsUNet
 from fastdepth.size import Size
-from fastdepth_export.compress.winograd import transforms
-
-Module = TypeVar("Module", bound=nn.Module)
-
-COLUMNS = 4
-"""Neighbouring pixels that the Winograd form computes together; divides the trunk's width."""
+from fastdepth_export.compress.bins_logits import COLUMNS, MergedLogits, PixelLogits, mix, product
+from fastdepth_export.compress.folded_trunk import FoldedTrunk
+from fastdepth_export.compress.sharing import sharing
 
 
 def can_merge(sizes: Iterable[Size]) -> bool:
@@ -74,7 +73,8 @@ class FoldedUNet(DepthNetwork):
 
     def __init__(self, network: AdaBinsUNet, merge: bool = True) -> None:
         super().__init__(network.depth_range)
-        self.trunk = sharing(network.unet, stem=_divide_input(network.unet.stem, 255 * network.std))
+        stem = _divide_input(network.unet.stem, 255 * network.std)
+        self.trunk = (FoldedTrunk if merge else sharing)(network.unet, stem=stem)
         self.bins = FoldedBinsHead(network.bins, network.unet.head, merge)
         self.uncertainty = network.uncertainty
         self.to(next(network.parameters()))  # device and type
@@ -103,18 +103,19 @@ class FoldedEfficientNet(DepthNetwork):
     def __init__(self, network: AdaBinsEfficientNet) -> None:
         super().__init__(network.depth_range)
         self.encoder, self.decoder, self.bins = network.encoder, network.decoder, network.bins
+        self.mini_vit = _reading_few(network.bins.mini_vit)
         self.to(next(network.parameters()))  # device and type
 
     def predict(self, normalised: Tensor) -> Prediction:
         """Predict depth of a normalised image (B, 3, H, W)."""
         features = self.decoder.head(self.decoder(self.encoder(normalised)))
-        vit, conv_out = self.bins.mini_vit, self.bins.conv_out
+        vit, conv_out = self.mini_vit, self.bins.conv_out
         assert conv_out.bias is not None
         widths, queries = vit.tokens(features)
         centres = bin_centres(widths, *self.bins.depth_range)
         to_bins = conv_out.weight[:, :, 0, 0] @ queries
-        logits = _product(vit.pixel_conv(features), to_bins) + conv_out.bias
-        depth = _mix(logits, centres).reshape(-1, 1, *features.shape[2:])
+        logits = product(vit.pixel_conv(features), to_bins) + conv_out.bias
+        depth = mix(logits, centres).reshape(-1, 1, *features.shape[2:])
         return Prediction(normalised, depth, features, centres)
 
 
@@ -137,7 +138,7 @@ class FoldedBinsHead(nn.Module):
         assert bins_bias is not None
         self.depth_range = head.depth_range
         embedding = _compose_strided(last, vit.patch_embedding)
-        self.mini_vit = sharing(vit, patch_embedding=embedding)
+        self.mini_vit = _reading_few(vit, patch_embedding=embedding)
         self.register_buffer("conv_out", head.conv_out.weight[:, :, 0, 0])
         logits = MergedLogits if merge else PixelLogits
         self.logits = logits(*compose(last, conv, bias), bins_bias)
@@ -156,11 +157,9 @@ class FoldedBinsHead(nn.Module):
         widths, queries = self.mini_vit.tokens(trunk)
         centres = bin_centres(widths, *self.depth_range)
         to_bins = self.conv_out @ queries  # (B, bins, 128)
-        logits = self.logits(trunk, to_bins)
-        mixed = _mix(logits.flatten(1, 3), centres).reshape(logits.shape[:4])
-        inside = mixed.permute(0, 2, 3, 1).reshape(-1, 1, *trunk.shape[2:])
-        ring = _ring_of(logits) - _product(self._excess(trunk), to_bins)
-        return _patch_ring(inside, _mix(ring, centres)), centres
+        inside, ring = self.logits(trunk, to_bins, centres)
+        ring = ring - product(self._excess(trunk), to_bins)
+        return _patch_ring(inside, mix(ring, centres)), centres
 
     def _excess(self, trunk: Tensor) -> Tensor:
         """What the 5x5 convolution has too much on the ring, (B, 128, 2w + 2(h - 2))."""
@@ -177,96 +176,6 @@ class FoldedBinsHead(nn.Module):
             for y, edge in ((0, top), (-1, bottom))
         ]
         return torch.cat([*rows, left[..., 1:-1], right[..., 1:-1]], dim=2)
-
-
-class PixelLogits(nn.Module):
-    """5x5 convolution to 128 channels, then the product with the bins."""
-
-    bins_bias: Tensor
-
-    def __init__(self, kernel: Tensor, bias: Tensor, bins_bias: Tensor) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(kernel.shape[1], kernel.shape[0], 5, padding=2)
-        self.conv.weight, self.conv.bias = nn.Parameter(kernel), nn.Parameter(bias)
-        self.register_buffer("bins_bias", bins_bias)
-
-    def forward(self, trunk: Tensor, to_bins: Tensor) -> Tensor:
-        """Logits (B, 1, h, w, bins) of the trunk (B, c, h, w) for the bins (B, bins, 128)."""
-        logits = _product(self.conv(trunk), to_bins) + self.bins_bias
-        return logits.reshape(-1, 1, *trunk.shape[2:], to_bins.shape[1])
-
-
-class MergedLogits(nn.Module):
-    """The same as one 5x5 convolution with weights per image, in Winograd's form along the width.
-
-    Four neighbouring columns come from eight products, so that a row of four pixels is
-    ``A @ ((G @ weights) * (D @ columns))`` and the products are eight matrix products over the
-    5 x c values above each other.
-    """
-
-    kernel: Tensor
-    bins_bias: Tensor
-    result: Tensor
-    data: Tensor
-
-    def __init__(self, kernel: Tensor, bias: Tensor, bins_bias: Tensor) -> None:
-        super().__init__()
-        result, weights, data = map(torch.from_numpy, transforms(COLUMNS, 5))
-        points = len(weights)
-        taps = kernel.double() @ weights.T.to(kernel.device)
-        spread = taps.permute(0, 3, 2, 1).flatten(2)  # (128, points, 5 x c)
-        # A constant goes to all columns alike through a point whose column of A is all ones: there
-        # it is the weight of a value that is always one. The last row is the bins' own bias.
-        constant = int((result == 1).all(dim=0).nonzero()[0])
-        ones = spread.new_zeros(len(kernel) + 1, points, 1)
-        ones[:-1, constant, 0], ones[-1, constant, 0] = bias, 1
-        spread = torch.cat([F.pad(spread, (0, 0, 0, 0, 0, 1)), ones], dim=2)
-        for name, value in {
-            "kernel": spread.flatten(1),
-            "result": result,
-            "data": data[:, None, None],
-            "bins_bias": bins_bias[:, None],
-        }.items():
-            self.register_buffer(name, value.to(kernel).contiguous())
-
-    def forward(self, trunk: Tensor, to_bins: Tensor) -> Tensor:
-        """Logits (B, 4, h, w / 4, bins) of the trunk (B, c, h, w) for the bins (B, bins, 128).
-
-        Column x of the map is column x // 4 of map x % 4.
-        """
-        batch, channels, height, _ = trunk.shape
-        points = len(self.data)
-        to_bins = torch.cat([to_bins, self.bins_bias.expand(batch, -1, -1)], dim=2)
-        weights = (to_bins @ self.kernel).reshape(batch, to_bins.shape[1], points, -1)
-        padded = F.pad(trunk, (2, 2, 2, 2)).flatten(0, 1)[:, None]
-        columns = F.conv2d(padded, self.data, stride=(1, COLUMNS))
-        columns = columns.reshape(batch, channels, *columns.shape[1:]).transpose(1, 2)
-        rows = [columns[:, :, :, at : at + height] for at in range(5)]
-        ones = columns.new_ones(1).expand(batch, points, 1, *rows[0].shape[3:])
-        values = torch.cat([*rows, ones], dim=2).flatten(3)  # (B, points, 5 x c + 1, h x w / 4)
-        products = values.transpose(2, 3) @ weights.permute(0, 2, 3, 1)
-        logits = self.result @ products.flatten(2)
-        return logits.reshape(batch, COLUMNS, height, -1, to_bins.shape[1])
-
-
-def _product(pixels: Tensor, to_bins: Tensor) -> Tensor:
-    """Pixels (B, 128, ...) times bins (B, bins, 128): (B, pixels, bins)."""
-    return pixels.flatten(2).transpose(1, 2) @ to_bins.transpose(1, 2)
-
-
-def _mix(logits: Tensor, centres: Tensor) -> Tensor:
-    """Depth (B, n) of logits (B, n, bins).
-
-    Softmax over the last axis, right for any logits.
-    """
-    shares = logits.softmax(dim=2)
-    return (shares @ centres[:, :, None])[..., 0]
-
-
-def _ring_of(logits: Tensor) -> Tensor:
-    """The outermost pixels of logits (B, m, h, w / m, bins), (B, 2w + 2(h - 2), bins)."""
-    rows = [logits[:, :, y].transpose(1, 2).flatten(1, 2) for y in (0, -1)]
-    return torch.cat([*rows, logits[:, 0, 1:-1, 0], logits[:, -1, 1:-1, -1]], dim=1)
 
 
 def _at_ends(values: Tensor, line: Tensor) -> Tensor:
@@ -291,19 +200,31 @@ def _patch_ring(depth: Tensor, ring: Tensor) -> Tensor:
     return torch.cat([top[:, :, None], torch.cat(inside, dim=3), bottom[:, :, None]], dim=2)
 
 
+class _TokensRead(MiniViT):
+    """A mini-ViT whose last layer computes the tokens that are read alone: widths and queries."""
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """The first tokens (B, 1 + queries, channels) of the encoder's answer."""
+        *layers, last = self.encoder.layers
+        for layer in layers:
+            tokens = layer(tokens)
+        read = tokens[:, : 1 + QUERIES]
+        read = last.norm1(read + last.self_attn(read, tokens, tokens, need_weights=False)[0])
+        answer: Tensor = last.norm2(read + last.linear2(F.relu(last.linear1(read))))
+        return answer
+
+
+def _reading_few(vit: MiniViT, **parts: nn.Module) -> MiniViT:
+    """A mini-ViT of the same function, and of these parts."""
+    folded = sharing(vit, **parts)
+    folded.__class__ = _TokensRead
+    return folded
+
+
 @torch.no_grad()
 def _divide_input(conv: nn.Conv2d, divisor: Tensor) -> nn.Conv2d:
     """The convolution of an image that was not divided, channel by channel (1, c, 1, 1)."""
     return sharing(conv, weight=nn.Parameter(conv.weight / divisor))
-
-
-def sharing(module: Module, **parts: nn.Module | nn.Parameter) -> Module:
-    """A copy that shares everything with the module but these parts."""
-    other = copy.copy(module)
-    other._modules, other._parameters = dict(module._modules), dict(module._parameters)
-    for name, part in parts.items():
-        setattr(other, name, part)
-    return other
 
 
 def _compose_strided(last: nn.Conv2d, embedding: nn.Conv2d) -> nn.Conv2d:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastdepth.models import DepthNetwork
 from fastdepth.models.adabins import BinsHead, attend
-from fastdepth_export.compress.fold import sharing
+from fastdepth_export.compress.sharing import sharing
 
 
 class LastAxisHead(BinsHead):

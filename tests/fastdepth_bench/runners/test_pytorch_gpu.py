@@ -20,7 +20,7 @@ from fastdepth_bench.runners.pytorch_gpu import (
     TorchGraphRunner,
     deployed,
 )
-from fastdepth_export.compress.fold import MergedLogits
+from fastdepth_export.compress.bins_logits import MergedLogits
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from fastdepth.models.efficientnet import AdaBinsEfficientNet
 from fastdepth.models.unet import AdaBinsUNet
 from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
+from fastdepth_export.compress import bins_logits
 from fastdepth_export.compress.fold import FoldedEfficientNet, FoldedUNet, fold
 from fastdepth_export.cost import graph_cost
 
@@ -100,6 +101,16 @@ def test_std_is_that_of_the_plain_network(merge):
     plain, folded = both(network, image, merge=merge)
     assert (plain.std / plain.depth).std() > 1e-3  # a constant would prove nothing
     torch.testing.assert_close(folded.std, plain.std, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("pixels", [1, 100, 500])
+def test_strips_of_any_height_are_one_map(monkeypatch, pixels):
+    network = lively(AdaBinsUNet(bins=8, separable=True, patch=4))
+    image = torch.rand(2, 3, 102, 128, dtype=torch.float64)
+    monkeypatch.setattr(bins_logits, "STRIP", pixels)
+    assert len(bins_logits.strips(51, 64)) == {1: 51, 100: 51, 500: 8}[pixels]
+    plain, folded = both(network, image)
+    torch.testing.assert_close(folded.depth, plain.depth, rtol=0, atol=1e-9)
 
 
 def test_without_its_corrections_the_ring_would_be_wrong():
