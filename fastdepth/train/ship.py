@@ -20,7 +20,7 @@ from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metadata import IntervalFactors
 from fastdepth.metrics import Evaluation
-from fastdepth.models import create_model
+from fastdepth.models import DepthNetwork, create_model
 from fastdepth.models.loading import load_weights
 from fastdepth.models.uncertainty import attach_head
 from fastdepth.train.checkpoint import save_weights
@@ -35,10 +35,16 @@ DESCRIPTION = """Make weights ready to ship: with a card, in fp16, named by thei
 The card says what the options say, and of the rest what the card of the checkpoint does. Test rooms
 are drawn and scored, so that anybody can check a copy of the file.
 
+Of several files the mean of their tensors is shipped: of one training at several moments, or of
+trainings that began from the same weights, it is often better than each.
+
 Examples:
 
   fastdepth-train ship runs/first/best.safetensors --tag unet128-dws.nyu --licence Apache-2.0
       --scores d1 0.66 --scores abs_rel 0.216 --protocol eigen --evaluated-on "NYU Depth V2 test"
+
+  fastdepth-train ship runs/first/best.safetensors runs/first/last.safetensors
+      --tag unet128-dws.mean --licence Apache-2.0
 
   fastdepth-train ship unet128-dws.nyu.safetensors --licence MIT --folder again
 
@@ -65,6 +71,11 @@ class Shipping(WeightsCard):
         kw_only=True
     )
     """Weights by fastdepth-train: best.safetensors of a run, or a file that was shipped already."""
+
+    others: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="[OTHER ...]")
+    ] = ()
+    """More of the same variant, to ship the mean of all."""
 
     prior_data: str = ""
     """Images with depth, such as nyu:PATH, on whose validation split, which training leaves out,
@@ -96,7 +107,13 @@ class Shipping(WeightsCard):
         return card
 
 
-def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
+def ship(
+    checkpoint: str | Path,
+    folder: str | Path,
+    card: WeightsCard,
+    *,
+    others: Sequence[str | Path] = (),
+) -> Path:
     """Write the network of a checkpoint as fp16 weights named by their tag.
 
     What was shipped already may be given as the checkpoint, with a new card: its tensors stay as
@@ -107,12 +124,16 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
         folder: where the file goes; :data:`fastdepth.weights.FOLDER` is the package's own.
         card: what the file says of itself; its variant is taken from the checkpoint, its scores on
             rooms are measured on the tensors as they are written.
+        others: further files of the same variant, of which and the first the mean is written
+            (Wortsman et al., "Model soups", ICML 2022), without the first's uncertainty head and
+            prior, which are of its own errors.
 
     Returns:
         Path of the file, ``folder/TAG.safetensors``.
 
     Raises:
-        UsageError: the card has no tag of this variant, or the file would replace the checkpoint.
+        UsageError: the card has no tag of this variant, the file would replace a checkpoint, or
+            one is of another variant.
         WeightsError: the checkpoint cannot be read.
         OutputError: the file cannot be written.
     """
@@ -120,17 +141,34 @@ def ship(checkpoint: str | Path, folder: str | Path, card: WeightsCard) -> Path:
     if not re.fullmatch(rf"{re.escape(variant)}\.\w[\w-]*", card.tag):
         raise UsageError(f"tag {card.tag!r} must be {variant}.DATA; write --tag {variant}.nyu")
     path = Path(folder) / f"{card.tag}{SUFFIX}"
-    check_no_input(path, [checkpoint])
+    check_no_input(path, [checkpoint, *others])
     network = create_model(variant)
     interval = load_weights(network, checkpoint, variant).interval
-    attach_head(network, checkpoint)
+    if others:
+        _average(network, [checkpoint, *others], variant)
+        card = replace(card, variant=variant, interval=None, anchor_prior=None)
+    else:
+        attach_head(network, checkpoint)
+        card = replace(card, variant=variant, interval=interval)
     remove_leftovers_of(path)
-    card = replace(card, variant=variant, interval=interval)
     with replacing(path) as temporary:
         save_weights(temporary, network, card, half=True)
         card = replace(card, rooms=score_on_rooms(temporary))
         save_weights(temporary, network, card, half=True)
     return path
+
+
+def _average(network: DepthNetwork, files: Sequence[str | Path], variant: str) -> None:
+    """Give a network the mean of the tensors of weights files of its variant."""
+    total: dict[str, torch.Tensor] = {}
+    for file in files:
+        if (own := read_card(file).variant) != variant:
+            raise UsageError(f"{file} is of {own}, not of {variant}; give files of one variant")
+        load_weights(network, file, variant)
+        for name, value in network.state_dict().items():
+            total[name] = total.get(name, 0) + value.double()
+    state = network.state_dict()
+    network.load_state_dict({n: (total[n] / len(files)).to(state[n].dtype) for n in state})
 
 
 @torch.inference_mode()
@@ -189,7 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: Shipping) -> None:
     card = options.card()
     if options.prior_data:
+        if options.others:
+            raise UsageError("--prior-data is of one file; ship the mean, then that once more")
         card = replace(card, anchor_prior=prior_of(options.checkpoint, options.prior_data))
-    path = ship(options.checkpoint, options.folder, card)
+    path = ship(options.checkpoint, options.folder, card, others=options.others)
     scores = ", ".join(f"{name} {value:.4f}" for name, value in read_card(path).rooms.items())
     tell(f"wrote {path}; {ROOMS}: {scores}")

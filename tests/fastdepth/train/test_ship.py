@@ -4,16 +4,26 @@ from dataclasses import replace
 
 import pytest
 import torch
+from an_uncertainty_head import random_head
 
 from fastdepth.anchors import fitting
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.errors import UsageError, WeightsError
+from fastdepth.metadata import IntervalFactors
 from fastdepth.models import create_model
 from fastdepth.models.loading import load_weights
+from fastdepth.models.uncertainty import attach_head
 from fastdepth.train import ship as shipping
 from fastdepth.train.checkpoint import save_weights
 from fastdepth.train.ship import STORED, main, score_on_rooms, ship
-from fastdepth.weights import WeightsCard, read_card, read_header, shipped_weights, weights_hash
+from fastdepth.weights import (
+    WeightsCard,
+    find_weights,
+    read_card,
+    read_header,
+    shipped_weights,
+    weights_hash,
+)
 
 MOST_BYTES = 40_000_000
 """What all shipped weights may weigh together."""
@@ -50,6 +60,45 @@ def test_a_new_card_for_the_same_tensors(tiny, one_room, tmp_path):
     assert first.name != again.name
     assert weights_hash(first) == weights_hash(again)
     assert read_card(again).rooms == read_card(first).rooms
+
+
+def test_of_several_files_the_mean_is_shipped(tiny, one_room, tmp_path):
+    files = [tmp_path / f"{name}.safetensors" for name in ("first", "second", "third")]
+    networks = [create_model("tiny") for _ in files]
+    for file, network in zip(files, networks, strict=True):
+        save_weights(file, network, WeightsCard("tiny", data=file.stem))
+    path = ship(files[0], tmp_path, WeightsCard("", "tiny.mean"), others=files[1:])
+    mean = create_model("tiny")
+    load_weights(mean, path, "tiny")
+    states = [network.state_dict() for network in networks]
+    for name, value in mean.state_dict().items():
+        expected = sum(state[name].double() for state in states) / 3
+        torch.testing.assert_close(value.double(), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_mean_has_no_head_or_prior_of_its_first(tiny, one_room, tmp_path):
+    network = create_model("tiny")
+    network.uncertainty = random_head(16, 32)
+    prior = AnchorPrior()
+    card = WeightsCard("tiny", anchor_prior=prior, interval=IntervalFactors((0.5, 0.9), (0.7, 1.6)))
+    save_weights(tmp_path / "headed.safetensors", network, card)
+    headed, plain = tmp_path / "headed.safetensors", tmp_path / "plain.safetensors"
+    save_weights(plain, create_model("tiny"), WeightsCard("tiny"))
+    mean = ship(headed, tmp_path, replace(card, tag="tiny.mean"), others=[plain])
+    assert read_card(mean).anchor_prior is None
+    assert read_card(mean).interval is None
+    assert not attach_head(create_model("tiny"), mean)
+
+
+def test_a_mean_is_of_one_variant(tiny, one_room, tmp_path):
+    save_weights(tmp_path / "one.safetensors", create_model("tiny"), WeightsCard("tiny"))
+    with pytest.raises(UsageError, match=r"of mnv2-64-dws-70, not of tiny"):
+        ship(
+            tmp_path / "one.safetensors",
+            tmp_path,
+            WeightsCard("", "tiny.mean"),
+            others=[find_weights("mnv2-64-dws-70.nyu")],
+        )
 
 
 def test_the_card_holds_the_score_of_what_is_written(tiny, one_room, tmp_path):
