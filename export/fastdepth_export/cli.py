@@ -241,9 +241,11 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
     """Print the table of candidates; the fastest is written."""
     require("torch", "export")
     from fastdepth_export.this_machine import HEADINGS as COLUMNS
-    from fastdepth_export.this_machine import cells, export_fastest, reference, refusals
+    from fastdepth_export.this_machine import LAYOUTS, cells, export_fastest, reference, refusals
 
-    output = options.output or Path(recipe.variant + FORMATS["onnx"].suffixes[0])
+    output = options.output
+    if output is None or output.suffix not in {FORMATS[name].suffixes[0] for name in LAYOUTS}:
+        output = place_of(output, recipe.variant, FORMATS["onnx"])
     tried, path, metadata = export_fastest(
         recipe, output, threads=options.threads, data=options.data
     )
@@ -252,7 +254,7 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
         say(line)
     best = tried[0].candidate
     other = reference(each.candidate.threads for each in tried)
-    say(f"fastest: {best}" + (f"; open it by {best.call}" if best.call else ""))
+    say(f"fastest: {best}; open it by {best.call}")
     say(f"times as fast: as {other}, in turns")
     _tell(path, metadata, TARGETS[best.runtime])
 

@@ -28,7 +28,7 @@ from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.weights import find_weights
 from fastdepth_export.export import DEFAULT_DATA, export, files_of
-from fastdepth_export.recipe import ExportRecipe
+from fastdepth_export.recipe import ExportRecipe, has_bf16
 from fastdepth_export.targets import TARGETS, Target
 from fastdepth_export.verify import Infer, draw_images
 
@@ -64,9 +64,13 @@ class Candidate:
 
     @property
     def call(self) -> str:
-        """How an application opens the file; empty where it asks OpenVINO itself."""
+        """How an application opens the file."""
         if self.layout not in LAYOUTS["onnx"]:
-            return ""
+            hint = "bf16" if has_bf16(self.precision) else "f32"
+            return (
+                'openvino.Core().compile_model(FILE, "CPU", {"PERFORMANCE_HINT": "LATENCY", '
+                f'"INFERENCE_PRECISION_HINT": "{hint}", "INFERENCE_NUM_THREADS": {self.threads}}})'
+            )
         return f"fastdepth.load(FILE, threads={self.threads}, graph_optimisation={self.level!r})"
 
     @property

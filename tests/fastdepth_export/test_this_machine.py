@@ -79,7 +79,8 @@ def test_what_is_faster_in_turns_comes_first():
     faster = Tried(Candidate("openvino", "int8", 1, "its own"), ms=11.6, ratio=1.35)
     refused = Tried(replace(usual, threads=1), refused="it differs")
     assert ranked([refused, slower, faster]) == [faster, slower, refused]
-    assert not faster.candidate.call
+    assert '"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1' in faster.candidate.call
+    assert '"bf16"' in replace(faster.candidate, precision="int8+bf16").call
     alone = [replace(each, ratio=None) for each in (faster, slower)]
     assert ranked(alone) == alone[::-1]
 
@@ -113,6 +114,25 @@ def test_options_that_it_decides_itself_are_refused(words, capsys):
     assert error.count("\n") == 1
     assert main(["--variant", "tiny", "--threads", "1"]) == 2
     assert "--for-this-machine; add that" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ([], "tiny.onnx"),
+        (["--output", "best.onnx"], "best.onnx"),
+        (["--output", "best.xml"], "best.xml"),
+        (["--output", "new"], "new/tiny.onnx"),
+        (["--output", "v1.2"], None),
+    ],
+)
+def test_output_is_a_file_or_a_folder(words, place, monkeypatch, capsys):
+    def stop(recipe, output, **_):
+        raise DeviceError(f"to {output}")
+
+    monkeypatch.setattr(this_machine, "export_fastest", stop)
+    assert main(["--variant", "tiny", "--for-this-machine", *words]) != 0
+    assert ("does not end in .onnx" if place is None else f"to {place}") in capsys.readouterr().err
 
 
 @pytest.mark.slow
