@@ -20,7 +20,7 @@ from fastdepth_export.recipe import ExportRecipe
 IN_8_BITS = ("mnv2-64-dws",)
 """Networks that come in int8 as well; there is no room for more."""
 
-MOST_BYTES = 25_000_000
+MOST_BYTES = 30_000_000
 """Of all ready files together."""
 
 

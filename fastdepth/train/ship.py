@@ -48,7 +48,7 @@ Examples:
 
   fastdepth-train ship unet128-dws.nyu.safetensors --licence MIT --folder again
 
-  fastdepth-train ship mnv2-64-dws.nyu.safetensors --prior-data nyu:PATH --folder again
+  fastdepth-train ship mnv2-64-dws.nyu-furnished.safetensors --prior-data nyu:PATH --folder again
 """
 
 ROOMS = "rooms:4"

@@ -89,7 +89,7 @@ def test_depth_alone_has_no_intervals(weights_with_std, tmp_path):
 
 
 def test_the_small_networks_ship_with_a_head():
-    assert {"mnv2-64-dws.nyu", "mnv2-64-dws-70.nyu"} <= set(WITH_HEAD)
+    assert {"mnv2-64-dws.nyu-furnished", "mnv2-64-dws-70.nyu-furnished"} <= set(WITH_HEAD)
 
 
 @pytest.mark.parametrize(

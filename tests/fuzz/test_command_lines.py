@@ -72,11 +72,11 @@ GOOD = {
     "fastdepth-bench gpu": "--dry-run",
     "fastdepth-bench doctor": "",
     "fastdepth-train train": "--variant mnv2-64-dws --data rooms:2 --output run",
-    "fastdepth-train prune": "--variant mnv2-64-dws --weights mnv2-64-dws.nyu --data rooms:2 "
+    "fastdepth-train prune": "--variant mnv2-64-dws --weights own.safetensors --data rooms:2 "
     "--output cut --keep 0.5",
     "fastdepth-train rooms": "--output rooms",
     "fastdepth-train uncertainty": "--variant mnv2-64-dws --data rooms:2",
-    "fastdepth-train ship": "mnv2-64-dws.nyu.safetensors --licence MIT --tag mnv2-64-dws.x",
+    "fastdepth-train ship": "own.safetensors --licence MIT --tag mnv2-64-dws.x",
     "fastdepth-export": "--variant mnv2-64-dws",
     "fastdepth-calibrate": "model.onnx photo.jpg --known-distance 1,2,3",
     "fastdepth-predict": "model.onnx photo.jpg --output out",

@@ -29,7 +29,7 @@ MOST_BYTES = 40_000_000
 """What all shipped weights may weigh together."""
 
 
-LARGER = [tag for tag in shipped_weights() if tag != "mnv2-64-dws-70.nyu"]
+LARGER = [tag for tag in shipped_weights() if tag != "mnv2-64-dws-70.nyu-furnished"]
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_mean_is_of_one_variant(tiny, one_room, tmp_path):
             tmp_path / "one.safetensors",
             tmp_path,
             WeightsCard("", "tiny.mean"),
-            others=[find_weights("mnv2-64-dws-70.nyu")],
+            others=[find_weights("mnv2-64-dws-70.nyu-furnished")],
         )
 
 
@@ -188,7 +188,11 @@ def test_weights_beyond_half_precision_are_refused(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tag", ["mnv2-64-dws-70.nyu", *(pytest.param(t, marks=pytest.mark.thorough) for t in LARGER)]
+    "tag",
+    [
+        "mnv2-64-dws-70.nyu-furnished",
+        *(pytest.param(t, marks=pytest.mark.thorough) for t in LARGER),
+    ],
 )
 def test_shipped_weights_score_what_is_stored_with_them(tag):
     path = shipped_weights()[tag]

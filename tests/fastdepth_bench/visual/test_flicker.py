@@ -125,12 +125,14 @@ def test_the_command_prints_a_row_for_each(network, video, capsys, tmp_path):
     assert main([*words, "--frames", "3", "--json", str(file)]) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert lines[1].split()[:2] == ["mnv2-64-dws", "mnv2-64-dws.nyu"]
+    assert lines[1].split()[:2] == ["mnv2-64-dws", "mnv2-64-dws.nyu-furnished"]
     assert lines[1].split()[3:] == ["0.00"] * 3
     assert "turn.avi: 3 frames" in captured.err
     content = json.loads(file.read_text())
     assert [row["variant"] for row in content["rows"]] == ["mnv2-64-dws", "unet128-dws"]
-    assert content["rows"][0]["weights_hash"] == weights_hash(find_weights("mnv2-64-dws.nyu"))
+    assert content["rows"][0]["weights_hash"] == weights_hash(
+        find_weights("mnv2-64-dws.nyu-furnished")
+    )
     assert content["frames"] == 3 and 0.8 < content["visible"] <= 1
 
 

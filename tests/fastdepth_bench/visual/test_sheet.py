@@ -92,12 +92,12 @@ def test_networks_stand_side_by_side(folder, tiny, drawn, weights_file):
 
 
 def test_weights_of_one_network_are_told_apart(folder, tiny, drawn):
-    tags = ("mnv2-64-dws-70.nyu", str(sheet.__file__))
+    tags = ("mnv2-64-dws-70.nyu-furnished", str(sheet.__file__))
     options = Command(weights=tags[:1], data=f"nyu:{folder}").options()
     (case,) = options.cases()
     other = sheet.Case("mnv2-64-dws-70", tags[1], "onnxruntime", "fp32", case.size)
     names = [sheet._title(each, [case, other]) for each in (case, other)]
-    assert names[0] == "mnv2-64-dws-70 mnv2-64-dws-70.nyu" != names[1]
+    assert names[0] == "mnv2-64-dws-70 mnv2-64-dws-70.nyu-furnished" != names[1]
 
 
 def test_the_command_writes_it_and_says_what_it_shows(folder, tiny, tmp_path, capsys):

@@ -94,7 +94,9 @@ def test_its_gradient_teaches_what_the_target_says():
 def test_levels_meet_where_both_see_the_same_of_the_image(scale, size, levels):
     """MobileNetV2 knows images at half the camera's size; a student at full size shows more."""
     student = network("unet-dws").train()
-    teacher = FeatureTeacher(student, "mnv2-64-dws.nyu", Augmentation(scale=scale, crop=CROP), CPU)
+    teacher = FeatureTeacher(
+        student, "mnv2-64-dws.nyu-furnished", Augmentation(scale=scale, crop=CROP), CPU
+    )
     assert teacher._pairs == levels
     image = torch.rand(1, 3, *size)
     loss = teacher(student(image), image, torch.empty(0))
@@ -151,7 +153,7 @@ def run(folder, tmp_path, monkeypatch):
         defaults = {
             "recipe": "plain",
             "data": (f"nyu:{folder}",),
-            "feature_teacher": "mnv2-64-dws.nyu",
+            "feature_teacher": "mnv2-64-dws.nyu-furnished",
             "workers": 0,
             "threads": 1,
             "validation_limit": 2,
@@ -168,7 +170,9 @@ def test_features_join_the_loss_and_the_card(run):
     line = next(line for line in read_log(done.log) if "loss" in line)
     assert line["loss"] == pytest.approx(line["truth_loss"] + 3 * line["features_loss"], rel=1e-5)
     taught = read_card(done.checkpoint).teacher
-    assert taught.startswith("3 times what is left of mnv2-64-dws.nyu.safetensors (features, sha")
+    assert taught.startswith(
+        "3 times what is left of mnv2-64-dws.nyu-furnished.safetensors (features, sha"
+    )
     with pytest.raises(WeightsError, match="resume with the same"):
         train(run(resume=True, feature_weight=2.0))
 
