@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from fastdepth.size import Size
+
 
 @dataclass(frozen=True)
 class PublishedSystem:
@@ -191,25 +193,29 @@ PUBLISHED: Mapping[str, PublishedSystem] = MappingProxyType({s.variant: s for s 
 
 @dataclass(frozen=True)
 class AlignedScore:
-    """Accuracy on NYU Depth V2 that a project reports after a fit to the truth of each image.
+    """Accuracy that a project reports, and the fit to the truth of each image before it.
 
     Attributes:
         network: as the project calls it.
         alignment: a name of :data:`fastdepth.metrics.ALIGNMENTS`.
         d1: share of pixels within a ratio of 1.25.
         abs_rel: mean |p - g| / g; None where it is not reported.
-        params: parameters [10^6].
+        params: parameters [10^6]; None where they are not reported.
         source: where it is printed.
         differs: what else differs from what is measured here.
+        size: network input, where that is told or follows from what is; None elsewhere.
+        data: whose images.
     """
 
     network: str
     alignment: str
     d1: float
     abs_rel: float | None
-    params: float
+    params: float | None
     source: str
     differs: str
+    size: Size | None = None
+    data: str = "NYU Depth V2"
 
 
 _ULTRALYTICS = "docs.ultralytics.com/tasks/depth"
@@ -220,19 +226,38 @@ _VIEWS = "654 images; several scales and mirror images averaged; trained on 2.19
 _MARIGOLD = "Marigold's protocol, whether in depth or in disparity is not said"
 _TAUGHT = f"{_MARIGOLD}; taught by Depth Anything V2 Large on 14.1 M images"
 _RETRAINED = f"{_TAUGHT}, by ZipDepth's authors"
+_OWN_WEIGHTS = f"{_MARIGOLD}; with the weights of its authors"
 _RELATIVE = "654 images at 448x336; answers with disparity"
 
 ALIGNED_SCORES = (
     AlignedScore("YOLO26n-depth", "median", 0.783, None, 6.4, _ULTRALYTICS, _ONE_VIEW),
     AlignedScore("YOLO26s-depth", "median", 0.793, None, 13.2, _ULTRALYTICS, _ONE_VIEW),
     AlignedScore("YOLO26m-depth", "median", 0.840, None, 23.3, _ULTRALYTICS, _ONE_VIEW),
-    AlignedScore("PyDNet", "affine", 0.871, None, 1.9, _ZIPDEPTH, _RETRAINED),
-    AlignedScore("FastDepth", "affine", 0.898, None, 4.0, _ZIPDEPTH, _RETRAINED),
-    AlignedScore("GuideDepth", "affine", 0.918, None, 5.8, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("PyDNet", "affine", 0.871, 0.114, 1.9, _ZIPDEPTH, _RETRAINED),
+    AlignedScore(
+        "FastDepth",
+        "affine",
+        0.898,
+        0.103,
+        4.0,
+        _ZIPDEPTH,
+        f"{_RETRAINED}; its 2.2 GMAC are those of 384x384",
+        Size(384, 384),
+    ),
+    AlignedScore("GuideDepth", "affine", 0.918, 0.092, 5.8, _ZIPDEPTH, _RETRAINED),
     AlignedScore("ZipDepth", "affine", 0.933, 0.084, 6.1, _ZIPDEPTH, _TAUGHT),
-    AlignedScore("Lite-Mono", "affine", 0.927, None, 8.3, _ZIPDEPTH, _RETRAINED),
-    AlignedScore("MiDaS small", "affine", 0.868, None, 21.0, _ZIPDEPTH, _RETRAINED),
-    AlignedScore("Depth Anything V2 Small", "affine", 0.962, 0.061, 24.8, _ZIPDEPTH, _MARIGOLD),
+    AlignedScore("Lite-Mono", "affine", 0.927, 0.087, 8.3, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("MiDaS small", "affine", 0.868, 0.115, 21.3, _ZIPDEPTH, _OWN_WEIGHTS),
+    AlignedScore(
+        "Depth Anything V2 Small",
+        "affine",
+        0.962,
+        0.061,
+        24.8,
+        _ZIPDEPTH,
+        f"{_OWN_WEIGHTS}; its 57.8 GMAC are those of 518x518",
+        Size(518, 518),
+    ),
     AlignedScore("YOLO26n-depth", "log-affine", 0.882, 0.109, 6.4, _ULTRALYTICS, _VIEWS),
     AlignedScore("YOLO26s-depth", "log-affine", 0.896, 0.104, 13.2, _ULTRALYTICS, _VIEWS),
     AlignedScore("YOLO26m-depth", "log-affine", 0.921, 0.089, 23.3, _ULTRALYTICS, _VIEWS),
@@ -246,7 +271,14 @@ ALIGNED_SCORES = (
         "six views averaged; no fine-tuning on NYU",
     ),
     AlignedScore(
-        "EfficientViT-Depth-5M", "affine-disparity", 0.855, None, 4.85, _EFFICIENTVIT, _RELATIVE
+        "EfficientViT-Depth-5M",
+        "affine-disparity",
+        0.855,
+        None,
+        4.85,
+        _EFFICIENTVIT,
+        _RELATIVE,
+        Size(336, 448),
     ),
     AlignedScore(
         "EfficientViT-Depth-5M int8",
@@ -256,9 +288,17 @@ ALIGNED_SCORES = (
         4.85,
         f"{_EFFICIENTVIT}-int8",
         _RELATIVE,
+        Size(336, 448),
     ),
     AlignedScore(
-        "Depth Anything V2 Small", "affine-disparity", 0.921, None, 24.8, _EFFICIENTVIT, _RELATIVE
+        "Depth Anything V2 Small",
+        "affine-disparity",
+        0.921,
+        None,
+        24.8,
+        _EFFICIENTVIT,
+        _RELATIVE,
+        Size(336, 448),
     ),
 )
 """What projects print, each under its own alignment; a figure compares with those of its alignment
