@@ -23,7 +23,7 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise  # the package is there, something inside it is broken: do not hide that
-        raise _missing(error.name, extra) from None
+        raise missing(error.name, extra) from None
 
 
 def load(module: str, extra: str) -> ModuleType:
@@ -42,10 +42,11 @@ def load(module: str, extra: str) -> ModuleType:
         name = error.name or ""
         if not extra or "." in name or name.startswith("fastdepth"):
             raise  # something of ours, or inside a package that is there
-        raise _missing(name, extra) from None
+        raise missing(name, extra) from None
 
 
-def _missing(package: str, extra: str) -> MissingExtraError:
+def missing(package: str, extra: str) -> MissingExtraError:
+    """The error that names the pip line of a package that is not installed."""
     return MissingExtraError(f"{package} is not installed; run: pip install 'fastdepth[{extra}]'")
 
 

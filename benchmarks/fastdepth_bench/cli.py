@@ -52,6 +52,12 @@ VERBS = (
         "bench",
     ),
     Verb(
+        "rivals",
+        "speed of networks that you would pick instead, and what is printed of their accuracy",
+        "fastdepth_bench.rivals.command",
+        "bench",
+    ),
+    Verb(
         "profile",
         "where the time of a file goes, operator by operator",
         "fastdepth_bench.profile.command",

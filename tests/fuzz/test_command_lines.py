@@ -26,6 +26,7 @@ import fastdepth_bench.command
 import fastdepth_bench.machine.doctor
 import fastdepth_bench.measure.gpu
 import fastdepth_bench.profile.command
+import fastdepth_bench.rivals.command
 import fastdepth_bench.visual.flicker
 import fastdepth_bench.visual.sheet
 import fastdepth_export.cli
@@ -51,7 +52,7 @@ NAMES = (
     "onnxruntime openvino fp32 fp16 int8 rooms rooms:1 rooms:0 rooms:99999999999 nyu: nyu:nowhere "
     "rooms=nan pictures:nowhere imagenet metres disparity eigen median test all-train server "
     "offline here process ray depth depth,std folded onnx engine u8s8 - . results.json "
-    "nowhere.onnx x.png None"
+    "nowhere.onnx x.png guidedepth-s guidedepth-s=nowhere.onnx =x None"
 )
 SIZES = "640x480 320x240 0x0 64x 1x99999999999 -1x5 640X480x3"
 VALUES = st.one_of(
@@ -68,6 +69,7 @@ GOOD = {
     "fastdepth-bench sheet": "--variant mnv2-64-dws --data rooms:1",
     "fastdepth-bench flicker": "video.avi",
     "fastdepth-bench anchors": "--variant mnv2-64-dws --data rooms:1",
+    "fastdepth-bench rivals": "--network guidedepth-s --variant mnv2-64-dws --data rooms:1",
     "fastdepth-bench profile": "model.onnx --threads 1",
     "fastdepth-bench gpu": "--dry-run",
     "fastdepth-bench doctor": "",
@@ -130,6 +132,7 @@ STAND_INS = (
     (fastdepth_bench.command, "run", measured),
     (fastdepth_bench.machine.doctor, "report", lambda: "fine"),
     (fastdepth_bench.anchors.command, "measure", stop),
+    (fastdepth_bench.rivals.command, "find", stop),
     (fastdepth_bench.measure.gpu, "prove", lambda *_, **__: iter(())),
     (fastdepth_bench.profile.command, "measure_rates", stop),
     (fastdepth_bench.measure.gpu, "measure_gpu", Checked(lambda options: options.open_data())),

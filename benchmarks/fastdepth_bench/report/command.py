@@ -60,8 +60,8 @@ class Command:
     """Write nothing; say which sections of README and docs here, and which files, differ."""
 
     picture: bool = False
-    """Draw the plots of docs/compression.md and docs/anchors.md anew, and the images of rooms in
-    README and docs/models.md, by the weights that ship."""
+    """Draw the plots of docs/compression.md, docs/anchors.md and docs/rivals.md anew, and the
+    images of rooms in README and docs/models.md, by the weights that ship."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -41,6 +41,8 @@ from fastdepth_bench.report.columns import (
 from fastdepth_bench.report.compression import LEVERS, lever_section, summary
 from fastdepth_bench.report.compression_plot import plot_study
 from fastdepth_bench.report.render import between, escaped, markdown_table, marks, sections
+from fastdepth_bench.report.rivals.plot import plot_committed
+from fastdepth_bench.report.rivals.tables import rivals_section
 from fastdepth_bench.report.select import SUFFIXES, Reports, meant_for, shipped_together, threads_of
 from fastdepth_bench.report.table import published_to_markdown, tables_to_markdown
 from fastdepth_bench.results.anchors import Studies, committed_studies, read_studies
@@ -127,6 +129,7 @@ def pages(studies: Studies = MappingProxyType({})) -> dict[str, dict[str, Render
             "published": _published(published_to_markdown),
             "published-tables": _published(tables_to_markdown),
         },
+        "docs/rivals.md": {"rivals": rivals_section},
         "docs/anchors.md": {"anchors": lambda _: anchors_section(studies)},
         "docs/install.md": {"targets": _of_targets(FORMATS, PAGE)},
         "docs/compression.md": {
@@ -224,13 +227,15 @@ def room_image(model: DepthModel, room: int = ROOM) -> NDArray[np.uint8]:
 
 def update_images(checkout: Path) -> None:
     """Draw the images of a checkout anew: rooms, all of them drawn, by the weights that ship, and
-    the plots of the compression study and of known distances.
+    the plots of the compression study, of known distances and of rivals.
 
     Raises:
         MissingExtraError: what exports the networks is not installed.
         OutputError: one cannot be written.
     """
-    plot_study(read_reports(committed_results(checkout)), checkout)
+    reports = read_reports(committed_results(checkout))
+    plot_study(reports, checkout)
+    plot_committed(reports, checkout)
     plot_studies(read_studies(committed_studies(checkout)), checkout)
     model = load(exported(ExportRecipe(IMAGED)))
     write_png(checkout / "docs" / "room.png", room_image(model))

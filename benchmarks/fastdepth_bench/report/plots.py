@@ -217,7 +217,7 @@ def _draw_accuracy(figure: Figure, rows: Group) -> bool:
         label="Pareto front: none is faster and better",
     )  # fmt: skip
     axes.set_xscale("log")
-    _plain_ticks(axes, _places(rows)[0])
+    plain_ticks(axes, _places(rows)[0])
     axes.margins(x=0.12, y=0.16)
     axes.set_xlabel(axis(FPS, "log scale, more is better"))
     axes.set_ylabel(axis(D1, "more is better"))
@@ -254,7 +254,7 @@ def _places(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
     return [FPS.value(row) for row in rows], [D1.value(row) for row in rows]
 
 
-def _plain_ticks(axes: Axes, values: Sequence[float]) -> None:
+def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
     """Ticks of a logarithmic axis at 1, 2 and 5, written as plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -282,7 +282,7 @@ def _draw_latencies(figure: Figure, rows: Group) -> bool:
     longest, shortest = max(each.max for each in drawn), min(each.min for each in drawn)
     if longest > 15 * shortest:
         axes.set_xscale("log")
-        _plain_ticks(axes, [shortest, longest])
+        plain_ticks(axes, [shortest, longest])
         axes.set_xlabel("latency [ms] (log scale, less is better)")
     else:
         axes.set_xlim(left=0)

@@ -22,6 +22,7 @@ SUFFIXES = {
     "folding": ".folding.json",
     "alignment": ".alignment.json",
     "edges": ".edges.json",
+    "rivals": ".rivals.json",
     "published": ".published.json",
     "compression": ".compression.json",
     "cards": ".flip.json",

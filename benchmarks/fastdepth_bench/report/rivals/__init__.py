@@ -1,0 +1,1 @@
+"""Tables and plot of ``fastdepth-bench rivals``."""
