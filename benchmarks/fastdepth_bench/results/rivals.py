@@ -78,7 +78,7 @@ class Rival:
             return ""
         give = f"give its ONNX file by --onnx {self.name}=FILE"
         if self.part:
-            return f"of it the {self.part} alone is timed, at most so fast is the whole; {give}"
+            return f"of it the {self.part} alone is timed, and the whole is slower; {give}"
         return f"not timed: no library has it; {give}"
 
 

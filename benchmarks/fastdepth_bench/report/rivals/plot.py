@@ -202,8 +202,8 @@ def _draw(figure: Figure, found: Sequence[Point], alignment: str) -> None:
 
 def _limit(axes: Axes, found: Sequence[Point]) -> None:
     """Room for names beside the points, also beside a single one."""
-    slowest, fastest = (f(point.fps for point in found) for f in (min, max))
-    axes.set_xlim(slowest / 2.2, fastest * 2.2)
+    ends = [end for point in found for end in (point.fps, *(point.span or ()))]
+    axes.set_xlim(min(ends) / 1.6, max(ends) * 1.6)
     worst, best = (f(point.d1 for point in found) for f in (min, max))
     room = max(0.02, 0.2 * (best - worst))
     axes.set_ylim(worst - room, min(1.0, best + room))
