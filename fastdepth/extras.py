@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from types import ModuleType
 
 from fastdepth.errors import MissingExtraError
+
+TALKATIVE = ("coremltools",)
+"""Packages that log at import what they lack and fastdepth does not use."""
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -18,10 +22,13 @@ def require(module: str, extra: str) -> ModuleType:
     Raises:
         MissingExtraError: it is not installed; the message is the pip line that installs it.
     """
+    package = module.partition(".")[0]
+    if package in TALKATIVE:
+        logging.getLogger(package).setLevel(logging.ERROR)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if error.name != package:
             raise  # the package is there, something inside it is broken: do not hide that
         raise missing(error.name, extra) from None
 

@@ -20,7 +20,7 @@ from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe, has_int8
-from fastdepth_export.targets import ALL, FORMATS, TARGETS, Target
+from fastdepth_export.targets import ALL, FORMATS, PAGE, TARGETS, Target
 
 PROG = "fastdepth-export"
 
@@ -29,8 +29,9 @@ DESCRIPTION = """Export a network, compared with PyTorch before it is written.
 Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine (TensorRT,
 FILE.engine and FILE.engine.json, built on the GPU that is to run it), web (a folder that any web
 server serves: a page that runs the network in the browser), ncnn (phones, FILE.ncnn.param,
-FILE.ncnn.bin and FILE.ncnn.json), litert (phones, one .tflite). Engines have not yet been
-built by fastdepth's own tests, which have no GPU.
+FILE.ncnn.bin and FILE.ncnn.json), litert (phones, one .tflite), coreml (iOS and macOS, a folder
+.mlpackage). Engines have not yet been built by fastdepth's own tests, which have no GPU, and Core
+ML has not yet run a package, for which it needs a Mac.
 
 Examples:
 
@@ -72,15 +73,16 @@ class Options(ExportRecipe):
 
     Attributes:
         variant: network; --list shows all.
-        format: kind of file: onnx, openvino, engine, web, ncnn or litert; several, separated by
-            commas, or all: then --output is a folder, a table says what was written and why not,
-            and the status is 0 if at least one of all was, or all of those that were named.
+        format: kind of file: onnx, openvino, engine, web, ncnn, litert or coreml; several,
+            separated by commas, or all: then --output is a folder, a table says what was written
+            and why not, and the status is 0 if at least one of all was, or all of those that were
+            named.
         precision: type of the weights in the file: fp32, fp16 or int8; or, of the format openvino,
             bf16, whose weights are fp32 and computed with in bfloat16, or int8+bf16, where what is
             not in 8 bits is; several, separated by commas.
         output: file to write, which ends in the format's suffix, or a folder: one that is there, or
             a name without a suffix. In a folder, the current one if absent, the file is called
-            VARIANT with the suffix; the format web is a folder itself.
+            VARIANT with the suffix; the format web is a folder itself, of any name.
         no_fold: the same as --form plain.
         data: images with depth on which reduced precision is measured: rooms:COUNT or nyu:PATH.
         force: write a file of reduced precision even if it changes d1 too much.
@@ -213,7 +215,7 @@ def place_of(output: Path | None, variant: str, target: Target) -> Path:
     suffix = target.suffixes[0]
     if output is None:
         return Path(variant + suffix)
-    if target.members or (output.suffix == suffix and not output.is_dir()):
+    if target is PAGE or (output.suffix == suffix and (target.members or not output.is_dir())):
         return output
     if output.is_dir() or not output.suffix:
         return output / (variant + suffix)

@@ -22,7 +22,7 @@ from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe, has_int8
-from fastdepth_export.targets import Target
+from fastdepth_export.targets import PAGE, Target
 
 if TYPE_CHECKING:
     import onnx
@@ -115,16 +115,18 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
     """The files that an export consists of; the first is the one to open.
 
     Raises:
-        UsageError: the name of a format of several files must end in the suffix of the first.
+        UsageError: the name of a format of several files must end in the suffix of the first, and
+            that of a folder in its own, but for a page's.
     """
     output = Path(output)
-    if target.members:
-        return [output / name for name in _named(target.members)()]
     main, *others = target.suffixes
-    if others and not output.name.endswith(main):
+    several = others or (target.members and target is not PAGE)
+    if several and not output.name.endswith(main):
         raise UsageError(
             f"{target.format} writes {' and '.join(target.suffixes)}; name the output FILE{main}"
         )
+    if target.members:
+        return [output / name for name in _named(target.members)()]
     stem = output.name.removesuffix(main)
     return [output, *(output.with_name(stem + suffix) for suffix in others)]
 
@@ -311,6 +313,8 @@ def _build_from_network(
 def _places(files: list[Path], target: Target) -> Iterator[tuple[Path, list[Path]]]:
     """A folder, and files in it that are moved into place when the block ends well."""
     with ExitStack() as stack:
+        new = {folder for path in files for folder in path.parents if not folder.exists()}
+        stack.callback(_remove_empty, new)
         # The main file is moved into place last: whoever sees it finds its companions whole.
         places = [stack.enter_context(replacing(path)) for path in files]
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -318,6 +322,13 @@ def _places(files: list[Path], target: Target) -> Iterator[tuple[Path, list[Path
         yield folder, parts
         for part, place in zip(parts, places, strict=True):
             shutil.copyfile(part, place)
+
+
+def _remove_empty(folders: set[Path]) -> None:
+    """Remove folders that were made for files which were not written; others stay."""
+    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _verifier(

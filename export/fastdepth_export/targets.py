@@ -5,12 +5,13 @@ Importing it imports no runtime, so that command lines can list it anywhere.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from fastdepth.errors import UnknownNameError, UsageError, look_up
+from fastdepth.errors import DeviceError, UnknownNameError, UsageError, look_up
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Target:
         members: ``module:function`` there that names the files of an export that is a folder, the
             one to open first; empty where it is files.
         quantisation: types of an int8 file that it needs; empty where the CPU decides.
+        system: ``sys.platform`` that alone runs it; empty where any does.
     """
 
     name: str
@@ -53,16 +55,32 @@ class Target:
     first: str = ""
     members: str = ""
     quantisation: str = ""
+    system: str = ""
 
     @property
     def installed(self) -> bool:
-        """Whether its package can be found; whether it works is another question."""
-        return find_spec(self.package) is not None
+        """Whether its package can be found on a system that it runs on; not whether it works."""
+        return find_spec(self.package) is not None and self.system in ("", sys.platform)
+
+    def check_system(self) -> None:
+        """See that it runs on a system such as this.
+
+        Raises:
+            DeviceError: it does not.
+        """
+        if self.system not in ("", sys.platform):
+            raise DeviceError(
+                f"{self.name} runs on {SYSTEMS[self.system]} alone, and this is {sys.platform}; "
+                f"fastdepth-export --format {self.format} writes and checks its files here"
+            )
 
     def runs_on(self, device: str) -> bool:
         """Whether it runs on the kind of a device: ``cpu``, ``cuda``, ``cuda:1``."""
         return device.partition(":")[0] in self.devices
 
+
+SYSTEMS = {"darwin": "a Mac"}
+"""Systems that a target may need, as people call them."""
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
@@ -151,6 +169,20 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 from_network=True,
                 converter="litert_torch",
                 first="litert-torch",
+            ),
+            Target(
+                name="coreml",
+                summary="Core ML: iOS 16, macOS 13 and later; runs on a Mac alone",
+                devices=("cpu",),
+                precisions=("fp32", "fp16"),
+                package="coremltools",
+                extra="coreml",
+                format="coreml",
+                suffixes=(".mlpackage",),
+                builder="coreml_package:build",
+                from_network=True,
+                members="coreml_package:members",
+                system="darwin",
             ),
         )
     }

@@ -27,6 +27,7 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "tensorrt": "tensorrt:TensorRtRunner",
         "ncnn": "ncnn:NcnnRunner",
         "litert": "litert:LiteRtRunner",
+        "coreml": "coreml:CoreMlRunner",
     }
 )
 """``module:Class`` below :mod:`fastdepth_bench.runners` that times each runtime of
@@ -38,8 +39,9 @@ def check_target(target: Target, device: str) -> None:
 
     Raises:
         MissingExtraError: it, or what builds and exports networks, is not installed.
-        UsageError, DeviceError: it has no such device.
+        UsageError, DeviceError: it has no such device, or does not run on this system.
     """
+    target.check_system()
     require("torch", "bench")
     require("onnx", "bench")
     require(target.package, target.extra)

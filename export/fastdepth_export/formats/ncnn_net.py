@@ -80,7 +80,8 @@ def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> No
     image = torch.zeros(1, 3, height, width)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that shapes become constants, as they must
-        traced = torch.jit.trace(OneImage(network, planes=True), image, check_trace=False)  # type: ignore[no-untyped-call]
+        module = OneImage(network, planes=True, nearest=False)
+        traced = torch.jit.trace(module, image, check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(folder / "network.pt"))
     words = [
         str(require("pnnx", "ncnn").EXEC_PATH),

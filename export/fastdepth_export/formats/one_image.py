@@ -1,8 +1,8 @@
 """The network for converters that take PyTorch's own operators: one image of one size, in metres.
 
 What they drop or lack is written in other operators, with the same result: PNNX leaves a cumulative
-sum out without a word, ncnn has no slice with a step, and TFLite takes other pixels for the nearest
-where a side is not enlarged by a whole factor.
+sum out without a word, ncnn has no slice with a step, TFLite takes other pixels for the nearest
+where a side is not enlarged by a whole factor, and Core ML does not say which it takes there.
 """
 
 from __future__ import annotations
@@ -81,21 +81,22 @@ def _enlarge(values: Tensor, size: Sequence[int], *, mode: str, **options: Any) 
 class OneImage(nn.Module):
     """A network as a function of one image to depth (1, 1, H, W) float32 [m]."""
 
-    def __init__(self, network: DepthNetwork, *, planes: bool) -> None:
+    def __init__(self, network: DepthNetwork, *, planes: bool, nearest: bool = True) -> None:
         """Wrap.
 
         Args:
             network: in evaluation mode.
             planes: whether the image is (1, 3, H, W) float32 in [0, 255], as runtimes for phones
                 make it of a camera's bytes, and not (1, H, W, 3) uint8.
+            nearest: whether enlargements by the nearest pixels are rewritten.
         """
         super().__init__()
         self.to_depth = CameraToDepth(network)
-        self.planes = planes
+        self.planes, self.nearest = planes, nearest
         self.eval()
 
     def forward(self, image: Tensor) -> Tensor:
         """Depth of an image."""
-        with PlainOperators(nearest=not self.planes):
+        with PlainOperators(nearest=self.nearest):
             depth: Tensor = self.to_depth(image.permute(0, 2, 3, 1) if self.planes else image)[0]
         return depth

@@ -9,19 +9,24 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastdepth.errors import UsageError
+from fastdepth.errors import DeviceError, UsageError
 from fastdepth_bench.case import Case
-from fastdepth_bench.runners.opening import open_runner
-from fastdepth_export.targets import check_runtime
+from fastdepth_bench.runners.opening import check_target, open_runner, refusal
+from fastdepth_export import targets
+from fastdepth_export.targets import check_runtime, get_target
 
-MODELS = {"ncnn": "ncnn_net.NcnnModel", "litert": "litert_model.LiteRtModel"}
+MODELS = {
+    "ncnn": "ncnn_net.NcnnModel",
+    "litert": "litert_model.LiteRtModel",
+    "coreml": "coreml_package.CoreMlModel",
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_it_opens_what_was_exported(name: str, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[Path, int | None]] = []
 
-    def fake(path: Path, threads: int | None) -> SimpleNamespace:
+    def fake(path: Path, threads: int | None = None) -> SimpleNamespace:
         opened.append((path, threads))
         return SimpleNamespace(infer=lambda batch: batch[..., :1].transpose(0, 3, 1, 2))
 
@@ -32,10 +37,20 @@ def test_it_opens_what_was_exported(name: str, case: Case, monkeypatch: pytest.M
     with open_runner(replace(case, runtime=name, threads=2)) as runner:
         assert runner.infer(np.zeros((1, 4, 6, 3), np.uint8)).shape == (1, 1, 4, 6)
         assert runner.on_device() is None
-    assert opened == [(Path(name), 2)]
+    assert opened == [(Path(name), None if name == "coreml" else 2)]  # Core ML takes what it likes
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_there_is_no_gpu(name: str) -> None:
     with pytest.raises(UsageError, match=f"{name} runs on cpu alone"):
         check_runtime(name, "cuda")
+
+
+def test_core_ml_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "sys", SimpleNamespace(platform="linux"))
+    target = get_target("coreml")
+    assert not target.installed  # so that it is left out of what runs by default
+    with pytest.raises(DeviceError, match="coreml runs on a Mac alone, and this is linux"):
+        check_target(target, "cpu")
+    monkeypatch.setattr(targets, "sys", SimpleNamespace(platform="darwin"))
+    assert "a Mac alone" not in refusal(target, "cpu")
