@@ -39,7 +39,7 @@ def test_tables_are_no_wider_than_a_screen(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_code_says_its_language(page):
-    assert languages(page) <= {"sh", "python", "js", "cpp", "kotlin"}
+    assert languages(page) <= {"sh", "python", "js", "cpp", "kotlin", "swift"}
 
 
 @pytest.mark.parametrize("package", API)

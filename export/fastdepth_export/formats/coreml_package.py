@@ -251,7 +251,7 @@ def _read(folder: Path) -> tuple[Any, ModelMetadata]:
 class CoreMlModel:
     """An exported package, opened on a Mac's CPU, where Core ML takes as many threads as it likes.
 
-    Written by coremltools' documentation; no Mac has run it yet.
+    Written by reading coremltools; no Mac has run it yet.
 
     Attributes:
         metadata: what the package says of itself.
