@@ -53,6 +53,10 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, Path) else "the model given as bytes"
 
 
+OF_CORE_ML = ".mlpackage"
+"""Suffix of the folders that ``fastdepth-export --format coreml`` writes."""
+
+
 def check_start(source: Source) -> None:
     """See by size and first byte that this may be an ONNX file; nothing more is read.
 
@@ -62,6 +66,11 @@ def check_start(source: Source) -> None:
     name = name_of(source)
     if isinstance(source, bytes):
         size, first = len(source), source[:1]
+    elif source.suffix == OF_CORE_ML:
+        raise ModelFileError(
+            f"{source} is a package of Core ML, which needs a Mac; give an ONNX file here, and see "
+            "docs/phones.md for packages"
+        )
     else:
         size = check_regular(source, ModelFileError, ", or run fastdepth-export").st_size
         if re.search("[\ud800-\udfff]", name):  # ONNX Runtime takes names in UTF-8 alone

@@ -76,6 +76,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     assert "is a named pipe" in refused(tmp_path / "pipe.onnx")
     assert "is a folder" in refused(tmp_path)
+    assert "is a package of Core ML, which needs a Mac" in refused(tmp_path / "m.mlpackage")
     assert "is a device" in refused("/dev/zero")
     assert "does not exist" in refused(str(tmp_path / "none.onnx"))
     assert "cannot be a path" in refused("a\0b.onnx")
