@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
 from fastdepth.errors import MissingExtraError
 
 TALKATIVE = ("coremltools",)
-"""Packages that log at import what they lack and fastdepth does not use."""
+"""Packages that log and warn at import of what fastdepth does not use."""
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -23,14 +26,23 @@ def require(module: str, extra: str) -> ModuleType:
         MissingExtraError: it is not installed; the message is the pip line that installs it.
     """
     package = module.partition(".")[0]
-    if package in TALKATIVE:
-        logging.getLogger(package).setLevel(logging.ERROR)
     try:
-        return importlib.import_module(module)
+        with _quietly(package):
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != package:
             raise  # the package is there, something inside it is broken: do not hide that
         raise missing(error.name, extra) from None
+
+
+@contextlib.contextmanager
+def _quietly(package: str) -> Iterator[None]:
+    """Where a package that is talkative is imported without its lines."""
+    with warnings.catch_warnings():
+        if package in TALKATIVE:
+            logging.getLogger(package).setLevel(logging.ERROR)
+            warnings.simplefilter("ignore")
+        yield
 
 
 def load(module: str, extra: str) -> ModuleType:

@@ -87,9 +87,10 @@ def _slice(
 
 def _pad(x: Tensor, pad: Ints, mode: str, constant_val: float) -> Tensor:
     pairs = [pad[at : at + 2] for at in range(0, len(pad), 2)]
-    words = {"constant": "constant", "reflect": "reflect", "replicate": "replicate"}
+    while len(pairs) > 1 and not any(pairs[0]):  # PyTorch mirrors and repeats inner axes alone
+        pairs.pop(0)
     sides = [side for pair in reversed(pairs) for side in pair]
-    return F.pad(x, sides, words[mode], constant_val if mode == "constant" else None)
+    return F.pad(x, sides, mode, constant_val if mode == "constant" else None)
 
 
 def _enlarge_nearest(x: Tensor, scale_factor_height: float, scale_factor_width: float) -> Tensor:
@@ -144,6 +145,7 @@ OPERATORS: Mapping[str, Callable[..., Tensor | Sequence[Tensor]]] = MappingProxy
         "max_pool": _max_pool,
         "mul": lambda x, y: x * y,
         "pad": _pad,
+        "pixel_shuffle": lambda x, upscale_factor: F.pixel_shuffle(x, upscale_factor),
         "real_div": lambda x, y: x / y,
         "reduce_mean": lambda x, axes, keep_dims: x.mean(axes, keepdim=keep_dims),
         "reduce_sum": lambda x, axes, keep_dims: x.sum(axes, keepdim=keep_dims),

@@ -68,8 +68,10 @@ def _take(values: Tensor, at: tuple[Any, ...]) -> Tensor:
     return torch.stack(values.unbind(axis)[at[axis]], axis)
 
 
-def _enlarge(values: Tensor, size: Sequence[int], *, mode: str, **options: Any) -> Tensor:
+def _enlarge(values: Tensor, size: Sequence[int] | None, *, mode: str, **options: Any) -> Tensor:
     """``interpolate``, to sides that are whole multiples where it is of the nearest."""
+    if size is None:  # by a factor, which is whole in all networks
+        return functional.interpolate(values, size, mode=mode, **options)
     sides = [(own, wide, -(-wide // own)) for own, wide in zip(values.shape[2:], size, strict=True)]
     same = all(at * own // wide == at // by for own, wide, by in sides for at in range(wide))
     if mode != "nearest" or not same:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from fastdepth.errors import ParityError
+from fastdepth.extras import require
 from fastdepth_export.formats.mil_program import OPERATORS, _as_declared, _constant
 
-tools = pytest.importorskip("coremltools")
+needs_coremltools = pytest.mark.skipif(not find_spec("coremltools"), reason="no extra coreml")
 RANDOM = np.random.default_rng(0)
 
 
@@ -58,6 +63,7 @@ OF_COREMLTOOLS = {
 """Inputs of operators that coremltools can compute by itself."""
 
 
+@needs_coremltools
 @pytest.mark.parametrize("name", OF_COREMLTOOLS)
 def test_it_computes_what_coremltools_does(name):
     made = make(name, OF_COREMLTOOLS[name])
@@ -69,11 +75,12 @@ def test_it_computes_what_coremltools_does(name):
 
 def make(name, inputs):
     """Outputs of an operator in a program of its own, with the values that coremltools gives."""
-    from coremltools.converters.mil.mil import Builder
+    target = require("coremltools", "coreml").target
+    Builder = require("coremltools.converters.mil.mil", "coreml").Builder
 
     made = []
 
-    @Builder.program(input_specs=[Builder.TensorSpec(shape=(1,))], opset_version=tools.target.iOS16)
+    @Builder.program(input_specs=[Builder.TensorSpec(shape=(1,))], opset_version=target.iOS16)
     def program(x):
         result = getattr(Builder, name)(**inputs)
         made.extend(result if isinstance(result, (list, tuple)) else [result])
@@ -115,6 +122,13 @@ def test_bilinear_enlargement_is_that_of_the_documentation():
         np.testing.assert_allclose(got[0, 0, 0], expected, atol=1e-6)
 
 
+def test_borders_are_repeated_and_mirrored():
+    x = torch.from_numpy(X)
+    for mode, edge in (("replicate", "edge"), ("reflect", "reflect")):
+        got = OPERATORS["pad"](x, [0, 0, 0, 0, 1, 0, 2, 2], mode, 0.0)
+        np.testing.assert_array_equal(got, np.pad(X, [(0, 0), (0, 0), (1, 0), (2, 2)], edge))
+
+
 def test_what_core_ml_leaves_open_is_refused():
     x = torch.from_numpy(X)
     got = OPERATORS["upsample_nearest_neighbor"](x, 2.0, 3.0)
@@ -126,6 +140,11 @@ def test_what_core_ml_leaves_open_is_refused():
 
 
 def test_results_are_rounded_to_the_type_of_the_program():
-    (var,) = make("cast", {"x": np.float32([1, 2]), "dtype": "fp16"})
+    class fp16:  # noqa: N801 (types of MIL are classes of such names)
+        pass
+
+    var = SimpleNamespace(name="x", shape=(2,), dtype=fp16)
     got = _as_declared(torch.tensor([1 + 2**-12, 70_000]), var)
     assert (got.dtype, got.tolist()) == (torch.float32, [1, float("inf")])
+    with pytest.raises(ParityError, match=r"x has shape \(3,\), the program says \(2,\)"):
+        _as_declared(torch.zeros(3), var)

@@ -29,6 +29,13 @@ def test_nearest_pixels_are_the_same(size):
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 
+def test_enlargement_by_a_factor_stays_as_it_is():
+    values = torch.rand(1, 2, 8, 10)
+    with PlainOperators(nearest=True):
+        got = functional.interpolate(values, scale_factor=2.0, mode="nearest")
+    assert torch.equal(got, functional.interpolate(values, scale_factor=2.0, mode="nearest"))
+
+
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit")
 def test_a_traced_network_has_no_cumulative_sum(network, tiny):
     image = torch.randint(0, 256, (1, *tiny.size, 3), dtype=torch.uint8)
