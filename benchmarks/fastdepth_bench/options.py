@@ -116,8 +116,8 @@ class Options(Data, Networks, Models):
     """What is measured, on what, and for how long.
 
     Attributes:
-        runtime: torch, torch-graph, torch-compile, onnxruntime, openvino, ncnn, litert, coreml or
-            tensorrt; all that are installed and run on the device if absent.
+        runtime: torch, torch-graph, torch-compile, onnxruntime, openvino, ncnn, litert, coreml,
+            executorch or tensorrt; all that are installed and run on the device if absent.
         precision: fp32, fp16, bf16, int8 or int8+bf16, where the runtime has it; fp32 if absent.
         device: cpu, cuda or cuda:N.
         edges: measure the boundaries of depth as well: their F1, and how far off they lie. Takes

@@ -30,8 +30,8 @@ Formats: onnx (ONNX Runtime, one file), openvino (FILE.xml and FILE.bin), engine
 FILE.engine and FILE.engine.json, built on the GPU that is to run it), web (a folder that any web
 server serves: a page that runs the network in the browser), ncnn (phones, FILE.ncnn.param,
 FILE.ncnn.bin and FILE.ncnn.json), litert (phones, one .tflite), coreml (iOS and macOS, a folder
-.mlpackage). Engines have not yet been built by fastdepth's own tests, which have no GPU, and Core
-ML has not yet run a package, for which it needs a Mac.
+.mlpackage), executorch (phones, one .pte). Engines have not yet been built by fastdepth's own
+tests, which have no GPU, and Core ML has not yet run a package, for which it needs a Mac.
 
 Examples:
 
@@ -73,8 +73,8 @@ class Options(ExportRecipe):
 
     Attributes:
         variant: network; --list shows all.
-        format: kind of file: onnx, openvino, engine, web, ncnn, litert or coreml; several,
-            separated by commas, or all: then --output is a folder, a table says what was written
+        format: kind of file: onnx, openvino, engine, web, ncnn, litert, coreml or executorch;
+            several, separated by commas, or all: then --output is a folder, a table says what was written
             and why not, and the status is 0 if at least one of all was, or all of those that were
             named.
         precision: type of the weights in the file: fp32, fp16 or int8; or, of the format openvino,

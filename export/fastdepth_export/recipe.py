@@ -42,7 +42,7 @@ class ExportRecipe(DataOptions):
         variant: network.
         weights: tag or .safetensors file; those shipped with the variant if absent, or random ones
             where there are none, and the file says so.
-        format: kind of file: onnx, openvino, engine, web, ncnn, litert or coreml.
+        format: kind of file: onnx, openvino, engine, web, ncnn, litert, coreml or executorch.
         sizes: network inputs, WIDTHxHEIGHT; one file for all where there are several, which leaves
             height and width of the graph open, the first its default; the variant's own if absent.
         batch: 1 fixes the batch in the graph, for compilers that ask for it; any if absent.

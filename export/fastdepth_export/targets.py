@@ -184,6 +184,18 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 members="coreml_package:members",
                 system="darwin",
             ),
+            Target(
+                name="executorch",
+                summary="ExecuTorch: Android and iOS by XNNPACK",
+                devices=("cpu",),
+                precisions=("fp32",),
+                package="executorch",
+                extra="executorch",
+                format="executorch",
+                suffixes=(".pte",),
+                builder="executorch_program:build",
+                from_network=True,
+            ),
         )
     }
 )

@@ -31,7 +31,7 @@ def exports(monkeypatch):
         return replace(METADATA, precision=recipe.precision, parity=2e-6)
 
     def require_extras(target):
-        if target.format in ("engine", "litert", "coreml"):
+        if target.format in ("engine", "litert", "coreml", "executorch"):
             raise MissingExtraError(f"{target.package} is not installed; run: pip install IT")
 
     monkeypatch.setattr(every_format, "export", export)

@@ -28,6 +28,7 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "ncnn": "ncnn:NcnnRunner",
         "litert": "litert:LiteRtRunner",
         "coreml": "coreml:CoreMlRunner",
+        "executorch": "executorch:ExecuTorchRunner",
     }
 )
 """``module:Class`` below :mod:`fastdepth_bench.runners` that times each runtime of

@@ -1,49 +1,25 @@
-"""LiteRT, formerly TensorFlow Lite: a network as .tflite by litert-torch, and running it.
-
-The metadata lie in the file itself, as ``fastdepth.json`` in a ZIP archive behind the graph: the
-place where TensorFlow Lite's own metadata keep files. Runtimes read the graph and leave it alone.
-"""
+"""LiteRT, formerly TensorFlow Lite: a network as .tflite by litert-torch, and running it."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
-import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.documents import parse
 from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
-from fastdepth.files import read_bytes
 from fastdepth.metadata import ModelMetadata
+from fastdepth_export.formats.behind import AGAIN, read_with, write_with
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
     from fastdepth_export.verify import Verify
-
-MEMBER = "fastdepth.json"
-"""Name of the metadata in the archive."""
-
-MOST_TEXT = 2**20
-"""Bytes that the metadata may take."""
-
-AGAIN = "run fastdepth-export again"
-
-
-@dataclass(frozen=True)
-class _Contents:
-    """Of the archive's member: SHA-256 of the graph before it, and the metadata as JSON."""
-
-    graph: str
-    metadata: str
 
 
 def build(
@@ -73,9 +49,9 @@ def build(
             f"litert-torch cannot convert {metadata.variant} ({reason}); nothing was written; "
             "use another format"
         ) from error
-    _write(file, graph, metadata)
+    write_with(file, graph, metadata)
     metadata = replace(metadata, **verify(LiteRtModel(file).infer))
-    _write(file, graph, metadata)
+    write_with(file, graph, metadata)
     return metadata
 
 
@@ -116,39 +92,6 @@ def _halve(file: Path) -> bytes:
     return bytes(halving.quantize().quantized_model)
 
 
-def _write(file: Path, graph: bytes, metadata: ModelMetadata) -> None:
-    """The graph, and behind it the archive with the metadata."""
-    file.write_bytes(graph)
-    contents = _Contents(hashlib.sha256(graph).hexdigest(), metadata.to_json())
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(MEMBER), json.dumps(asdict(contents)))
-
-
-def _read(path: Path) -> tuple[bytes, ModelMetadata]:
-    """The graph and the metadata of a file.
-
-    Raises:
-        ModelFileError: it is missing, damaged, or of another program.
-    """
-    content = read_bytes(path, ModelFileError)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entry = archive.getinfo(MEMBER)
-            if entry.file_size > MOST_TEXT:
-                raise KeyError(MEMBER)
-            text = archive.read(entry)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError):
-        raise ModelFileError(
-            f"{path} has no fastdepth metadata: it is damaged or of another program; "
-            "write the model with fastdepth-export --format litert"
-        ) from None
-    found = parse(text, _Contents, f"the metadata of {path}", AGAIN, ModelFileError)
-    graph = content[: entry.header_offset]
-    if hashlib.sha256(graph).hexdigest() != found.graph:
-        raise ModelFileError(f"{path} is damaged; {AGAIN}")
-    return graph, ModelMetadata.from_json(found.metadata, str(path))
-
-
 class LiteRtModel:
     """An exported .tflite, opened for the CPU by XNNPACK.
 
@@ -167,7 +110,7 @@ class LiteRtModel:
             ModelFileError: the file is missing, broken, or not one of fastdepth's.
             MissingExtraError: LiteRT is not installed.
         """
-        graph, self.metadata = _read(path)
+        graph, self.metadata = read_with(path, "litert")
         interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter
         try:
             self._model: Any = interpreter(model_content=graph, num_threads=threads)

@@ -19,6 +19,7 @@ MODELS = {
     "ncnn": "ncnn_net.NcnnModel",
     "litert": "litert_model.LiteRtModel",
     "coreml": "coreml_package.CoreMlModel",
+    "executorch": "executorch_program.ExecuTorchModel",
 }
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from fastdepth.errors import MissingExtraError, ModelFileError, ParityError
 from fastdepth_export import ExportRecipe, export
-from fastdepth_export.formats import litert_model
+from fastdepth_export.formats.behind import write_with
 from fastdepth_export.formats.litert_model import LiteRtModel
 from fastdepth_export.network import build_network
 from fastdepth_export.verify import run_network
@@ -116,7 +116,7 @@ def test_damaged_files_are_one_line(built, spoil, message):
 
 def test_a_graph_that_litert_cannot_read_is_one_line(built):
     path, metadata = built
-    litert_model._write(path, b"no graph", metadata)
+    write_with(path, b"no graph", metadata)
     with pytest.raises(ModelFileError, match="cannot be read by LiteRT.*should be 'TFL3'"):
         LiteRtModel(path)
 

@@ -1,0 +1,130 @@
+"""ExecuTorch: a network as .pte for XNNPACK, and running it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.extras import require
+from fastdepth.metadata import ModelMetadata
+from fastdepth_export.formats.behind import AGAIN, read_with, write_with
+
+if TYPE_CHECKING:
+    from fastdepth.models import DepthNetwork
+    from fastdepth_export.verify import Verify
+
+
+def build(
+    network: DepthNetwork, files: Sequence[Path], metadata: ModelMetadata, verify: Verify
+) -> ModelMetadata:
+    """Convert a network to ExecuTorch's file.
+
+    Args:
+        network: in evaluation mode.
+        files: the .pte to write.
+        metadata: names precision and size.
+        verify: given the opened file, answers with what was measured of it, or raises.
+
+    Returns:
+        The metadata with what was measured of this file.
+
+    Raises:
+        MissingExtraError: ExecuTorch is not installed.
+        ParityError: ExecuTorch cannot convert the network; or by ``verify``.
+    """
+    (file,) = files
+    try:
+        program = _convert(network, metadata)
+    except Exception as error:  # of torch.export, or of any of ExecuTorch's passes
+        reason = " ".join(str(error).split())[:200]
+        raise ParityError(
+            f"ExecuTorch cannot convert {metadata.variant} ({reason}); nothing was written; "
+            "use another format"
+        ) from error
+    write_with(file, program, metadata)
+    metadata = replace(metadata, **verify(ExecuTorchModel(file).infer))
+    write_with(file, program, metadata)
+    return metadata
+
+
+def _convert(network: DepthNetwork, metadata: ModelMetadata) -> bytes:
+    """The program; XNNPACK computes what it can of it, ExecuTorch's portable kernels the rest."""
+    import torch
+
+    from fastdepth_export.formats.one_image import OneImage
+
+    lower = _part("exir").to_edge_transform_and_lower
+    xnnpack = _part("backends.xnnpack.partition.xnnpack_partitioner").XnnpackPartitioner
+    image = torch.zeros(1, *metadata.size, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about ExecuTorch's use of it
+        exported = torch.export.export(OneImage(network, planes=False), (image,))
+        program = lower(exported, partitioner=[xnnpack()]).to_executorch()
+    return bytes(program.buffer)
+
+
+def _part(name: str) -> Any:
+    """A module of ExecuTorch, imported without what it tells of packages that it can do without."""
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return require(f"executorch.{name}", "executorch")
+
+
+class ExecuTorchModel:
+    """An exported .pte, opened for the CPU by XNNPACK.
+
+    Attributes:
+        metadata: what the file says of itself.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Open.
+
+        Args:
+            path: the .pte.
+            threads: CPU threads, of all programs of the process; None leaves them to ExecuTorch.
+
+        Raises:
+            ModelFileError: the file is missing, broken, or not one of fastdepth's.
+            MissingExtraError: ExecuTorch is not installed.
+        """
+        program, self.metadata = read_with(path, "executorch")
+        runtime = _part("runtime").Runtime.get()
+        if threads:
+            _set_threads(threads)
+        try:
+            # Its methods read the program's bytes, which are freed with it.
+            self._program: Any = runtime.load_program(program)
+            self._method: Any = self._program.load_method("forward")
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise ModelFileError(
+                f"{path} cannot be read by ExecuTorch; {AGAIN} ({reason})"
+            ) from None
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another."""
+        return np.concatenate([self._answer(image) for image in batch])
+
+    def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        import torch
+
+        (depth,) = self._method.execute([torch.from_numpy(image[None])])
+        answer: NDArray[np.float32] = depth.numpy().copy()
+        return answer
+
+
+def _set_threads(count: int) -> None:
+    """Give ExecuTorch so many CPU threads: one pool of the process, for all its programs."""
+    library = _part("extension.pybindings.portable_lib")
+    if library._threadpool_get_thread_count() != count:
+        library._unsafe_reset_threadpool(count)
