@@ -74,9 +74,9 @@ class Options(ExportRecipe):
     Attributes:
         variant: network; --list shows all.
         format: kind of file: onnx, openvino, engine, web, ncnn, litert, coreml or executorch;
-            several, separated by commas, or all: then --output is a folder, a table says what was written
-            and why not, and the status is 0 if at least one of all was, or all of those that were
-            named.
+            several, separated by commas, or all: then --output is a folder, a table says what was
+            written and why not, and the status is 0 if at least one of all was, or all of those
+            that were named.
         precision: type of the weights in the file: fp32, fp16 or int8; or, of the format openvino,
             bf16, whose weights are fp32 and computed with in bfloat16, or int8+bf16, where what is
             not in 8 bits is; several, separated by commas.

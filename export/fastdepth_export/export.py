@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,9 +99,13 @@ def sensitivity(recipe: ExportRecipe, *, data: str = DEFAULT_DATA) -> list[Block
         data: depth data on whose validation split the loss is measured.
 
     Raises:
-        FastDepthError: as :func:`export`.
+        FastDepthError: as :func:`export`; or the format is not built from ONNX.
     """
     resolved = replace(recipe, precision="int8").resolved()
+    if resolved.target.from_network:
+        raise UsageError(
+            f"{recipe.format} has no blocks that can be measured alone; use --format onnx"
+        )
     require_extras(resolved.target)
     _check_images(resolved, data)
     from fastdepth_export.compress.accuracy_loss import LossMeter
@@ -301,12 +306,25 @@ def _build_from_network(
     def reference() -> Infer:
         return lambda images: run_network(network, images)["depth"]
 
-    before = _metadata(resolved, parity=0.0)
+    facts, images = _calibration(resolved)
+    before = _metadata(resolved, parity=0.0, **facts)
     verify = _verifier(resolved, reference, before, data, force)
-    build = _named(resolved.target.builder)
+    build = partial(_named(resolved.target.builder), **images)
     with _places(files, resolved.target) as (_, parts), progress(resolved.variant.name, None):
         metadata: ModelMetadata = build(in_form(network, resolved), parts, before, verify)
     return metadata
+
+
+def _calibration(resolved: ResolvedRecipe) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the metadata say of 8 bits, and the images that a builder of them is called with."""
+    recipe = resolved.recipe
+    if not has_int8(recipe.precision):
+        return {}, {}
+    from fastdepth_export.compress.int8 import at_size, calibration_images
+
+    source = calibration_images(recipe.calibration, recipe.follow_outside)
+    facts = {"quantisation": recipe.quantisation, "calibration": sample_list_hash(source)}
+    return facts, {"images": at_size(source, resolved.sizes[0])}
 
 
 @contextmanager

@@ -53,8 +53,8 @@ class ExportRecipe(DataOptions):
         form: of the graph, all of one function: folded (compressed), plain (as written) or
             last-axis (as written, but with the softmax over the bins on the last axis).
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
-            without, where sums of two products would overflow 16 bits) or s8s8 (TensorRT); what
-            suits this machine's CPU if absent, and the file says what it was.
+            without, where sums of two products would overflow 16 bits) or s8s8 (TensorRT, LiteRT);
+            what suits this machine's CPU if absent, and the file says what it was.
         calibration: images that int8 is calibrated on, of their training split: rooms:COUNT or
             nyu:PATH.
         simplify: have onnxsim fold constants and the arithmetic on shapes, which is kept where the
@@ -132,6 +132,10 @@ class ExportRecipe(DataOptions):
             raise UnknownNameError("quantisation", self.quantisation, QUANTISATIONS)
         if not has_int8(self.precision):
             raise UsageError(f"quantisation {self.quantisation} needs --precision int8")
+        if target.from_network and self.quantisation != target.quantisation:
+            raise UsageError(
+                f"{self.format} has 8 bits as {target.quantisation} alone; leave --quantisation out"
+            )
         return self.quantisation
 
 

@@ -160,7 +160,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="litert",
                 summary="LiteRT (TensorFlow Lite): Android and iOS by XNNPACK",
                 devices=("cpu",),
-                precisions=("fp32", "fp16"),
+                precisions=("fp32", "fp16", "int8"),
                 package="ai_edge_litert",
                 extra="litert",
                 format="litert",
@@ -169,6 +169,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 from_network=True,
                 converter="litert_torch",
                 first="litert-torch",
+                quantisation="s8s8",
             ),
             Target(
                 name="coreml",

@@ -112,9 +112,7 @@ class Quantiser:
         Raises:
             UnknownNameError, UsageError, DataError: the images cannot be used.
         """
-        self.source = open_source(
-            calibration, "train", limit=MOST_IMAGES, follow_outside=follow_outside
-        )
+        self.source = calibration_images(calibration, follow_outside)
         self._model, self._types, self._stores = model, types, types != "s8s8"
         self._ranges = _calibrate(model, self.source, size)
         macs = [(block_of(node), count) for node, count in node_macs(model, (1, *size))]
@@ -197,6 +195,27 @@ class Quantiser:
         return model
 
 
+def calibration_images(calibration: str, follow_outside: bool = False) -> Source:
+    """Images that int8 is calibrated on: the training split, at most ``MOST_IMAGES`` of it.
+
+    Args:
+        calibration: see :func:`fastdepth.data.open_source`.
+        follow_outside: as there.
+
+    Raises:
+        UnknownNameError, UsageError, DataError: the images cannot be used.
+    """
+    return open_source(calibration, "train", limit=MOST_IMAGES, follow_outside=follow_outside)
+
+
+def at_size(source: Source, size: Size) -> Iterator[NDArray[np.uint8]]:
+    """Each of these images as (1, H, W, 3) uint8 at the network's size."""
+    with progress("calibrating", len(source)) as advance:
+        for index in range(len(source)):
+            yield np.ascontiguousarray(resize(source[index].image, size))[None]
+            advance()
+
+
 def block_of(node: onnx.NodeProto) -> str:
     """Block of a product with stored weights, by the module they belong to; else empty.
 
@@ -216,13 +235,10 @@ def _calibrate(model: onnx.ModelProto, source: Source, size: Size) -> Ranges:
     session = open_model(with_outputs(model, names))
     least = np.zeros(len(names))  # the range must hold 0, the padding
     greatest = np.zeros(len(names))
-    with progress("calibrating", len(source)) as advance:
-        for index in range(len(source)):
-            image = np.ascontiguousarray(resize(source[index].image, size))
-            values = session.run(names, {"image": image[None]})
-            least = np.minimum(least, [value.min() for value in values])
-            greatest = np.maximum(greatest, [value.max() for value in values])
-            advance()
+    for image in at_size(source, size):
+        values = session.run(names, {"image": image})
+        least = np.minimum(least, [value.min() for value in values])
+        greatest = np.maximum(greatest, [value.max() for value in values])
     return {
         name: (float(low), float(high))
         for name, low, high in zip(names, least, greatest, strict=True)

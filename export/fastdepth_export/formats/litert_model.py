@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def build(
-    network: DepthNetwork, files: Sequence[Path], metadata: ModelMetadata, verify: Verify
+    network: DepthNetwork,
+    files: Sequence[Path],
+    metadata: ModelMetadata,
+    verify: Verify,
+    images: Iterable[NDArray[np.uint8]] = (),
 ) -> ModelMetadata:
     """Convert a network to LiteRT's file.
 
@@ -32,6 +36,7 @@ def build(
         files: the .tflite to write.
         metadata: names precision and size.
         verify: given the opened file, answers with what was measured of it, or raises.
+        images: (1, H, W, 3) uint8 RGB each, on which int8 is calibrated.
 
     Returns:
         The metadata with what was measured of this file.
@@ -42,23 +47,36 @@ def build(
     """
     (file,) = files
     try:
-        graph = _convert(network, file, metadata)
+        graphs = _convert(network, file, metadata, images)
     except Exception as error:  # of torch.export, of its passes, or of MLIR
         reason = " ".join(str(error).split())[:200]
         raise ParityError(
             f"litert-torch cannot convert {metadata.variant} ({reason}); nothing was written; "
             "use another format"
         ) from error
-    write_with(file, graph, metadata)
-    metadata = replace(metadata, **verify(LiteRtModel(file).infer))
-    write_with(file, graph, metadata)
+    for graph in graphs:
+        write_with(file, graph, metadata)
+        try:
+            metadata = replace(metadata, **verify(LiteRtModel(file).infer))
+        except ParityError:
+            if graph is graphs[-1]:
+                raise
+        else:
+            write_with(file, graph, metadata)
+            break
     return metadata
 
 
-def _convert(network: DepthNetwork, file: Path, metadata: ModelMetadata) -> bytes:
-    """The graph, with weights in the precision of the metadata."""
+def _convert(
+    network: DepthNetwork,
+    file: Path,
+    metadata: ModelMetadata,
+    images: Iterable[NDArray[np.uint8]],
+) -> list[bytes]:
+    """The graph in the precision of the metadata; in int8 those to try, one after another."""
     import torch
 
+    from fastdepth_export.formats.litert_int8 import in_8_bits
     from fastdepth_export.formats.one_image import OneImage
 
     image = torch.zeros(1, *metadata.size, 3, dtype=torch.uint8)
@@ -67,7 +85,9 @@ def _convert(network: DepthNetwork, file: Path, metadata: ModelMetadata) -> byte
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         model = converter.convert(OneImage(network, planes=False), sample_kwargs={"image": image})
         model.export(str(file))
-    return _halve(file) if metadata.precision == "fp16" else file.read_bytes()
+        if metadata.precision == "int8":
+            return list(in_8_bits(file.read_bytes(), list(images)))
+    return [_halve(file) if metadata.precision == "fp16" else file.read_bytes()]
 
 
 def _halve(file: Path) -> bytes:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fastdepth.errors import MissingExtraError, ModelFileError, ParityError
+from fastdepth.errors import MissingExtraError, ModelFileError, ParityError, UsageError
 from fastdepth_export import ExportRecipe, export
+from fastdepth_export.export import sensitivity
 from fastdepth_export.formats.behind import write_with
 from fastdepth_export.formats.litert_model import LiteRtModel
 from fastdepth_export.network import build_network
@@ -23,6 +25,8 @@ from fastdepth_export.verify import run_network
 
 RECIPE = ExportRecipe("tiny", format="litert")
 GRAPH = b"\x1c\0\0\0TFL3" + bytes(64)
+STUCK, GOOD = GRAPH + b"all", GRAPH + b"most"
+INT8 = replace(RECIPE, precision="int8", calibration="rooms:2")
 
 
 class FakeInterpreter:
@@ -32,8 +36,10 @@ class FakeInterpreter:
     broken = False
 
     def __init__(self, model_content, num_threads):
-        if model_content != GRAPH:
+        if not model_content.startswith(GRAPH):
             raise ValueError("Model provided has model identifier 'none', should be 'TFL3'")
+
+        self.graph = model_content
 
     def allocate_tensors(self):
         return None
@@ -49,7 +55,8 @@ class FakeInterpreter:
 
     def invoke(self):
         depth = run_network(self.network, self.image)["depth"]
-        self.depth = np.full_like(depth, 2) if self.broken else depth
+        broken = self.broken or self.graph == STUCK
+        self.depth = np.full_like(depth, 2) if broken else depth
 
     def get_tensor(self, index):
         return self.depth
@@ -144,16 +151,55 @@ def test_what_is_missing_is_named_with_its_pip_lines(tmp_path, monkeypatch):
         export(RECIPE, tmp_path / "tiny.tflite")
 
 
+@pytest.fixture
+def quantiser(litert, monkeypatch):
+    """Graphs that it yields, and the images that it was given."""
+    graphs, given = [STUCK, GOOD], []
+
+    def in_8_bits(graph, images):
+        assert graph == GRAPH
+        given.extend(images)
+        yield from graphs
+
+    monkeypatch.setattr("fastdepth_export.formats.litert_int8.in_8_bits", in_8_bits)
+    return graphs, given
+
+
+def test_of_int8_the_first_graph_that_is_not_refused_is_written(quantiser, tiny, tmp_path):
+    path = tmp_path / "tiny.tflite"
+    metadata = export(INT8, path, data="rooms:1")
+    assert path.read_bytes().startswith(GOOD)
+    assert (metadata.quantisation, metadata.precision) == ("s8s8", "int8")
+    assert metadata.calibration
+    assert abs(metadata.d1_change) < 1e-4
+    assert [image.shape for image in quantiser[1]] == [(1, *tiny.size, 3)] * 2
+
+
+def test_int8_that_loses_too_much_is_not_written(quantiser, tmp_path):
+    quantiser[0].remove(GOOD)
+    with pytest.raises(ParityError, match="the int8 file does not follow the image"):
+        export(INT8, tmp_path / "tiny.tflite", data="rooms:1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_has_one_quantisation_and_no_blocks():
+    with pytest.raises(UsageError, match="litert has 8 bits as s8s8 alone"):
+        replace(INT8, quantisation="u8s8").resolved()
+    with pytest.raises(UsageError, match="litert has no blocks.*use --format onnx"):
+        sensitivity(INT8)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_the_converter_itself(precision, images, tmp_path):
     """In an environment that has litert-torch: see docs/phones.md."""
     pytest.importorskip("litert_torch", reason="it has an environment of its own")
     from ai_edge_litert.interpreter import Interpreter
 
     path = tmp_path / "tiny.tflite"
-    export(ExportRecipe("tiny", format="litert", precision=precision), path, data="rooms:4")
+    recipe = ExportRecipe("tiny", format="litert", precision=precision, calibration="rooms:4")
+    export(recipe, path, data="rooms:4")
     expected = run_network(build_network(RECIPE), images[:1])["depth"]
-    allowed = 1e-4 if precision == "fp32" else 1e-2
+    allowed = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.3}[precision]
     np.testing.assert_allclose(LiteRtModel(path).infer(images[:1]), expected, atol=allowed)
     Interpreter(str(path)).allocate_tensors()  # as an app opens it, with what lies behind

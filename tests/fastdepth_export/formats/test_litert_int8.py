@@ -1,0 +1,61 @@
+"""Which operators of LiteRT's graph are in 8 bits: the trunk, and nothing that becomes metres."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from fastdepth_export.formats.litert_int8 import trunk
+
+# Operator, what it reads, what it answers with: two convolutions that give logits and features,
+# bins' widths of their mean, and the depth of both.
+OPERATORS = (
+    ("CAST", ["image"], "pixels"),
+    ("CONV_2D", ["pixels"], "stem"),
+    ("DEPTHWISE_CONV_2D", ["stem"], "block"),
+    ("CONV_2D", ["block"], "level"),
+    ("ADD", ["stem", "level"], "sum"),
+    ("MEAN", ["sum"], "mean"),
+    ("FULLY_CONNECTED", ["mean"], "widths"),
+    ("CONV_2D", ["sum"], "logits"),
+    ("EXP", ["logits"], "shares"),
+    ("ADD", ["shares", "widths"], "mixed"),
+    ("MUL", ["mixed", "constant"], "depth"),
+)
+FLAT = ("mean", "widths")
+
+
+@pytest.fixture(autouse=True)
+def graph(monkeypatch):
+    """A stand-in for the reader of .tflite files, which has its environment of its own."""
+    names = [*dict.fromkeys(n for _, reads, own in OPERATORS for n in (*reads, own))]
+    part = SimpleNamespace(
+        tensors=[
+            SimpleNamespace(name=name.encode(), shape=[1, 8] if name in FLAT else [1, 4, 4, 8])
+            for name in names
+        ],
+        operators=[
+            SimpleNamespace(
+                opcodeIndex=at, inputs=list(map(names.index, reads)), outputs=[names.index(own)]
+            )
+            for at, (_, reads, own) in enumerate(OPERATORS)
+        ],
+        outputs=[names.index("depth")],
+    )
+    module = ModuleType("ai_edge_litert.tools")
+    module.flatbuffer_utils = SimpleNamespace(
+        read_model_from_bytearray=lambda content: SimpleNamespace(subgraphs=[part]),
+        opcode_to_name=lambda model, index: OPERATORS[index][0],
+    )
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", ModuleType("ai_edge_litert"))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.tools", module)
+
+
+def test_the_trunk_ends_before_logits_and_widths():
+    assert trunk(b"", 0) == ["stem", "block", "level", "sum"]
+
+
+def test_the_first_products_can_stay_float():
+    assert trunk(b"", 2) == ["level", "sum"]
