@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +83,12 @@ def _convert(
     image = torch.zeros(1, *metadata.size, 3, dtype=torch.uint8)
     converter = require("litert_torch", "litert")
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # of PyTorch about litert-torch's use of it
         model = converter.convert(OneImage(network, planes=False), sample_kwargs={"image": image})
         model.export(str(file))
         if metadata.precision == "int8":
