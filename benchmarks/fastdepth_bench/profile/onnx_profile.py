@@ -6,7 +6,6 @@ listed. Its profile is read as foreign JSON: nothing in it is trusted.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections import defaultdict
@@ -35,6 +34,7 @@ from fastdepth_bench.profile.operators import (
     Timed,
     convolution_kind,
     convolution_macs,
+    product_macs,
 )
 
 Count = Annotated[int, Meta(ge=0, le=10**15)]
@@ -207,6 +207,6 @@ def _operator(event: Event, weights: dict[str, Shape], seconds: float) -> Operat
             macs = convolution_macs(weight, outputs[0])
             kind = convolution_kind(kind, weight)
     elif kind in PRODUCTS and outputs and inputs and inputs[0]:
-        macs = math.prod(outputs[0]) * inputs[0][-1]
+        macs = product_macs(inputs, outputs[0])
     moved = 0 if kind in VIEWS else sum(map(int, sizes))
     return Operator(name, kind, macs, moved, seconds)

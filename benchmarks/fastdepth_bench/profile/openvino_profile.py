@@ -18,6 +18,7 @@ from fastdepth_bench.profile.operators import (
     Timed,
     convolution_kind,
     convolution_macs,
+    product_macs,
 )
 
 
@@ -72,7 +73,7 @@ def _operator(node: Any, seconds: float) -> Operator:
             weight = (weight[0] * weight[1], *weight[2:])
         macs, kind = convolution_macs(weight, outputs[0]), convolution_kind(kind, weight)
     elif kind in ("FullyConnected", "MatMul"):
-        macs = math.prod(outputs[0]) * inputs[0][-1]
+        macs = product_macs(inputs, outputs[0])
     moved = 0 if kind in VIEWS else sum(map(_bytes, (*node.inputs(), *node.outputs())))
     return Operator(node.get_friendly_name(), f"{kind} {precision}", macs, moved, seconds)
 

@@ -159,3 +159,19 @@ def convolution_kind(name: str, weight: Sequence[int]) -> str:
 def convolution_macs(weight: Sequence[int], output: Sequence[int]) -> int:
     """Multiply-adds of a convolution with a weight (out, in / groups, ...) and this output."""
     return math.prod(weight[1:]) * math.prod(output)
+
+
+def product_macs(inputs: Sequence[Sequence[int]], output: Sequence[int]) -> int:
+    """Multiply-adds of a matrix product with this output.
+
+    Args:
+        inputs: shapes of the factors, each transposed or not; of the first alone, which is not,
+            where the second is a constant that is not shown.
+        output: (..., rows, columns).
+    """
+    depth = inputs[0][-1]
+    if len(inputs) > 1 and all(len(shape) > 1 for shape in (*inputs[:2], output)):
+        left, right, both = (math.prod(shape[-2:]) for shape in (*inputs[:2], output))
+        found = math.isqrt(left * right // both)  # (m k)(k n) / (m n), however they lie
+        depth = found if found**2 * both == left * right else depth
+    return math.prod(output) * depth

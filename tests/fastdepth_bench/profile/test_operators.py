@@ -15,7 +15,7 @@ from fastdepth_bench.machine.roofline import Rates
 from fastdepth_bench.profile import command
 from fastdepth_bench.profile.command import HEADINGS, cells, main
 from fastdepth_bench.profile.onnx_profile import Arguments, Event, operators_of
-from fastdepth_bench.profile.operators import Operator, Profile, convolution_kind
+from fastdepth_bench.profile.operators import Operator, Profile, convolution_kind, product_macs
 from fastdepth_export.formats.openvino_ir import build
 
 RATES = Rates(macs_per_second=1e9, bytes_per_second=1e9, threads=1)
@@ -35,6 +35,21 @@ def found():
 @pytest.fixture(autouse=True)
 def rates(monkeypatch):
     monkeypatch.setattr(command, "measure_rates", lambda threads, seconds: RATES)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        [(8, 50, 81), (8, 81, 128)],
+        [(8, 81, 50), (8, 81, 128)],
+        [(8, 50, 81), (8, 128, 81)],
+        [(8, 50, 81)],
+        [(8, 50, 81), (128,)],
+    ],
+    ids=["plain", "left transposed", "right transposed", "constant", "bias"],
+)
+def test_a_product_counts_alike_however_its_factors_lie(inputs):
+    assert product_macs(inputs, (8, 50, 128)) == 8 * 50 * 81 * 128
 
 
 def test_each_operator_has_its_own_roofline(found):
