@@ -104,7 +104,7 @@ def command_line(draw: st.DrawFn) -> list[str]:
     return words
 
 
-def stop(options: object, *_: object) -> None:
+def stop(options: object, *_: object, **__: object) -> None:
     """The end of a command line that was accepted."""
     raise UsageError("what would take long is left out here")
 

@@ -15,6 +15,7 @@ from tiny_onnx import METADATA, write_model, write_third_party
 
 from fastdepth.anchors.prior import AnchorPrior
 from fastdepth.metrics import evaluate_image
+from fastdepth.weights import default_tag
 from fastdepth_bench.anchors import command, study
 from fastdepth_bench.anchors.coverage import INTERVAL, open_with_std
 from fastdepth_bench.anchors.estimators import ESTIMATORS
@@ -158,7 +159,7 @@ def test_the_command(network, source, capsys, tmp_path):
     assert "ramps, 3 samples" in captured.err and "points drawn 2 times" in captured.err
     assert json.loads(json_file.read_text())["rows"][0]["kind"] == "1 random"
     found = read_study(json_file)
-    assert found.weights == f"{NETWORK}.nyu"
+    assert found.weights == default_tag(NETWORK)
     assert "| 16 random |" in page.read_text() and "RMSE [m], less is better" in page.read_text()
     assert cv2.imread(str(plots / f"anchors.{NETWORK}.png")).shape[1] > 900
     assert ElementTree.parse(plots / f"anchors.{NETWORK}.svg").getroot().tag.endswith("svg")
