@@ -122,7 +122,7 @@ def test_blur_lowers_it(seed: int) -> None:
     truth = room(seed)
     sharp, soft, softer = (edges(blurred(truth, sigma), truth) for sigma in (0.3, 1.5, 4))
     assert sharp.f1 > soft.f1 > softer.f1
-    assert soft.f1 < 0.7
+    assert soft.f1 < 0.52  # of all seeds' rooms 7 are above .5, the greatest with .5165
     assert soft.errors[1] < softer.errors[1]
 
 
