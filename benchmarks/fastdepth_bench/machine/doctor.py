@@ -18,6 +18,7 @@ from fastdepth_bench.machine.environment import (
     cpu_model,
     git_commit,
     gpus,
+    instructions,
     package_version,
 )
 from fastdepth_bench.runners.opening import refusal
@@ -63,7 +64,8 @@ def _versions() -> list[str]:
 
 
 def _hardware() -> list[str]:
-    lines = [f"CPU: {cpu_model()}, {usable_cores()} usable cores"]
+    sets = f" ({', '.join(instructions())})" if instructions() else ""
+    lines = [f"CPU: {cpu_model()}{sets}, {usable_cores()} usable cores"]
     lines += [f"GPU: {name}" for name in gpus()] or ["GPU: none that nvidia-smi shows"]
     return [*lines, f"cache: {cache_folder()}"]
 

@@ -48,6 +48,22 @@ VARIABLES = (
 _ROOT = Path("/")
 _CORES = "sys/devices/system/cpu"
 
+INSTRUCTIONS = (
+    "avx2",
+    "avx512f",
+    "avx_vnni",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_bf16",
+    "amx_int8",
+    "asimddp",
+    "i8mm",
+    "bf16",
+    "sve",
+)
+"""Flags of /proc/cpuinfo by which processors of one name differ several times in speed."""
+
 _GPU_FIGURES = {
     "sm_mhz": "clocks.sm",
     "max_sm_mhz": "clocks.max.sm",
@@ -96,6 +112,7 @@ class EnvironmentRecorder:
             gpu_clocks=gpu_clocks(),
             variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
             memory_bytes=memory_bytes(),
+            instructions=instructions(),
         )
 
 
@@ -186,6 +203,16 @@ def memory_bytes() -> int | None:
         if line.startswith("MemTotal:"):
             return 1024 * int(line.split()[1])
     return None
+
+
+def instructions() -> tuple[str, ...]:
+    """Which of ``INSTRUCTIONS`` the processor has; empty where Linux does not tell."""
+    for line in (_read("proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in {"flags", "Features"}:
+            flags = set(value.split())
+            return tuple(name for name in INSTRUCTIONS if name in flags)
+    return ()
 
 
 def cpu_model() -> str:

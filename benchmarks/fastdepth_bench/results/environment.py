@@ -35,6 +35,8 @@ class Environment:
             limit [W]; None what nvidia-smi does not tell.
         variables: those of ``VARIABLES`` that are set.
         memory_bytes: main memory of the machine, where it can be read.
+        instructions: sets of vector instructions that a processor of the same name may lack, by
+            Linux's names; empty where nobody tells.
     """
 
     cpu: Text
@@ -59,12 +61,19 @@ class Environment:
     gpu_clocks: tuple[dict[Text, Finite | None], ...] = ()
     variables: dict[Text, Text] = field(default_factory=dict)
     memory_bytes: Count | None = None
+    instructions: tuple[Text, ...] = ()
 
     @property
     def machine(self) -> str:
         """What times depend on of the machine: processor, cores, GPUs; no versions."""
         gpus = (name.partition(", driver")[0] for name in self.gpus)
-        return "; ".join([self.cpu, f"{self.usable_cores} of {self.cores} cores", *gpus])
+        return "; ".join([*self._processor, *gpus])
+
+    @property
+    def _processor(self) -> tuple[str, str]:
+        """Processor and cores; cloud machines of several generations share a name."""
+        known = f" ({', '.join(self.instructions)})" if self.instructions else ""
+        return self.cpu + known, f"{self.usable_cores} of {self.cores} cores"
 
     @property
     def busy_line(self) -> str:
@@ -77,7 +86,7 @@ class Environment:
     def describe(self) -> str:
         """One line to print below a table."""
         versions = ", ".join(f"{name} {found}" for name, found in self.packages.items() if found)
-        where = [self.cpu, f"{self.usable_cores} of {self.cores} cores", *self.gpus, self.os]
+        where = [*self._processor, *self.gpus, self.os]
         commit = f" ({self.commit[:12]}{'+' if '+' in self.commit else ''})" if self.commit else ""
         return (
             f"{'; '.join(where)}; Python {self.python}, {versions}; "

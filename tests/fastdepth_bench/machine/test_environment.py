@@ -138,6 +138,7 @@ def test_a_machine_that_tells_nothing(machine: Callable[[str, str], None]) -> No
     assert environment.cpu_clocks() == (None, None)
     assert environment.turbo() is None
     assert environment.memory_bytes() is None
+    assert environment.instructions() == ()
     machine(f"{CPU_FOLDER}/cpu2/cpufreq/scaling_cur_freq", "<unsupported>")
     assert environment.cpu_clocks() == (None, None)
 
@@ -161,12 +162,28 @@ def test_memory(machine: Callable[[str, str], None]) -> None:
     assert environment.memory_bytes() == 16384000 * 1024
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 amx_tile avx512f avx512_vnni\n\n", 3),
+        ("processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n", 2),
+        ("flags: avx21\nflags: avx2", 0),
+        ("power management: avx2", 0),
+    ],
+)
+def test_instructions(machine: Callable[[str, str], None], text: str, found: int) -> None:
+    machine("proc/cpuinfo", text)
+    assert len(environment.instructions()) == found
+    assert set(environment.instructions()) <= set(text.split())
+
+
 def test_the_recorder_records_all_of_it(
     machine: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine(f"{CPU_FOLDER}/cpu0/cpufreq/scaling_governor", "performance\n")
     machine(f"{CPU_FOLDER}/intel_pstate/no_turbo", "1\n")
     machine("proc/meminfo", "MemTotal: 1 kB\n")
+    machine("proc/cpuinfo", "flags: avx2 sse")
     for name in environment.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
@@ -178,6 +195,7 @@ def test_the_recorder_records_all_of_it(
     found = EnvironmentRecorder().finish()
     assert (found.governor, found.turbo, found.memory_bytes) == ("performance", False, 1024)
     assert (found.affinity, found.usable_cores) == ((2, 5), 2)
+    assert found.instructions == ("avx2",)
     assert found.variables == {"OMP_NUM_THREADS": "3"}
     assert found.gpus == ("NVIDIA T4, driver 550.1",)
     clocks = {"sm_mhz": 585, "max_sm_mhz": 1590, "memory_mhz": 5000, "power_limit_watts": None}

@@ -206,6 +206,12 @@ def test_a_driver_makes_no_other_machine() -> None:
     assert one != none
 
 
+def test_a_processor_of_the_same_name_may_be_another() -> None:
+    found = Report.from_json(report(old_row(), instructions=["avx2", "avx512_vnni"])).environment
+    assert found.machine == "Model of the CPU (avx2, avx512_vnni); 4 of 8 cores"
+    assert found.machine in found.describe()
+
+
 RULES = "crop rows 45:471; flip no (published: mean of {} and mirror); averaging per image"
 FITTED = (
     "; disparity, fitted to the truth of each {} by scale and shift in inverse depth (Ranftl et "
