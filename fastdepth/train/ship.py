@@ -143,11 +143,11 @@ def ship(
     path = Path(folder) / f"{card.tag}{SUFFIX}"
     check_no_input(path, [checkpoint, *others])
     network = create_model(variant)
-    interval = load_weights(network, checkpoint, variant).interval
     if others:
         _average(network, [checkpoint, *others], variant)
         card = replace(card, variant=variant, interval=None, anchor_prior=None)
     else:
+        interval = load_weights(network, checkpoint, variant).interval
         attach_head(network, checkpoint)
         card = replace(card, variant=variant, interval=interval)
     remove_leftovers_of(path)

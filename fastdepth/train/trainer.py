@@ -15,7 +15,7 @@ from fastdepth.console import Advance, Stopwatch, progress, tell
 from fastdepth.errors import DataError, DivergenceError, ImageError, WeightsError
 from fastdepth.files import make_folder, remove_leftovers
 from fastdepth.models import DepthNetwork, create_model
-from fastdepth.models.device import open_device
+from fastdepth.models.device import computes_bf16, open_device
 from fastdepth.models.pretrained import RANDOM
 from fastdepth.size import Size
 from fastdepth.train.checkpoint import (
@@ -50,6 +50,8 @@ from fastdepth.weights import WeightsCard
 
 LOG_INTERVAL = 20  # steps
 PLOT_INTERVAL = 60.0  # least time between two drawings of the curves [s]
+SLOW_BF16 = "this CPU computes bfloat16 many times slower than float32; leave it out"
+
 MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -89,6 +91,8 @@ class Trainer:
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if run.precision in MIXED:
             keep_float32(network, self.device)
+            if self.processes.first and not computes_bf16(self.device):
+                tell(f"--precision {run.precision}: {SLOW_BF16}")
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
         self.features = open_feature_teacher(run, self.network, self.recipe, self.device)

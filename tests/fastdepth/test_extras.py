@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -40,3 +41,8 @@ def test_without_opencv_the_pip_line_is_what_a_user_reads(tmp_path, broken, mess
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert re.search(f"MissingExtraError: .*{message}", done.stderr)
+
+
+def test_what_a_package_says_of_its_own_work_stays_unsaid():
+    require("onnxscript", "export")
+    assert not logging.getLogger("onnxscript.optimizer").isEnabledFor(logging.WARNING)

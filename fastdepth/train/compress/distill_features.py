@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from fastdepth.errors import UsageError
 from fastdepth.models import DepthNetwork, Prediction, create_model
+from fastdepth.models.device import computes_bf16
 from fastdepth.models.loading import load_weights
 from fastdepth.size import Size
 from fastdepth.train.mixed_precision import keep_float32
@@ -103,7 +104,7 @@ class FeatureTeacher:
         The student's features are those of its last forward pass, which must be that of ``image``.
         """
         device = prediction.depth.device
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device)):
             self._look(image.to(device, memory_format=torch.channels_last))
         shares = []
         for mine, theirs in self._pairs.items():

@@ -120,6 +120,14 @@ def test_resume_continues_bit_for_bit(run, steps, precision, monkeypatch):
     assert [name for name in expected if not torch.equal(expected[name], got[name])] == []
 
 
+@pytest.mark.parametrize(("precision", "able"), [("bf16", False), ("bf16", True), ("fp32", False)])
+def test_half_precision_that_would_be_slower_is_told(run, precision, able, monkeypatch, capsys):
+    monkeypatch.setattr("fastdepth.train.trainer.computes_bf16", lambda _: able)
+    Trainer(run(precision=precision))
+    told = capsys.readouterr().err
+    assert ("--precision bf16: this CPU" in told) == (precision == "bf16" and not able)
+
+
 def test_an_interrupted_run_leaves_weights_that_load(run):
     summary = train(run(max_minutes=1e-9))
     assert summary.steps == 1

@@ -113,6 +113,22 @@ def test_a_network_explains_its_own_features(taught_by):
     assert teacher(student(IMAGES), IMAGES, torch.empty(0)).item() < 0.05
 
 
+@pytest.mark.parametrize("able", [False, True])
+def test_a_teacher_looks_in_half_precision_where_that_is_quick(taught_by, able, monkeypatch):
+    monkeypatch.setattr("fastdepth.train.compress.distill_features.computes_bf16", lambda _: able)
+    student = network("unet-dws").eval()
+    teacher = FeatureTeacher(student, taught_by, HALF, CPU)
+    look, halved = teacher._look, []
+
+    def watched(image: torch.Tensor) -> None:
+        halved.append(torch.is_autocast_enabled("cpu"))
+        look(image)
+
+    monkeypatch.setattr(teacher, "_look", watched)
+    teacher(student(IMAGES), IMAGES, torch.empty(0))
+    assert halved == [able]
+
+
 def test_features_that_are_no_numbers_make_a_loss_that_is_none():
     assert unexplained(drawn(1, 4, 5, 5) * math.nan, drawn(1, 8, 5, 5, seed=1)).isnan()
 
