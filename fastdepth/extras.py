@@ -11,8 +11,8 @@ from types import ModuleType
 
 from fastdepth.errors import MissingExtraError
 
-TALKATIVE = ("coremltools",)
-"""Packages that log and warn at import of what fastdepth does not use."""
+TALKATIVE = ("coremltools", "onnxscript")
+"""Packages that log and warn of what is no concern of fastdepth's users."""
 
 
 def require(module: str, extra: str) -> ModuleType:
