@@ -20,7 +20,7 @@ from fastdepth.variants import VARIANTS
 from fastdepth.weights import shipped_card
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, sensitivity
 from fastdepth_export.recipe import FOLDED, LAST_AXIS, PLAIN, ExportRecipe, has_int8
-from fastdepth_export.targets import ALL, FORMATS, PAGE, TARGETS, Target
+from fastdepth_export.targets import ALL, FORMATS, TARGETS, Target
 
 PROG = "fastdepth-export"
 
@@ -215,7 +215,7 @@ def place_of(output: Path | None, variant: str, target: Target) -> Path:
     suffix = target.suffixes[0]
     if output is None:
         return Path(variant + suffix)
-    if target is PAGE or (output.suffix == suffix and (target.members or not output.is_dir())):
+    if target.any_name or (output.suffix == suffix and (target.members or not output.is_dir())):
         return output
     if output.is_dir() or not output.suffix:
         return output / (variant + suffix)

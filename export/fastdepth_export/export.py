@@ -23,7 +23,7 @@ from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe, has_int8
-from fastdepth_export.targets import PAGE, Target
+from fastdepth_export.targets import Target
 
 if TYPE_CHECKING:
     import onnx
@@ -121,11 +121,11 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
 
     Raises:
         UsageError: the name of a format of several files must end in the suffix of the first, and
-            that of a folder in its own, but for a page's.
+            that of a folder in its own unless it may have any.
     """
     output = Path(output)
     main, *others = target.suffixes
-    several = others or (target.members and target is not PAGE)
+    several = others or (target.members and not target.any_name)
     if several and not output.name.endswith(main):
         raise UsageError(
             f"{target.format} writes {' and '.join(target.suffixes)}; name the output FILE{main}"

@@ -37,6 +37,7 @@ class Target:
             to install with it; empty where the extra does.
         members: ``module:function`` there that names the files of an export that is a folder, the
             one to open first; empty where it is files.
+        any_name: whether that folder may have any name, without the suffix.
         quantisation: types of an int8 file that it needs; empty where the CPU decides.
         system: ``sys.platform`` that alone runs it; empty where any does.
     """
@@ -54,6 +55,7 @@ class Target:
     converter: str = ""
     first: str = ""
     members: str = ""
+    any_name: bool = False
     quantisation: str = ""
     system: str = ""
 
@@ -213,6 +215,7 @@ PAGE = Target(
     suffixes=(".web",),
     builder="web_page:build",
     members="web_page:members",
+    any_name=True,
     quantisation="u8s7",
 )
 """What only a browser runs, and no command times."""

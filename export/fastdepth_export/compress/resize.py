@@ -36,10 +36,11 @@ def enlarge_by_factors(model: onnx.ModelProto) -> int:
     for node in model.graph.node:
         if node.op_type != "Resize" or len(node.input) <= SIZES:
             continue
-        before, after = sides.get(node.input[0]), sides.get(node.output[0])
-        if not before or not after or any(b % a for a, b in zip(before, after, strict=True)):
+        before, after = (sides.get(name, ()) for name in (node.input[0], node.output[0]))
+        steps = [divmod(b, a) for a, b in zip(before, after, strict=False)]
+        if not steps or any(rest for _, rest in steps):
             continue
-        factors = np.array([1, 1, *(b // a for a, b in zip(before, after, strict=True))])
+        factors = np.array([1, 1, *(factor for factor, _ in steps)])
         name = f"{node.output[0]}_factors"
         model.graph.initializer.append(numpy_helper.from_array(factors.astype(np.float32), name))
         del node.input[SIZES - 1 :]
@@ -53,11 +54,11 @@ def enlarge_by_factors(model: onnx.ModelProto) -> int:
     return found
 
 
-def _sides(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
-    """Height and width of a (B, C, H, W), where they are known."""
+def _sides(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Height and width of a (B, C, H, W); empty where they are not known."""
     dimensions = value.type.tensor_type.shape.dim
     sides = tuple(dimension.dim_value for dimension in dimensions[2:])  # 0 where it is open
-    return sides if len(dimensions) == 4 and all(sides) else None
+    return sides if len(dimensions) == 4 and all(sides) else ()
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
