@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -242,6 +243,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     drawn = io.StringIO()
     Console(**plain, file=drawn, width=WIDE, color_system=None, force_terminal=False).print(table)
     write("stdout", "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
+
+
+def is_wide(columns: int) -> bool:
+    """Whether stdout is no terminal, or one of at least so many columns."""
+    return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= columns
 
 
 @contextmanager

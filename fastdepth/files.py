@@ -271,6 +271,19 @@ def _check_place(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is {kind}; give a file name")
 
 
+class _TriedError(Exception):
+    """Ends an attempt to write before anything is replaced."""
+
+
+def check_output(path: str | Path) -> None:
+    """Raise OutputError before minutes are spent, where :func:`replacing` would; write nothing."""
+    made = [folder for folder in Path(path).parents if not folder.exists()]
+    with contextlib.suppress(_TriedError), replacing(path):
+        raise _TriedError
+    for folder in made:
+        folder.rmdir()
+
+
 def check_no_input(name: str | Path | None, inputs: Iterable[str | Path | None]) -> None:
     """Refuse to write over what is read; ``-`` and None are no files.
 

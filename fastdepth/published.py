@@ -223,7 +223,10 @@ _ZIPDEPTH = "github.com/fabiotosi92/ZipDepth"
 _EFFICIENTVIT = "huggingface.co/Petrouil/EfficientViT-Depth-5M"
 _ONE_VIEW = "654 images; trained on 2.19 M images of many data sets"
 _VIEWS = "654 images; several scales and mirror images averaged; trained on 2.19 M images"
-_MARIGOLD = "Marigold's protocol, whether in depth or in disparity is not said"
+_MARIGOLD = (
+    "Marigold's protocol, fitted in depth or in disparity its table does not say: its later "
+    "scripts/eval.py fits disparity"
+)
 _TAUGHT = f"{_MARIGOLD}; taught by Depth Anything V2 Large on 14.1 M images"
 _RETRAINED = f"{_TAUGHT}, by ZipDepth's authors"
 _OWN_WEIGHTS = f"{_MARIGOLD}; with the weights of its authors"

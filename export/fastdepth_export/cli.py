@@ -242,8 +242,9 @@ def _tell(output: Path, metadata: ModelMetadata, target: Target) -> None:
 def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
     """Print the table of candidates; the fastest is written."""
     require("torch", "export")
+    from fastdepth_export.every_format import refusals
     from fastdepth_export.this_machine import HEADINGS as COLUMNS
-    from fastdepth_export.this_machine import LAYOUTS, cells, export_fastest, reference, refusals
+    from fastdepth_export.this_machine import LAYOUTS, cells, export_fastest, reference
 
     output = options.output
     if output is None or output.suffix not in {FORMATS[name].suffixes[0] for name in LAYOUTS}:
@@ -252,7 +253,7 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
         recipe, output, threads=options.threads, data=options.data
     )
     print_table(COLUMNS, cells(tried))
-    for line in refusals(tried):
+    for line in refusals(each.written for each in tried):
         say(line)
     best = tried[0].candidate
     other = reference(each.candidate.threads for each in tried)
@@ -265,13 +266,12 @@ def _export_every(recipe: ExportRecipe, options: Options) -> int:
     """Print a row for each format and precision; the exit status, as ``--help`` says it."""
     require("torch", "export")
     from fastdepth_export.every_format import HEADINGS as COLUMNS
-    from fastdepth_export.every_format import cells, export_every, refusals
+    from fastdepth_export.every_format import cells, export_every, pairs_of, refusals
 
     found = export_every(
         recipe,
         options.output or Path(),
-        formats=options.format.split(","),
-        precisions=options.precision.split(","),
+        pairs_of(options.format.split(","), options.precision.split(",")),
         data=options.data,
         force=options.force,
     )

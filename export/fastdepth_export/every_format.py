@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fastdepth.console import progress
 from fastdepth.errors import FastDepthError, UnknownNameError, UsageError, look_up
+from fastdepth.files import check_output
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.export import DEFAULT_DATA, export, files_of, require_extras
 from fastdepth_export.recipe import PRECISIONS, ExportRecipe
@@ -35,17 +36,43 @@ class Written:
     metadata: ModelMetadata | None = None
     refused: str = ""
 
+    @property
+    def cells(self) -> tuple[str, str]:
+        """MB of its files and the change of d1, as tables show them."""
+        if self.metadata is None:
+            return "-", "-"
+        change = self.metadata.d1_change
+        return f"{self.bytes / 1e6:.2f}", "-" if change is None else f"{change:+.4f}"
+
+
+def pairs_of(formats: Sequence[str], precisions: Sequence[str]) -> list[tuple[Target, str]]:
+    """Formats and precisions, each pair once; of all formats those pairs that there can be.
+
+    Args:
+        formats: names, or ``all`` alone.
+        precisions: names.
+
+    Raises:
+        UnknownNameError: there is no format or no precision of a name.
+    """
+    for precision in precisions:
+        if precision not in PRECISIONS:
+            raise UnknownNameError("precision", precision, PRECISIONS)
+    every = list(formats) == [ALL]
+    targets = [look_up("format", name, FORMATS) for name in (FORMATS if every else formats)]
+    pairs = dict.fromkeys((target, precision) for target in targets for precision in precisions)
+    return [pair for pair in pairs if not every or pair[1] in pair[0].precisions]
+
 
 def export_every(
     recipe: ExportRecipe,
     folder: Path,
+    pairs: Iterable[tuple[Target, str]],
     *,
-    formats: Sequence[str],
-    precisions: Sequence[str],
     data: str = DEFAULT_DATA,
     force: bool = False,
 ) -> list[Written]:
-    """Export every format in every precision that it has.
+    """Export every one of several formats and precisions.
 
     ONNX files of which others are built are exported once for all of them.
 
@@ -53,8 +80,7 @@ def export_every(
         recipe: network, weights, size and the rest; its format and precision do not count.
         folder: where files go; a name is the variant's, with the precision behind it unless that is
             fp32. Files there of earlier exports stay whole where the new ones are refused.
-        formats: names, or ``all`` alone.
-        precisions: names; of all formats, those that lack one leave it out.
+        pairs: formats, as what runs them, and precisions.
         data: depth data on which the loss of reduced precision is measured.
         force: write files of reduced precision whatever they lost.
 
@@ -62,17 +88,16 @@ def export_every(
         What became of each, ONNX files first; what refuses one does not end the others.
 
     Raises:
-        UnknownNameError: no such variant, weights, format or precision.
+        UnknownNameError: no such variant or weights.
         UsageError, SizeError: the recipe cannot be in any format, or a file is in the folder's
             place.
+        OutputError: nothing can be written into the folder.
     """
-    for precision in precisions:
-        if precision not in PRECISIONS:
-            raise UnknownNameError("precision", precision, PRECISIONS)
     replace(recipe, format="onnx", precision="fp32", quantisation=None).resolved()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"several files go into a folder, which {folder} is not; name another")
-    wanted = sorted(_wanted(formats, precisions), key=lambda pair: bool(pair[0].builder))
+    check_output(folder / ".fastdepth")
+    wanted = sorted(pairs, key=lambda pair: bool(pair[0].builder))
     with TemporaryDirectory() as sources, progress("exporting", len(wanted)) as advance:
         shared = _OnnxFiles(Path(sources), data, force)
         found = []
@@ -82,18 +107,6 @@ def export_every(
             found.append(_export(own, target, folder, shared))
             advance()
     return found
-
-
-def _wanted(formats: Sequence[str], precisions: Sequence[str]) -> list[tuple[Target, str]]:
-    """Formats and precisions; of all formats those pairs that there can be.
-
-    Raises:
-        UnknownNameError: there is no format of a name.
-    """
-    every = list(formats) == [ALL]
-    targets = [look_up("format", name, FORMATS) for name in (FORMATS if every else formats)]
-    pairs = [(target, precision) for target in targets for precision in precisions]
-    return [pair for pair in pairs if not every or pair[1] in pair[0].precisions]
 
 
 class _OnnxFiles:
@@ -148,24 +161,21 @@ HEADINGS = ("format", "precision", "file", "MB", "off by", "d1 change")
 
 def cells(found: Sequence[Written]) -> list[tuple[str, ...]]:
     """Rows of the table under :data:`HEADINGS`; what was not written has no figures."""
-    return [
-        (each.format, each.precision, each.path.name, *_figures(each, each.metadata))
-        if each.path and each.metadata
-        else (each.format, each.precision, "not written", "-", "-", "-")
-        for each in found
-    ]
+    return [_row(each, *each.cells) for each in found]
 
 
-def _figures(written: Written, metadata: ModelMetadata) -> tuple[str, ...]:
-    lost = metadata.d1_change
-    change = "-" if lost is None else f"{lost:+.4f}"
-    return f"{written.bytes / 1e6:.2f}", f"{metadata.parity:.1e} m", change
+def _row(each: Written, size: str, change: str) -> tuple[str, ...]:
+    name = each.path.name if each.path else "not written"
+    apart = f"{each.metadata.parity:.1e} m" if each.metadata else "-"
+    return each.format, each.precision, name, size, apart, change
 
 
-def refusals(found: Sequence[Written]) -> list[str]:
+def refusals(found: Iterable[Written]) -> list[str]:
     """Why files were not written, a line each."""
-    return [
-        f"{each.format} {each.precision} not written: {each.refused}"
+    lines = (
+        f"{each.format} {each.precision} not written: "
+        + each.refused.replace("; nothing was written", "")
         for each in found
         if each.refused
-    ]
+    )
+    return list(dict.fromkeys(lines))

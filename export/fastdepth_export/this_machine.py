@@ -22,14 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.console import progress
-from fastdepth.errors import DeviceError, FastDepthError, UsageError
-from fastdepth.files import check_no_input, replacing
+from fastdepth.errors import DeviceError, UsageError
+from fastdepth.files import check_no_input, check_output, replacing
 from fastdepth.images.parallel import usable_cores
 from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.weights import find_weights
-from fastdepth_export.export import DEFAULT_DATA, export, files_of
+from fastdepth_export.every_format import Written, export_every
+from fastdepth_export.export import DEFAULT_DATA, files_of
 from fastdepth_export.recipe import ExportRecipe, has_bf16
-from fastdepth_export.targets import TARGETS, Target
+from fastdepth_export.targets import FORMATS, TARGETS
 from fastdepth_export.verify import Infer, draw_images
 
 SECONDS = 10.0
@@ -89,30 +90,15 @@ class Tried:
 
     Attributes:
         candidate: which.
-        bytes: of its files; None where it was refused.
-        d1_change: d1 less that of the fp32 file; None in fp32.
+        written: its files, or why there are none.
         ms: median time of an inference [ms]; None where it was refused.
         ratio: median over the rounds of the time of :func:`reference` by its own; None without.
-        refused: why there is none, in one line; empty where there is.
     """
 
     candidate: Candidate
-    bytes: int | None = None
-    d1_change: float | None = None
+    written: Written
     ms: float | None = None
     ratio: float | None = None
-    refused: str = ""
-
-
-@dataclass(frozen=True)
-class _Made:
-    """Exported files and their metadata, or why there are none."""
-
-    target: Target
-    precision: str
-    files: tuple[Path, ...] = ()
-    metadata: ModelMetadata | None = None
-    refused: str = ""
 
 
 def export_fastest(
@@ -143,26 +129,25 @@ def export_fastest(
     targets = [t for t in TARGETS.values() if t.format in LAYOUTS and t.installed]
     for target in targets:
         _check_place(recipe, files_of(output.with_suffix(target.suffixes[0]), target))
+    pairs = [(target, precision) for target in targets for precision in target.precisions]
     with TemporaryDirectory() as folder:
-        made = _export_all(recipe, targets, Path(folder), data)
         plans = {
-            Candidate(each.target.name, each.precision, count, layout): each
-            for each in made
+            Candidate(FORMATS[each.format].name, each.precision, count, layout): _without_hint(each)
+            for each in export_every(recipe, Path(folder), pairs, data=data)
             for count in counts
-            for layout in LAYOUTS[each.target.format]
+            for layout in LAYOUTS[each.format]
         }
-        found = _time({c: m for c, m in plans.items() if not m.refused}, seconds)
-        others = found.get(reference(counts), [])
-        tried = ranked(
-            _tried(each, made, found.get(each, []), others) for each, made in plans.items()
-        )
+        times = _time({c: w for c, w in plans.items() if not w.refused}, seconds)
+        others = times.get(reference(counts), [])
+        tried = ranked(_tried(c, w, times.get(c, []), others) for c, w in plans.items())
         if not tried or tried[0].ms is None:
-            reason = tried[0].refused if tried else "no runtime is installed"
+            reason = tried[0].written.refused if tried else "no runtime is installed"
             raise DeviceError(f"no file can be exported and run on this machine: {reason}")
-        best = plans[tried[0].candidate]
-        place = output.with_suffix(best.target.suffixes[0])
-        _keep(best.files, files_of(place, best.target))
-    assert best.metadata is not None
+        best = tried[0].written
+        assert best.path is not None and best.metadata is not None
+        target = FORMATS[best.format]
+        place = output.with_suffix(target.suffixes[0])
+        _keep(files_of(best.path, target), files_of(place, target))
     return tried, place, best.metadata
 
 
@@ -195,72 +180,38 @@ def _threads(asked: int | None) -> list[int]:
 
 
 def _check_place(recipe: ExportRecipe, files: Sequence[Path]) -> None:
-    """Refuse to write over the weights, before minutes are spent."""
+    """Refuse what cannot be written, and to write over the weights, before minutes are spent."""
     resolved = replace(recipe, format="onnx", precision="fp32").resolved()
-    if resolved.weights != UNTRAINED:
-        for path in files:
+    for path in files:
+        if resolved.weights != UNTRAINED:
             check_no_input(path, [find_weights(resolved.weights)])
+        check_output(path)
 
 
-def _export_all(
-    recipe: ExportRecipe, targets: Sequence[Target], folder: Path, data: str
-) -> list[_Made]:
-    """Files of every format and precision; the ONNX files first, of which others are built."""
-    wanted = [(target, precision) for target in targets for precision in target.precisions]
-    wanted.sort(key=lambda pair: bool(pair[0].builder))
-    made: dict[tuple[str, str], _Made] = {}
-    with progress("exporting", len(wanted)) as advance:
-        for target, precision in wanted:
-            advance(0, note=f"{target.name} {precision}")
-            own = replace(recipe, format=target.format, precision=precision)
-            made[target.format, precision] = _export(own, target, made, folder, data)
-            advance()
-    return list(made.values())
+def _without_hint(written: Written) -> Written:
+    """The same without what could be done about a refusal of one file alone."""
+    return replace(written, refused=written.refused.partition("; nothing was written")[0])
 
 
-def _export(
-    recipe: ExportRecipe,
-    target: Target,
-    made: dict[tuple[str, str], _Made],
-    folder: Path,
-    data: str,
-) -> _Made:
-    path = folder / f"{target.name}-{recipe.precision}{target.suffixes[0]}"
-    try:
-        source = None
-        if target.builder:
-            before = made["onnx", recipe.resolved().as_onnx.precision]
-            if before.refused:
-                return _Made(target, recipe.precision, refused=before.refused)
-            source = before.files[0]
-        metadata = export(recipe, path, onnx_file=source, data=data)
-    except FastDepthError as error:
-        reason = str(error).partition("; nothing was written")[0]  # what follows is of one file
-        return _Made(target, recipe.precision, refused=reason)
-    return _Made(target, recipe.precision, tuple(files_of(path, target)), metadata)
-
-
-def _open(candidate: Candidate, made: _Made) -> Infer:
+def _open(candidate: Candidate, path: Path) -> Infer:
     """A candidate's file, opened as an application does."""
-    if made.target.format == "openvino":
+    if candidate.runtime == "openvino":
         from fastdepth_export.formats.openvino_ir import OpenVinoModel
 
-        return OpenVinoModel(made.files[0], candidate.threads).infer
+        return OpenVinoModel(path, candidate.threads).infer
     from fastdepth.runtime.model import load
 
-    threads, level = candidate.threads, candidate.level
-    return load(made.files[0], threads=threads, graph_optimisation=level).infer
+    return load(path, threads=candidate.threads, graph_optimisation=candidate.level).infer
 
 
-def _time(plans: dict[Candidate, _Made], seconds: float) -> dict[Candidate, list[float]]:
+def _time(plans: dict[Candidate, Written], seconds: float) -> dict[Candidate, list[float]]:
     """Times of an inference of each candidate [s], one a round."""
-    opened = {candidate: _open(candidate, made) for candidate, made in plans.items()}
+    opened = {c: _open(c, written.path) for c, written in plans.items() if written.path}
     times: dict[Candidate, list[float]] = {candidate: [] for candidate in opened}
+    sizes = {written.metadata.size for written in plans.values() if written.metadata}
     if not opened:
         return times
-    metadata = next(iter(plans.values())).metadata
-    assert metadata is not None
-    images = draw_images(metadata.size, 2)
+    images = draw_images(sizes.pop(), 2)
     with progress("timing in turns", None):
         for infer in opened.values():
             for number in range(WARM_UP):
@@ -280,19 +231,13 @@ def _seconds(infer: Callable[[NDArray[np.uint8]], object], image: NDArray[np.uin
 
 
 def _tried(
-    candidate: Candidate, made: _Made, own: Sequence[float], others: Sequence[float]
+    candidate: Candidate, written: Written, own: Sequence[float], others: Sequence[float]
 ) -> Tried:
     """What a candidate's own times come to, beside those of the reference."""
-    if made.refused or made.metadata is None:
-        return Tried(candidate, refused=made.refused)
+    if written.refused:
+        return Tried(candidate, written)
     ratios = [other / mine for mine, other in zip(own, others, strict=False)]
-    return Tried(
-        candidate,
-        bytes=sum(path.stat().st_size for path in made.files),
-        d1_change=made.metadata.d1_change,
-        ms=1000 * median(own),
-        ratio=median(ratios) if ratios else None,
-    )
+    return Tried(candidate, written, 1000 * median(own), median(ratios) if ratios else None)
 
 
 def _keep(files: Sequence[Path], places: Sequence[Path]) -> None:
@@ -314,20 +259,9 @@ def cells(tried: Sequence[Tried]) -> list[tuple[str, ...]]:
             each.candidate.precision,
             str(each.candidate.threads),
             each.candidate.layout,
-            "-" if each.bytes is None else f"{each.bytes / 1e6:.2f}",
-            "-" if each.d1_change is None else f"{each.d1_change:+.4f}",
+            *each.written.cells,
             "refused" if each.ms is None else f"{each.ms:.2f}",
             "-" if each.ratio is None else f"{each.ratio:.2f}",
         )
         for each in tried
     ]
-
-
-def refusals(tried: Sequence[Tried]) -> list[str]:
-    """Why files were refused, a line each."""
-    lines = (
-        f"{each.candidate.runtime} {each.candidate.precision} refused: {each.refused}"
-        for each in tried
-        if each.refused
-    )
-    return list(dict.fromkeys(lines))

@@ -28,6 +28,13 @@ def test_a_package_that_is_broken_inside_is_not_called_missing(tmp_path, monkeyp
     assert not isinstance(caught.value, MissingExtraError)
 
 
+def test_what_an_exporter_leaves_unfolded_is_none_of_a_users_business():
+    pytest.importorskip("onnxscript", reason="it is of the extra export")
+    require("onnxscript", "export")
+    logger = logging.getLogger("onnxscript.optimizer._constant_folding")
+    assert not logger.isEnabledFor(logging.WARNING)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

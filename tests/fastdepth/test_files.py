@@ -15,6 +15,7 @@ from fastdepth.errors import DataError, ImageError, OutputError, UsageError
 from fastdepth.files import (
     cache_folder,
     check_no_input,
+    check_output,
     check_regular,
     ends_all,
     output,
@@ -285,3 +286,16 @@ def test_an_output_that_is_an_input_is_refused(tmp_path):
     for name in (tmp_path / "a", str(tmp_path / "link"), tmp_path / ".." / tmp_path.name / "a"):
         with pytest.raises(UsageError, match="is an input and would be written over"):
             check_no_input(name, ["nowhere", tmp_path / "a"])
+
+
+def test_whether_a_file_can_be_written_is_found_out_without_writing_it(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    check_output(path)
+    check_output(tmp_path / "new" / "below" / "b.bin")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        check_output(path / "b.bin")
+    with pytest.raises(OutputError, match="it is a folder"):
+        check_output(tmp_path)

@@ -10,6 +10,7 @@ from tiny_onnx import METADATA, write_model
 from fastdepth.errors import MissingExtraError, ParityError
 from fastdepth_export import every_format
 from fastdepth_export.cli import main
+from fastdepth_export.every_format import Written, refusals
 from fastdepth_export.export import files_of
 from fastdepth_export.targets import FORMATS
 
@@ -81,6 +82,20 @@ def test_one_that_was_named_and_not_written_is_status_1(exports, tmp_path, capsy
     assert (tmp_path / "tiny-bf16.xml").exists()
 
 
+def test_a_pair_that_is_named_twice_is_written_once(exports, tmp_path, capsys):
+    words = ["onnx,onnx", "--precision", "fp32,fp32", "--output", str(tmp_path)]
+    assert main([*COMMAND.split(), *words]) == 0
+    assert capsys.readouterr().out.count("tiny.onnx") == 1
+
+
+def test_why_a_file_was_refused_is_told_without_saying_twice_that_it_was_not_written():
+    refused = "the fp16 file changes d1 by -0.1000; nothing was written; use another precision"
+    (line,) = refusals([Written("onnx", "fp16", refused=refused)])
+    assert line == (
+        "onnx fp16 not written: the fp16 file changes d1 by -0.1000; use another precision"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -89,6 +104,7 @@ def test_one_that_was_named_and_not_written_is_status_1(exports, tmp_path, capsy
         ("all --precision fp32,fp61", "unknown precision 'fp61'"),
         ("all --size 33x33", "tiny"),
         ("all --output FILE", "is not; name another"),
+        ("all --output FILE/below", "cannot make the folder"),
         ("all --sensitivity", "leave it out"),
         ("all --weights nothing.safetensors", "nothing.safetensors"),
     ],

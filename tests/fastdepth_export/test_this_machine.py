@@ -10,10 +10,11 @@ import pytest
 from tiny_onnx import METADATA, write_model
 
 import fastdepth
-from fastdepth.errors import DeviceError, ParityError, UsageError
+from fastdepth.errors import DeviceError, OutputError, ParityError, UsageError
 from fastdepth.images.parallel import usable_cores
-from fastdepth_export import ExportRecipe, this_machine
+from fastdepth_export import ExportRecipe, every_format, this_machine
 from fastdepth_export.cli import main
+from fastdepth_export.every_format import Written, refusals
 from fastdepth_export.export import files_of
 from fastdepth_export.this_machine import (
     Candidate,
@@ -22,7 +23,6 @@ from fastdepth_export.this_machine import (
     export_fastest,
     ranked,
     reference,
-    refusals,
 )
 
 MILLISECONDS = {("openvino", "bf16"): 2, ("onnxruntime", "int8"): 4}
@@ -33,7 +33,8 @@ MILLISECONDS = {("openvino", "bf16"): 2, ("onnxruntime", "int8"): 4}
 def quick(monkeypatch):
     """Files and their times by a table; int8 with bf16 is refused."""
 
-    def export(recipe, path, *, onnx_file, data):
+    def export(recipe, path, *, onnx_file=None, data, force):
+        assert not force
         if recipe.precision == "int8+bf16":
             raise ParityError("the int8+bf16 file changes d1 by -0.0200; nothing was written; use")
         for part in files_of(path, recipe.resolved().target):
@@ -41,13 +42,13 @@ def quick(monkeypatch):
         change = None if recipe.precision == "fp32" else 1e-4
         return replace(METADATA, precision=recipe.precision, d1_change=change)
 
-    def opened(candidate, made):
+    def opened(candidate, path):
         key = candidate.runtime, candidate.precision
         plain = candidate.layout == "as written"
         seconds = (MILLISECONDS.get(key, 8) + plain) / 1000
         return lambda images: time.sleep(seconds)
 
-    monkeypatch.setattr(this_machine, "export", export)
+    monkeypatch.setattr(every_format, "export", export)
     monkeypatch.setattr(this_machine, "_open", opened)
 
 
@@ -60,12 +61,12 @@ def test_the_fastest_is_kept(quick, tmp_path):
     first, *_, last = tried
     assert (first.candidate.runtime, first.candidate.precision) == ("openvino", "bf16")
     assert 2 < first.ratio < 6
-    assert last.refused
+    assert last.written.refused
     assert last.ms is None
     layouts = {each.candidate.layout for each in tried if each.candidate.runtime == "onnxruntime"}
     assert layouts == {"blocked", "as written"}
-    line = "openvino int8+bf16 refused: the int8+bf16 file changes d1 by -0.0200"
-    assert refusals(tried) == [line]
+    line = "openvino int8+bf16 not written: the int8+bf16 file changes d1 by -0.0200"
+    assert refusals(each.written for each in tried) == [line]
     assert [row[-2] for row in cells(tried)].count("refused") == 1
 
 
@@ -75,9 +76,10 @@ def test_what_is_faster_in_turns_comes_first():
         2,
         "fastdepth.load(FILE, threads=2, graph_optimisation='all')",
     )
-    slower = Tried(usual, ms=11.5, ratio=0.85)
-    faster = Tried(Candidate("openvino", "int8", 1, "its own"), ms=11.6, ratio=1.35)
-    refused = Tried(replace(usual, threads=1), refused="it differs")
+    slower = Tried(usual, Written("onnx", "fp32"), ms=11.5, ratio=0.85)
+    other = Candidate("openvino", "int8", 1, "its own")
+    faster = Tried(other, Written("openvino", "int8"), ms=11.6, ratio=1.35)
+    refused = Tried(replace(usual, threads=1), Written("onnx", "fp32", refused="it differs"))
     assert ranked([refused, slower, faster]) == [faster, slower, refused]
     assert '"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1' in faster.candidate.call
     assert '"bf16"' in replace(faster.candidate, precision="int8+bf16").call
@@ -97,7 +99,7 @@ def test_where_all_is_refused_nothing_is_written(tmp_path, monkeypatch):
     def export(*_, **__):
         raise ParityError("it differs")
 
-    monkeypatch.setattr(this_machine, "export", export)
+    monkeypatch.setattr(every_format, "export", export)
     with pytest.raises(DeviceError, match="can be exported and run.*it differs"):
         export_fastest(ExportRecipe("tiny"), tmp_path / "best.onnx", threads=1)
     assert not list(tmp_path.iterdir())
@@ -114,6 +116,16 @@ def test_options_that_it_decides_itself_are_refused(words, capsys):
     assert error.count("\n") == 1
     assert main(["--variant", "tiny", "--threads", "1"]) == 2
     assert "--for-this-machine; add that" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_exported(tmp_path, monkeypatch):
+    def export(*_, **__):
+        raise AssertionError("minutes were spent")
+
+    monkeypatch.setattr(every_format, "export", export)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        export_fastest(ExportRecipe("tiny"), tmp_path / "file" / "best.onnx", threads=1)
 
 
 @pytest.mark.parametrize(

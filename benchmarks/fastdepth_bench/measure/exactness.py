@@ -65,10 +65,9 @@ def compare_depths(say: Say, case: Case, against: Case | None, samples: Samples)
     references: dict[str, Reference] = {}
     with ExitStack() as stack:
         runner = stack.enter_context(open_runner(_single(case)))
-        if against is not None:
+        if against is not None and _comparable(case, against):
             other = stack.enter_context(open_runner(_single(against)))
-            if _comparable(case, against):
-                references["to_against"] = other.infer
+            references["to_against"] = other.infer
         if case.model is None:
             references["to_float64"] = _in_float64(case, stack)
         found = largest_differences(
@@ -79,6 +78,11 @@ def compare_depths(say: Say, case: Case, against: Case | None, samples: Samples)
             lambda index: say(f"{case}: comparing depth {index + 1}"),
         )
     return Differences(**found)
+
+
+def has_reference(case: Case, against: Case | None) -> bool:
+    """Whether there is anything that a case's depth can be compared with."""
+    return case.model is None or (against is not None and _comparable(case, against))
 
 
 def largest_differences(

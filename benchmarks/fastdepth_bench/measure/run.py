@@ -13,7 +13,7 @@ from fastdepth_bench.case import Case
 from fastdepth_bench.machine.environment import EnvironmentRecorder
 from fastdepth_bench.machine.roofline import Rates, measure_rates
 from fastdepth_bench.measure.accuracy import Samples, Yardstick, load_samples, timing_frames
-from fastdepth_bench.measure.exactness import Differences, compare_depths
+from fastdepth_bench.measure.exactness import Differences, compare_depths, has_reference
 from fastdepth_bench.measure.isolate import (
     OVER,
     ProcessError,
@@ -186,15 +186,18 @@ class _Measurement:
                     self.case.threads,
                     seconds=self._options.seconds,
                 )
-            if self._options.against is not None:
+            if self._options.against and has_reference(self.case, self.against):
                 self._differences = self._do(compare_depths, self.case, self.against, samples)
 
         self._step(work)
 
     def _check_that_files_answer(self, samples: Samples) -> None:
-        """Stop a file from elsewhere that does not end: its process is killed."""
+        """Stop a file from elsewhere that does not end: its process is killed.
+
+        One without weights was exported here, of a library's network.
+        """
         for case in (self.case, self.against):
-            if self._isolated and case is not None and case.model:
+            if self._isolated and case is not None and case.model and case.trained:
                 frames = timing_frames(samples, case.batch)
                 within(self._options.time_limit, first_answer, self._say, case, frames[0])
 

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import tyro
 
-from fastdepth.console import print_table, run_command, say
+from fastdepth.console import print_table, progress, run_command, say
 from fastdepth.errors import UsageError
 from fastdepth.files import check_no_input, output
 from fastdepth.images.parallel import usable_cores
 from fastdepth.ranges import Threads, TimeLimit, check_needed, real
 from fastdepth.runtime.answer import TIME_LIMIT
+from fastdepth.runtime.ready import find_model
 from fastdepth.size import Size
 from fastdepth_bench.machine.roofline import measure_rates
 from fastdepth_bench.profile.operators import Group, Profile
@@ -50,7 +51,8 @@ class Command:
     """Options of ``fastdepth-bench profile``.
 
     Attributes:
-        file: .onnx file of any network, or .xml by fastdepth-export.
+        file: .onnx file of any network, .xml by fastdepth-export, or the name of one that comes
+            ready, mnv2-64-dws.
         threads: CPU threads; all that this process may use if absent.
         seconds: run the file for so long [s], three times at least.
         each: list every operator, not the groups.
@@ -76,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _body(command: Command) -> None:
     check_no_input(command.json, [command.file])
     with output(command.json) as write:
-        found = profile(command)
+        with progress(PROG, None):
+            found = profile(command)
         write(found.to_json())
     if command.json != "-":
         print_table(HEADINGS, cells(found, each=command.each))
@@ -102,6 +105,7 @@ def profile(command: Command) -> Profile:
     else:
         from fastdepth_bench.profile.onnx_profile import profile_onnx
 
+        path = find_model(path)
         timed = profile_onnx(path, threads, command.seconds, size, command.time_limit)
     rates = measure_rates(threads, min(1.0, command.seconds / 3))
     return Profile(**vars(timed), file=path.name, rates=rates)
@@ -116,6 +120,7 @@ def cells(found: Profile, *, each: bool = False) -> list[tuple[str, ...]]:
     else:
         groups = found.groups()
         small = {group.kind for group in groups if group.seconds < SMALL * total.seconds}
+        small = small if len(small) > 1 else set()
         rest = [each for each in found.operators if each.kind in small]
         groups = [group for group in groups if group.kind not in small]
         groups += [Group.of(f"{len(small)} other kinds", rest, found.rates)] if rest else []
@@ -140,7 +145,7 @@ def notes(found: Profile) -> list[str]:
     rates = found.rates
     return [
         f"{found.file}: {found.runtime}, {rates.threads} thread(s), medians of "
-        f"{found.inferences} inferences of one image; profiled, one takes "
+        f"{found.inferences} inferences; profiled, one takes "
         f"{1000 * found.whole:.2f} ms.",
         f"roofline of each operator: the larger of its multiply-adds over "
         f"{rates.macs_per_second / 1e9:.1f} GMAC/s (float32) and its bytes over "

@@ -6,6 +6,7 @@ listed. Its profile is read as foreign JSON: nothing in it is trusted.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import defaultdict
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from msgspec import Meta
@@ -27,15 +28,20 @@ from fastdepth.runtime.answer import run
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.runtime.opening import Opening
 from fastdepth.runtime.session import open_session, write_profile
-from fastdepth.size import Size
+from fastdepth.size import MAX_SIDE, Size
 from fastdepth_bench.profile.operators import (
     VIEWS,
     Operator,
     Timed,
     convolution_kind,
     convolution_macs,
+    kernel_of,
     product_macs,
+    transposed_macs,
 )
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Digits = Annotated[str, Meta(pattern="^[0-9]{1,15}$")]
@@ -46,7 +52,20 @@ Shapes = Annotated[tuple[dict[Name, Shape], ...], Meta(max_length=10_000)]
 SUFFIX = "_kernel_time"
 """Ends the names of what the profiler says of an operator at work."""
 
+CHANNELS = (1, 3, 4)
+"""Of an image: grey, colours, colours with depth."""
+
 CONVOLUTIONS = ("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger")
+TRANSPOSED = "ConvTranspose"
+WEIGHTED = ("Conv", TRANSPOSED, "MatMul", "Gemm")
+"""Operators of a file whose second input is a weight, unless it is computed."""
+
+ITEM_SIZES = {"float16": 2, "bfloat16": 2, "double": 8, "uint8": 1, "int8": 1}
+"""Bytes of a number, by the profiler's name of its type, where they are not four."""
+
+MOST = 200_000
+"""Times of a file's operators that are taken; ONNX Runtime keeps a million, in a GB or two."""
+
 PRODUCTS = ("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul", "Gemm", "FusedGemm", "QGemm")
 ELEMENT_TYPES = {
     "tensor(uint8)": np.uint8,
@@ -86,7 +105,8 @@ def profile_onnx(
     Args:
         path: the file, of whatever program.
         threads: CPU threads.
-        seconds: run it for so long, twice at least [s].
+        seconds: run it for so long, three times at least [s]; what takes ``MOST`` times of its
+            operators before ends then.
         size: of its input, where the file leaves it open.
         time_limit: of an inference [s].
 
@@ -106,8 +126,9 @@ def profile_onnx(
         times: list[float] = []
         outputs = [output.name for output in session.get_outputs()]
         mend = "say another --input-size"
-        end = time.perf_counter() + seconds
-        while len(times) < 3 or time.perf_counter() < end:
+        graph = read_graph(path).graph
+        most, end = MOST // max(1, len(graph.node)), time.perf_counter() + seconds
+        while len(times) < 3 or (time.perf_counter() < end and len(times) < most):
             start = time.perf_counter()
             run(session, outputs, {name: image[name]}, opening, shape, mend)
             times.append(time.perf_counter() - start)
@@ -119,7 +140,7 @@ def profile_onnx(
             "run it again",
             ModelFileError,
         )
-    operators = operators_of(events, weights_of(path))
+    operators = operators_of(events, weights_of(graph))
     return Timed(runtime, len(times) - 1, median(times[1:]), tuple(operators))
 
 
@@ -127,9 +148,13 @@ def _image(session: Any, path: Path, size: Size | None) -> tuple[dict[str, NDArr
     """Random pixels by the name of the input that takes them, and their size."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in ELEMENT_TYPES or len(inputs[0].shape) != 4:
-        raise UsageError(f"{path} takes more or other than one batch of images; give another file")
+        taken = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)[:300]
+        raise UsageError(
+            f"{path} takes {taken or 'nothing'}; give a file that takes one batch of images in "
+            f"{', '.join(ELEMENT_TYPES)}"
+        )
     (node,) = inputs
-    last = node.shape[3] == 3
+    last = node.shape[3] in CHANNELS and node.shape[1] not in CHANNELS
     at = (1, 2) if last else (2, 3)
     sides = [node.shape[axis] for axis in at]
     open_sides = not all(isinstance(side, int) for side in sides)
@@ -139,7 +164,10 @@ def _image(session: Any, path: Path, size: Size | None) -> tuple[dict[str, NDArr
     if not open_sides and found is not None and tuple(found) != tuple(sides):
         raise UsageError(f"{path} takes {Size(*sides)} alone; leave --input-size out")
     own = found if open_sides and found is not None else Size(*sides)
-    shape = (1, *own, 3) if last else (1, 3, *own)
+    if max(own) > MAX_SIDE:
+        raise UsageError(f"{path} at {own} is too large; sides may have {MAX_SIDE} px")
+    usual = (1, *own, 3) if last else (1, 3, *own)
+    shape = [a if isinstance(a, int) else b for a, b in zip(node.shape, usual, strict=True)]
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     kind = ELEMENT_TYPES[node.type]
     return {node.name: pixels if kind == np.uint8 else (pixels / 255).astype(kind)}, own
@@ -153,19 +181,25 @@ def _size_in(session: Any) -> Size | None:
     return ModelMetadata.from_json(text, "the file").size if text else None
 
 
-def weights_of(path: Path) -> dict[str, Shape]:
-    """Shapes of the weights (out, in / groups, ...) of a file's convolutions, by their names.
+def weights_of(graph: GraphProto) -> dict[str, Shape]:
+    """Shapes of the constants that a file's convolutions and products multiply by, by their names.
 
-    ONNX Runtime's profile does not show those that it has packed.
+    ONNX Runtime's profile does not show those that it has packed. A node without a name is called
+    by its kind and its number, as there.
     """
-    graph = read_graph(path).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     found: dict[str, Shape] = {}
+    number = 0
     for node in graph.node:
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                shapes[node.output[0]] = tuple(attribute.t.dims)
+            continue
         if node.op_type in ("Cast", "Mul", "DequantizeLinear") and node.input[0] in shapes:
             shapes[node.output[0]] = shapes[node.input[0]]  # stored in fewer bits
-        if node.op_type == "Conv" and node.input[1] in shapes:
-            found[node.name] = shapes[node.input[1]]
+        if node.op_type in WEIGHTED and node.input[1] in shapes:
+            found[node.name or f"{node.op_type}_{number}"] = shapes[node.input[1]]
+        number += 1
     return found
 
 
@@ -199,14 +233,24 @@ def _operator(event: Event, weights: dict[str, Shape], seconds: float) -> Operat
     sizes = arguments.parameter_size, arguments.activation_size, arguments.output_size
     inputs = [shape for each in arguments.input_type_shape for shape in each.values()]
     outputs = [shape for each in arguments.output_type_shape for shape in each.values()]
-    kind, macs = arguments.op_name, 0
-    if kind in CONVOLUTIONS and outputs:
+    kind, macs, moved = arguments.op_name, 0, sum(map(int, sizes))
+    weight = weights.get(re.sub("_token_[0-9]+$", "", name))
+    packed = math.prod(weight) * _itemsize(arguments) if weight and weight not in inputs else 0
+    if kind in (*CONVOLUTIONS, TRANSPOSED) and outputs:
         shown = next((shape for shape in inputs[1:] if len(shape) == 4), None)
-        weight = shown or weights.get(re.sub("_token_[0-9]+$", "", name))
-        if weight:
+        weight, packed = shown or weight, 0 if shown else packed
+        if weight and inputs and kind == TRANSPOSED:
+            macs = transposed_macs(weight, inputs[0])
+            kind = f"{kind} {kernel_of(weight)}"
+        elif weight:
             macs = convolution_macs(weight, outputs[0])
             kind = convolution_kind(kind, weight)
     elif kind in PRODUCTS and outputs and inputs and inputs[0]:
         macs = product_macs(inputs, outputs[0])
-    moved = 0 if kind in VIEWS else sum(map(int, sizes))
-    return Operator(name, kind, macs, moved, seconds)
+    return Operator(name, kind, macs, 0 if kind in VIEWS else moved + packed, seconds)
+
+
+def _itemsize(arguments: Arguments) -> int:
+    """Bytes of a number of what an operator answers with, and so of its weights."""
+    types = [each for tensor in arguments.output_type_shape for each in tensor]
+    return ITEM_SIZES.get(types[0], 4) if types else 4

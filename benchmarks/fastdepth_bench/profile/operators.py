@@ -151,14 +151,28 @@ def convolution_kind(name: str, weight: Sequence[int]) -> str:
         name: of the operator.
         weight: its shape, (out, in / groups, height, width).
     """
-    kernel = "x".join(map(str, weight[2:]))
     alone = weight[1] == 1 and weight[0] > 1
-    return f"{name} {kernel} depthwise" if alone else f"{name} {kernel}"
+    return f"{name} {kernel_of(weight)}" + " depthwise" * alone
+
+
+def kernel_of(weight: Sequence[int]) -> str:
+    """The sides of a kernel, ``3x3``, that a weight ends in."""
+    return "x".join(map(str, weight[2:]))
 
 
 def convolution_macs(weight: Sequence[int], output: Sequence[int]) -> int:
     """Multiply-adds of a convolution with a weight (out, in / groups, ...) and this output."""
     return math.prod(weight[1:]) * math.prod(output)
+
+
+def transposed_macs(weight: Sequence[int], image: Sequence[int]) -> int:
+    """Multiply-adds of a transposed convolution.
+
+    Args:
+        weight: its shape, (in, out / groups, height, width).
+        image: that of its input, (batch, in, height, width).
+    """
+    return math.prod(weight) * math.prod(image) // weight[0]
 
 
 def product_macs(inputs: Sequence[Sequence[int]], output: Sequence[int]) -> int:

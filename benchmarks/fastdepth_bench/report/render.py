@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fastdepth.errors import UsageError
 from fastdepth.metrics import ALL_METRICS
 from fastdepth.streams import in_a_line
-from fastdepth_bench.measure.timing import NOISY
+from fastdepth_bench.measure.timing import NOISY, WINDOW
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import (
     EDGE_F1,
@@ -73,7 +73,9 @@ def doubts(row: Row) -> Iterator[str]:
     if row.error:
         yield f"failed: {row.error}"
     if row.warm_up and not row.warm_up.stable:
-        yield "unsteady: the median still moved when warm-up ended"
+        few = row.warm_up.n < 2 * WINDOW * (row.restarts or 1)
+        moved = "inferences were too few to tell" if few else "the median still moved"
+        yield f"unsteady: {moved} when warm-up ended"
     if row.noisy:
         yield f"noisy: times vary by more than {100 * NOISY:.0f} % of their mean"
     if row.queries and row.queries.overloaded:

@@ -156,8 +156,9 @@ _RIVALS = (
                 None,
                 21.3,
                 "github.com/isl-org/MiDaS",
-                "printed as 13.43 % of pixels beyond 1.25; crop, range and input not said there; "
-                "trained on 10 data sets without NYU",
+                "printed as 13.43 % of pixels beyond 1.25, in its mobile/README with the input; "
+                "crop and range not said; trained on 10 data sets without NYU",
+                Size(256, 256),
             ),
         ),
     ),

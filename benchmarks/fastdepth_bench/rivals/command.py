@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from fastdepth.console import print_table, progress, run_command, tell, values_of
+from fastdepth.console import (
+    is_wide,
+    print_table,
+    progress,
+    run_command,
+    say,
+    tell,
+    values_of,
+)
 from fastdepth.errors import UsageError, look_up
-from fastdepth.files import check_no_input, make_folder, output
+from fastdepth.extras import require
+from fastdepth.files import check_no_input, check_output, output
 from fastdepth.ranges import TimeLimit, real, whole
 from fastdepth.runtime.answer import TIME_LIMIT
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Data, Networks
 from fastdepth_bench.report.rivals.plot import USUAL, plot_rivals, undrawn
 from fastdepth_bench.report.rivals.tables import (
-    ACCURACY,
+    NARROW,
     SPEED,
     WARNING,
+    WIDE,
     cells,
     conditions,
     lines,
+    noted,
     remarks,
     rivals_markdown,
 )
@@ -37,7 +49,9 @@ DESCRIPTION = f"""Time networks that you would pick instead beside fastdepth's o
 
 Those of which an installed library has the code are built with random weights, for their speed
 alone; of the others give an ONNX file. What is printed of their accuracy stands beside, each figure
-with its protocol and its source. Below ten minutes on two idle cores, once files are exported.
+with its protocol and its source. At least 20 frames of each network are timed, of which the slowest
+take seconds each: about ten minutes in all on two idle cores, once files are exported, and with
+--against about half as long again.
 
 Networks: {", ".join(RIVALS)}.
 
@@ -75,7 +89,7 @@ class Command(Data, Networks):
         seconds: time each network at least this long, all restarts together.
         restarts: processes in which each network is timed anew, in turns with the others.
         against: time each in turns with this variant as well, frame by frame, which tells how many
-            times as fast it is; takes three times as long.
+            times as fast it is; timing takes three times as long.
         json: file for the results; - for stdout.
         markdown: file for them as tables in Markdown; - for stdout.
         plot: PNG or SVG file for a plot of d1 against frames/s.
@@ -168,8 +182,7 @@ def _body(command: Command) -> int:
         write_json(report.to_json())
         write_markdown(rivals_markdown(report, rivals, found.failed) + "\n")
     if "-" not in (command.json, command.markdown):
-        print_table(*cells(SPEED, good(report.rows)))
-        print_table(*cells(ACCURACY, lines(report, rivals)))
+        _print_tables(report, rivals)
     said = [*remarks(report, rivals, found.failed), WARNING, report.environment.busy_line]
     if good(report.rows):
         said.insert(0, conditions(report))
@@ -180,16 +193,29 @@ def _body(command: Command) -> int:
     return int(report.failed)
 
 
+def _print_tables(report: Report, rivals: Sequence[Rival]) -> None:
+    timed, found = good(report.rows), lines(report, rivals)
+    for columns in (SPEED,) if is_wide(WIDE) else NARROW:
+        if timed:
+            print_table(*cells(columns, timed))
+    shown, notes = noted(found)
+    print_table(*cells(shown, found))
+    for note in notes:
+        say(note)
+
+
 def _check(command: Command, files: Mapping[str, Path]) -> None:
     """Refuse before any work what would fail after much."""
-    for place in (command.json, command.markdown, command.plot):
+    places = [place for place in (command.json, command.markdown, command.plot) if place]
+    for place in places:
         check_no_input(place, [*files.values(), *command.weights])
-    if command.json and command.json == command.markdown:
-        raise UsageError("--json and --markdown share a place; give each one of its own")
+    if len({*map(os.path.abspath, places)}) < len(places):
+        raise UsageError("--json, --markdown and --plot share a place; give each one of its own")
     if command.plot and command.plot.suffix not in IMAGES:
         raise UsageError(f"--plot {command.plot}: give a file that ends in {' or '.join(IMAGES)}")
     if command.plot:
-        make_folder(command.plot.parent)
+        require("matplotlib", "bench")
+        check_output(command.plot)
 
 
 def _plot(path: Path, report: Report, rivals: Sequence[Rival]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fastdepth.errors import UsageError
 from fastdepth.extras import require
 from fastdepth.files import cache_folder, make_folder, remove_leftovers_in, replacing
 from fastdepth.metadata import UNTRAINED
+from fastdepth.runtime.third_party import inspect
 from fastdepth.size import Size
 from fastdepth_bench.case import Case, ThirdPartyNetwork
 from fastdepth_bench.machine.environment import package_version
@@ -81,16 +83,27 @@ def given_case(rival: Rival, path: Path, threads: int) -> Case:
 
     Raises:
         ModelFileError: it is missing, not ONNX, or no network from one image to one map.
-        UsageError: it cannot be called so.
+        UsageError: it is fastdepth's own, or takes none of the rival's inputs.
     """
-    refusals: list[UsageError] = []
+    if _says_how_it_is_called(path):
+        raise UsageError(
+            f"{path} is fastdepth's own or calibrated by it; time it by fastdepth-bench --model"
+        )
     for normalise in (rival.normalise, "raw"):
         for size in (None, *rival.sizes):
             file = ThirdPartyNetwork(path, size, normalise, rival.output)
-            try:
+            with suppress(UsageError):  # it takes bytes, leaves its size open or takes another
                 case = Case.of_model(file, "cpu", threads)
-            except UsageError as error:
-                refusals.append(error)
-            else:
                 return replace(case, variant=rival.name)
-    raise refusals[0]
+    raise UsageError(
+        f"{path} leaves a side of its input open and takes none of "
+        f"{', '.join(map(str, rival.sizes))}; export it with a fixed size"
+    )
+
+
+def _says_how_it_is_called(path: Path) -> bool:
+    try:
+        inspect(ThirdPartyNetwork(path))
+    except UsageError:
+        return False
+    return True

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
-from fastdepth.files import file_hash
+from fastdepth.files import check_regular, file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
 from fastdepth_export.recipe import has_bf16
@@ -99,6 +99,8 @@ class OpenVinoModel:
             DeviceError: it is to be computed in bfloat16, which this CPU has not.
             MissingExtraError: OpenVINO is not installed.
         """
+        for part in (path, path.with_suffix(".bin")):
+            check_regular(part, ModelFileError, ", or run fastdepth-export")
         try:
             model = core().read_model(path)
         except RuntimeError as error:

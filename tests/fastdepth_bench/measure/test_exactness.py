@@ -18,6 +18,7 @@ from fastdepth_bench.measure.exactness import (
     Differences,
     compare_depths,
     depth_in_float64,
+    has_reference,
     largest_differences,
 )
 
@@ -132,5 +133,7 @@ def test_what_cannot_be_compared_is_none(case, samples, opened, tmp_path):
     larger = compare_depths([].append, small, replace(small, size=Size(64, 64)), samples)
     assert larger.to_against is None and larger.to_float64 is not None
     assert compare_depths([].append, small, relative, samples).to_against is None
+    assert has_reference(small, relative) and has_reference(metric, small)
+    assert not has_reference(relative, small) and not has_reference(metric, None)
     found = compare_depths([].append, metric, small, samples)
     assert found == Differences(to_against=pytest.approx(0.03, abs=1e-6), to_float64=None)

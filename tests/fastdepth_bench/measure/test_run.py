@@ -20,17 +20,19 @@ from tiny_onnx import make_endless, write_model
 import fastdepth_bench
 from fastdepth.data import open_source
 from fastdepth.images.io import write_png
+from fastdepth.metadata import UNTRAINED
 from fastdepth.metrics import Evaluation
 from fastdepth.models.inference import predict_images
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
-from fastdepth_bench.case import Case
+from fastdepth_bench.case import Case, ThirdPartyNetwork
 from fastdepth_bench.machine.roofline import Rates
 from fastdepth_bench.measure.isolate import OVER
 from fastdepth_bench.measure.run import run, steps
 from fastdepth_bench.options import Options
 from fastdepth_bench.results.file import Report
 from fastdepth_bench.results.schema import SCHEMA_FILE
+from fastdepth_bench.rivals.study import Compared
 from fastdepth_bench.runners.cache import exported
 from fastdepth_export import ExportRecipe
 from fastdepth_export.cost import graph_cost
@@ -128,6 +130,25 @@ def test_a_row_that_fails_at_its_last_restart_keeps_nothing(
     assert row.error == "RuntimeError: out of memory"
     assert row.restarts is row.fps is None
     assert len(opened) == 4  # and it is not tried again
+
+
+def test_a_file_that_was_exported_here_need_not_show_that_it_ends(
+    opening: Open,
+    fake_runner: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    module, tried = sys.modules["fastdepth_bench.measure.run"], []
+    monkeypatch.setattr(module, "within", lambda _, work, say, case, frames: tried.append(case))
+    monkeypatch.setattr(module, "until", lambda _, work, *a, **named: work(*a, **named))
+    monkeypatch.setattr(module, "in_own_process", lambda work, *a: work(*a))
+    opening(lambda case: fake_runner())
+    path = write_model(tmp_path / "their.onnx", metadata=None)
+    given = Case.of_model(ThirdPartyNetwork(path, None, "raw", "disparity"), "cpu", 1)
+    exported_here = replace(given, weights=UNTRAINED)
+    options = vars(quick()) | {"others": (given, exported_here), "restarts": 1}
+    run(Compared(**options))
+    assert tried == [given]
 
 
 def test_an_interrupt_ends_the_run(opening: Open) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 from tiny_onnx import METADATA, make_endless, rewrite, write_model, write_third_party
 
 from fastdepth.errors import ModelFileError
 from fastdepth.size import Size
 from fastdepth_bench.machine.roofline import Rates
-from fastdepth_bench.profile import command
+from fastdepth_bench.profile import command, onnx_profile
 from fastdepth_bench.profile.command import HEADINGS, cells, main
 from fastdepth_bench.profile.onnx_profile import Arguments, Event, operators_of
 from fastdepth_bench.profile.operators import Operator, Profile, convolution_kind, product_macs
@@ -62,7 +64,9 @@ def test_each_operator_has_its_own_roofline(found):
 
 def test_the_table_fits_and_ends_in_the_total(found):
     kinds = [row[0] for row in cells(found)]
-    assert kinds == ["Conv 3x3", "Add", "1 other kinds", "total"]
+    assert kinds == ["Conv 3x3", "Add", "Pad", "total"]
+    more = replace(found, operators=(*found.operators, Operator("tiny", "Relu", 0, 10, 1e-6)))
+    assert [row[0] for row in cells(more)] == ["Conv 3x3", "Add", "2 other kinds", "total"]
     assert cells(found)[0][1:] == ("2", "3.0", "3.00", "8.000", "57.1 %", "50 %")
     assert len(cells(found, each=True)) == 5
     assert all(len(row) == len(HEADINGS) for row in cells(found))
@@ -72,6 +76,56 @@ def test_what_a_convolution_is_called():
     assert convolution_kind("Conv", (32, 3, 3, 3)) == "Conv 3x3"
     assert convolution_kind("Conv", (32, 1, 5, 5)) == "Conv 5x5 depthwise"
     assert convolution_kind("Conv", (1, 1, 1, 1)) == "Conv 1x1"
+
+
+def write_three(path):
+    """A convolution, a transposed one and a product, without names or padding of channels."""
+    weights = {"a": (32, 16, 3, 3), "b": (32, 16, 2, 2), "c": (24, 48)}
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["0"], strides=[2, 2], pads=[1] * 4),
+        helper.make_node("ConvTranspose", ["0", "b"], ["1"], strides=[2, 2]),
+        helper.make_node("MatMul", ["1", "c"], ["y"]),
+    ]
+    constant = helper.make_node(
+        "Constant", [], ["a"], value=numpy_helper.from_array(np.ones(weights.pop("a"), np.float32))
+    )
+    graph = helper.make_graph(
+        [constant, *nodes],
+        "three",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (2, 16, 16, 24))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (2, 16, 16, 48))],
+        [
+            numpy_helper.from_array(np.ones(shape, np.float32), name)
+            for name, shape in weights.items()
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def test_three_operators_cost_what_they_do_by_hand(tmp_path, capsys):
+    """Of a batch that the file fixes, of images of as many channels as it takes."""
+    path = write_three(tmp_path / "three.onnx")
+    assert main([str(path), "--seconds", "0.01", "--threads", "1", "--json", "-"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = {each["kind"].split()[0]: each for each in said["operators"] if each["macs"]}
+    macs = {
+        "Conv": 2 * 8 * 12 * 32 * 16 * 9,
+        "ConvTranspose": 2 * 8 * 12 * 32 * 16 * 4,
+        "MatMul": 2 * 16 * 16 * 24 * 48,
+    }
+    assert {kind: each["macs"] for kind, each in found.items()} == macs
+    numbers = {  # what is read, weights among it, and written
+        "Conv": 2 * 16 * 16 * 24 + 32 * 16 * 9 + 2 * 32 * 8 * 12,
+        "ConvTranspose": 2 * 32 * 8 * 12 + 32 * 16 * 4 + 2 * 16 * 16 * 24,
+        "MatMul": 2 * 16 * 16 * 24 + 24 * 48 + 2 * 16 * 16 * 48,
+    }
+    assert {kind: each["bytes"] / 4 for kind, each in found.items()} == numbers
+    for each in found.values():
+        least = max(each["macs"] / 1e9, each["bytes"] / 1e9)
+        assert each["least_ms"] == pytest.approx(1000 * least)
+    assert said["total"]["macs"] == sum(macs.values())
 
 
 def node(index, microseconds, **arguments):
@@ -85,7 +139,7 @@ def test_the_first_inference_does_not_count_and_packed_weights_are_found():
     (operator,) = operators_of(events, {"c": (4, 2, 3, 3)})
     assert operator.seconds == pytest.approx(3e-3)
     assert operator.macs == 2 * 3 * 3 * 16
-    assert (operator.kind, operator.bytes) == ("QLinearConv 3x3", 16)
+    assert (operator.kind, operator.bytes) == ("QLinearConv 3x3", 16 + 4 * 2 * 3 * 3)
     with pytest.raises(ModelFileError, match="times no operator"):
         operators_of([Event("Session", "model_loading", 5)], {})
 
@@ -118,6 +172,10 @@ def test_a_third_party_file_counts_its_multiply_adds(tmp_path, capsys):
     ("words", "message"),
     [
         (["nowhere.onnx"], "does not exist"),
+        (["mnv2-64-dsw"], "did you mean 'mnv2-64-dws'?"),
+        (["large.onnx"], "sides may have 4096 px"),
+        (["two.onnx"], "takes x tensor(float) ['B', 3, 'H', 'W'], focal tensor(float) [1]; give"),
+        (["nowhere.xml"], "nowhere.xml does not exist"),
         (["m.onnx", "--input-size", "32x16"], "leave --input-size out"),
         (["m.onnx", "--threads", "1024"], "the cores there are"),
         (["m.xml", "--input-size", "32x16"], "a .onnx file; leave it out"),
@@ -127,10 +185,19 @@ def test_a_third_party_file_counts_its_multiply_adds(tmp_path, capsys):
 def test_what_cannot_be_is_one_line(words, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_model(tmp_path / "m.onnx")
+    write_third_party(tmp_path / "large.onnx", (1, 3, 16, 4100))
+    write_third_party(tmp_path / "two.onnx", extra_input=True)
     assert main([*words, "--seconds", "0.01"]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_no_more_times_are_taken_than_a_profile_holds(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(onnx_profile, "MOST", 40)
+    path = write_model(tmp_path / "m.onnx")  # of four operators
+    assert main([str(path), "--seconds", "9", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["inferences"] == 9
 
 
 def call_it_image(model):

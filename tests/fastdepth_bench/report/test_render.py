@@ -140,13 +140,15 @@ def test_doubts_are_printed() -> None:
     warm = {"n": 1, "seconds": 1.0, "stable": False}
     wrong = {"nonfinite": 2}
     rows = [
-        new_row(warm_up=warm, noisy=True),
+        new_row(warm_up=warm | {"n": 50}, noisy=True),
         new_row(scenario="server", queries=QUERIES, metrics=wrong),
         new_row(scenario="offline", batch=16, from_disk=DISK),
+        new_row(warm_up=warm | {"n": 49}),  # five processes of ten each can tell
     ]
     text = flat(show(results(*rows, busy=True, other_load=2.9)))
     for part in (
         "#1: unsteady: the median still moved",
+        "#4: unsteady: inferences were too few to tell",
         "#1: noisy: times vary by more than 15 %",
         "#2: overloaded: queries came faster",
         "#2: NaN or infinite at 2 of 9 pixels",

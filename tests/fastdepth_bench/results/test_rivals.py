@@ -39,6 +39,8 @@ def test_only_figures_of_the_very_network_are_drawn():
     assert RIVALS["fastdepth-mnv1"].drawn("none") == ()
     assert RIVALS["lite-mono-tiny"].drawn("median") == ()
     assert RIVALS["midas-v2.1-small"].drawn("affine") == ()
+    (found,) = RIVALS["midas-v2.1-small"].drawn("affine-disparity")
+    assert (str(found.size), found.d1) == ("256x256", 0.866)
     (found,) = RIVALS["depth-anything-v2-small"].drawn("affine-disparity")
     assert (found.data, str(found.size), found.d1) == (NYU, "448x336", 0.921)
 

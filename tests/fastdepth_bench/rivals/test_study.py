@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -90,8 +91,11 @@ def test_a_users_file_is_run_at_its_own_input_or_at_the_rivals(tmp_path):
     assert given_case(MIDAS, takes_bytes, 1).model.normalise == "raw"
     with pytest.raises(ModelFileError):
         given_case(MIDAS, tmp_path / "nowhere.onnx", 1)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="fastdepth's own.*fastdepth-bench --model"):
         given_case(MIDAS, write_model(tmp_path / "ours.onnx"), 1)
+    half = write_third_party(tmp_path / "half.onnx", (1, 3, "H", 100))
+    with pytest.raises(UsageError, match="none of 256x256; export it with a fixed size"):
+        given_case(MIDAS, half, 1)
 
 
 def test_the_run_has_rivals_before_ours_each_under_its_alignment(tmp_path):
@@ -163,15 +167,35 @@ def test_networks_and_variants_are_chosen(ran, tmp_path):
         ("--align affine,median", "--align takes one here"),
         ("--plot plot.jpg", "ends in .png or .svg"),
         ("--json - --markdown -", "share a place"),
+        ("--json r.png --plot ./r.png", "share a place"),
+        ("--plot folder.png", "it is a folder"),
+        ("--plot file/p.png", "cannot make the folder"),
         ("--variant nobody", "nobody"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_one_line(words, said, ran, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
     assert rivals(*words.split()) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
     assert ran == []
+
+
+def test_a_plot_without_matplotlib_is_refused_before_anything_is_timed(ran, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert rivals("--plot", "p.png") == 2
+    assert "pip install 'fastdepth[bench]'" in capsys.readouterr().err
+    assert ran == []
+
+
+def test_a_narrow_terminal_has_two_tables_of_speed(ran, monkeypatch, capsys):
+    monkeypatch.setattr(command, "is_wide", lambda columns: False)
+    assert rivals("--network", "fastdepth-mnv1") == 0
+    headings = [line for line in capsys.readouterr().out.splitlines() if "network  " in line]
+    assert ["frames/s" in line for line in headings] == [True, True, False]
+    assert ["GMAC" in line for line in headings] == [False, True, False]
 
 
 def test_a_row_that_failed_is_the_exit_status(ran, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from fastdepth.published import AlignedScore
-from fastdepth_bench.report.cells import Column, as_reported, text_of
+from fastdepth_bench.report.cells import Column, text_of
 from fastdepth_bench.report.columns import (
     D1,
     FPS,
@@ -28,7 +28,7 @@ from fastdepth_bench.report.render import (
     measured_on,
     telling,
 )
-from fastdepth_bench.report.select import SUFFIXES, Reports, good
+from fastdepth_bench.report.select import SUFFIXES, Reports, good, threads_of
 from fastdepth_bench.results.file import FOLDER, Report
 from fastdepth_bench.results.rivals import RIVALS, Rival, is_part, rival_of
 from fastdepth_bench.results.row import Row
@@ -36,6 +36,14 @@ from fastdepth_bench.results.row import Row
 T = TypeVar("T")
 
 SPEED: Sequence[Column[Row]] = (NETWORK, INPUT, PARAMS, GMAC, MB, FPS, WHOLE_FPS, TIMES)
+
+NARROW: Sequence[Sequence[Column[Row]]] = (
+    (NETWORK, INPUT, FPS, TIMES),
+    (NETWORK, INPUT, WHOLE_FPS, PARAMS, GMAC, MB),
+)
+"""The same in two tables, for terminals of less than :data:`WIDE` columns."""
+
+WIDE = 120
 
 NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -65,7 +73,7 @@ class Line:
         """The figure."""
         if self.row:
             return D1.text(self.row)
-        return as_reported(self.printed.d1) if self.printed else "not found"
+        return D1.show(self.printed.d1) if self.printed else "not found"
 
     @property
     def data(self) -> str:
@@ -112,6 +120,14 @@ ACCURACY: Sequence[Column[Line]] = (
 )
 
 
+def noted(found: Sequence[Line]) -> tuple[Sequence[Column[Line]], list[str]]:
+    """Columns for a terminal, in which what is long is a number, and the notes of these numbers."""
+    said = (f"{line.source}: {line.rules}" for line in found if line.source)
+    numbers = {note: number for number, note in enumerate(dict.fromkeys(said), 1)}
+    note: Column[Line] = text_of("note", lambda line: numbers.get(f"{line.source}: {line.rules}"))
+    return (*ACCURACY[:-2], note), [f"note {number}: {text}" for text, number in numbers.items()]
+
+
 def scored(row: Row) -> bool:
     """Whether a row's d1 is of photographs that its network did not learn."""
     return bool(row.metrics) and not row.drawn and not row.learnt
@@ -139,10 +155,11 @@ def remarks(
     """
     said = []
     for rival in rivals:
-        timed = [row for row in good(report.rows) if rival_of(row) == rival]
+        tried = [row for row in report.rows if rival_of(row) == rival]
+        timed = good(tried)
         reason = "" if timed and not any(map(is_part, timed)) else rival.untimed
-        if not timed and not reason:
-            reason = "not timed"
+        if not timed and (tried or not reason):
+            reason = "not timed"  # a line below says why
         reason = failed.get(rival.name, reason)
         said.append(
             f"{rival.name}: {rival.title}; weights: {rival.weights}" + f"; {reason}" * bool(reason)
@@ -183,11 +200,13 @@ def rivals_markdown(
 
 def conditions(report: Report) -> str:
     """Under what the speeds of a report were taken, in one line."""
-    first = good(report.rows)[0]
+    rows = good(report.rows)
+    first, random = rows[0], any(row.untrained for row in rows)
     return (
-        f"{first.target}, {first.precision}, {first.device}, {first.threads} thread(s), batch 1; "
-        f"networks in turns, {first.restarts} restart(s) each. Random weights of others: speed "
-        "alone."
+        f"{first.target}, {first.precision}, {first.device}, {threads_of(first)}, batch 1; "
+        f"networks in turns, restarts: {first.restarts}."
+        + " Random weights of others: speed alone."
+        * random
     )
 
 

@@ -9,7 +9,14 @@ import pytest
 from made_up_results import failed_row, new_row, results
 
 from fastdepth_bench.report.rivals.plot import plot_committed, plot_rivals, points, undrawn
-from fastdepth_bench.report.rivals.tables import lines, remarks, rivals_markdown, rivals_section
+from fastdepth_bench.report.rivals.tables import (
+    cells,
+    lines,
+    noted,
+    remarks,
+    rivals_markdown,
+    rivals_section,
+)
 from fastdepth_bench.results.rivals import RIVALS
 
 END = ".rivals.json"
@@ -83,6 +90,20 @@ def test_accuracy_is_printed_with_protocol_and_source_or_as_not_found():
     assert [line.d1 for line in found if line.source == "measured here"] == ["0.800"]
 
 
+def test_on_a_terminal_what_is_long_is_a_numbered_note():
+    found = lines(results(ours()))
+    columns, notes = noted(found)
+    titles, rows = cells(columns, found)
+    assert titles == ["network", "d1", "alignment", "data", "input", "note"]
+    assert max(len(cell) for row in rows for cell in row) < 30
+    named = {row[0]: row[-1] for row in rows}
+    assert named["guidedepth-s"] == "-"
+    kitti = [row[-1] for row in rows if row[3] == "KITTI"]
+    assert kitti[0] == kitti[1]  # of one source and protocol
+    assert notes[int(kitti[0]) - 1].startswith(f"note {kitti[0]}: github.com/noahzn/Lite-Mono: ")
+    assert len({*notes}) == len(notes) == max(int(row[-1]) for row in rows if row[-1] != "-")
+
+
 def test_remarks_say_of_each_whether_it_was_timed():
     report = results(rival("depth-anything-v2-small"), failed_row("fastdepth-mnv1"), ours())
     said = dict(line.split(": ", 1) for line in remarks(report))
@@ -90,6 +111,9 @@ def test_remarks_say_of_each_whether_it_was_timed():
     assert "CC-BY-NC-4.0" in said["depth-anything-v2-small"]
     assert said["fastdepth-mnv1"].endswith("not timed")
     assert "no library has it; give its ONNX file" in said["lite-mono-tiny"]
+    given = failed_row("midas-v2.1-small", weights="theirs.onnx")  # a user's own file
+    said = dict(line.split(": ", 1) for line in remarks(results(given, ours())))
+    assert said["midas-v2.1-small"].endswith("; MIT; not timed")
     failed = {"depth-anything-v2-small": "not timed: transformers is not installed"}
     chosen = [RIVALS["depth-anything-v2-small"]]
     (line,) = remarks(results(ours()), chosen, failed)
@@ -100,7 +124,9 @@ def test_markdown_is_complete_and_no_wider_than_a_page():
     text = rivals_markdown(results(rival("depth-anything-v2-small"), ours()))
     rules = [line for line in text.splitlines() if line.startswith("| --")]
     assert len(rules) == 2 and all(rule.count("---") <= 8 for rule in rules)
-    assert "Random weights of others: speed alone." in text
+    assert "cpu, 2 threads, batch 1; networks in turns, restarts: 5. Random weights of" in text
+    assert "Random weights" not in rivals_markdown(results(ours()))
+    assert "| 0.880 | median |" in text  # as it was printed
     assert "no two of different lines compare" in text
     assert "Model of the CPU" in text
 
