@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fastdepth.errors import MissingExtraError, ModelFileError, ParityError, UsageError
-from fastdepth_export import ExportRecipe, export
+from fastdepth_export import ExportRecipe, export, targets
 from fastdepth_export.export import sensitivity
 from fastdepth_export.formats.behind import write_with
 from fastdepth_export.formats.litert_model import LiteRtModel
@@ -74,7 +74,7 @@ def litert(network, monkeypatch):
 
     monkeypatch.setattr(FakeInterpreter, "network", network)
     monkeypatch.setattr("fastdepth_export.network.build_network", lambda recipe: network)
-    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "find_spec", lambda name: "found")
+    monkeypatch.setattr(targets, "find_spec", lambda name: "found")
     modules = {name: ModuleType(name) for name in ("litert_torch", "ai_edge_litert")}
     modules["ai_edge_litert.interpreter"] = ModuleType("ai_edge_litert.interpreter")
     modules["litert_torch"].convert = convert
@@ -145,8 +145,8 @@ def test_what_cannot_be_converted_is_one_line(litert, monkeypatch, tmp_path):
 
 
 def test_what_is_missing_is_named_with_its_pip_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "find_spec", lambda name: None)
-    message = r"run: pip install litert-torch, then: pip install 'fastdepth\[litert,cpu,export\]'"
+    monkeypatch.setattr(targets, "find_spec", lambda name: None)
+    message = r"install -c constraints.txt litert-torch, then: .* -e '.\[litert,cpu,bench\]'"
     with pytest.raises(MissingExtraError, match=message):
         export(RECIPE, tmp_path / "tiny.tflite")
 
