@@ -28,6 +28,17 @@ def test_a_package_that_is_broken_inside_is_not_called_missing(tmp_path, monkeyp
     assert not isinstance(caught.value, MissingExtraError)
 
 
+def test_a_talkative_package_is_imported_without_its_lines(tmp_path, monkeypatch, capfd):
+    talk = "import logging, warnings\nwarnings.warn('old')\n"
+    talk += "logging.getLogger('torchao').warning('Failed to load _C_mxfp8')\n"
+    (tmp_path / "litert_torch.py").write_text(talk)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "litert_torch", raising=False)
+    require("litert_torch", "litert")
+    monkeypatch.delitem(sys.modules, "litert_torch")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
