@@ -367,7 +367,7 @@ def _verifier(
         }
     from fastdepth_export.compress.accuracy_loss import LossMeter, worst
 
-    def check(infer: Infer, **_: Any) -> dict[str, Any]:
+    def check(infer: Infer, *, force: bool = force, **_: Any) -> dict[str, Any]:
         outside = resolved.recipe.follow_outside
         meters = (LossMeter(reference(), size, data, outside) for size in resolved.sizes)
         found = worst(meter.measure_with(infer) for meter in meters)
