@@ -6,13 +6,20 @@ import contextlib
 import importlib
 import logging
 import warnings
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
 
 from fastdepth.errors import MissingExtraError
 
-TALKATIVE = ("coremltools", "onnxscript")
-"""Packages that log and warn of what is no concern of fastdepth's users."""
+TALKATIVE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "coremltools": ("coremltools",),
+        "litert_torch": ("torchao", "torch.utils._pytree"),
+        "onnxscript": ("onnxscript",),
+    }
+)
+"""Packages that log and warn of what is no concern of fastdepth's users, and the loggers that do.
+"""
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -39,8 +46,8 @@ def require(module: str, extra: str) -> ModuleType:
 def _quietly(package: str) -> Iterator[None]:
     """Where a package that is talkative is imported without its lines."""
     with warnings.catch_warnings():
-        if package in TALKATIVE:
-            logging.getLogger(package).setLevel(logging.ERROR)
+        for logger in TALKATIVE.get(package, ()):
+            logging.getLogger(logger).setLevel(logging.ERROR)
             warnings.simplefilter("ignore")
         yield
 

@@ -215,7 +215,8 @@ def place_of(output: Path | None, variant: str, target: Target) -> Path:
     suffix = target.suffixes[0]
     if output is None:
         return Path(variant + suffix)
-    if target.any_name or (output.suffix == suffix and (target.members or not output.is_dir())):
+    named = output.name.endswith(suffix)
+    if target.any_name or (named and (target.members or not output.is_dir())):
         return output
     if output.is_dir() or not output.suffix:
         return output / (variant + suffix)

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import fastdepth
 from fastdepth.console import progress
 from fastdepth.data import open_source, sample_list_hash
-from fastdepth.errors import MissingExtraError, ParityError, UsageError
+from fastdepth.errors import ParityError, UsageError
 from fastdepth.extras import require
 from fastdepth.files import check_no_input, remove_leftovers_of, replacing
 from fastdepth.metadata import UNTRAINED, ModelMetadata
@@ -155,11 +154,7 @@ def _check_inputs(
 
 def require_extras(target: Target) -> None:
     """Ask for every package before minutes are spent."""
-    if target.first and find_spec(target.converter) is None:
-        raise MissingExtraError(
-            f"{target.converter} is not installed; in a new environment run: pip install "
-            f"{target.first}, then: pip install 'fastdepth[{target.extra},cpu,export]'"
-        )
+    target.check_converter()
     own = [(name, target.extra) for name in (target.package, target.converter) if name]
     for module, extra in dict.fromkeys((("torch", "export"), ("onnxruntime", "cpu"), *own)):
         require(module, extra)
@@ -372,7 +367,7 @@ def _verifier(
         }
     from fastdepth_export.compress.accuracy_loss import LossMeter, worst
 
-    def check(infer: Infer, **_: Any) -> dict[str, Any]:
+    def check(infer: Infer, *, force: bool = force, **_: Any) -> dict[str, Any]:
         outside = resolved.recipe.follow_outside
         meters = (LossMeter(reference(), size, data, outside) for size in resolved.sizes)
         found = worst(meter.measure_with(infer) for meter in meters)

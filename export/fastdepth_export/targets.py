@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from fastdepth.errors import DeviceError, UnknownNameError, UsageError, look_up
+from fastdepth.errors import (
+    DeviceError,
+    MissingExtraError,
+    UnknownNameError,
+    UsageError,
+    look_up,
+)
+from fastdepth.extras import missing
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,25 @@ class Target:
 
     @property
     def installed(self) -> bool:
-        """Whether its package can be found on a system that it runs on; not whether it works."""
-        return find_spec(self.package) is not None and self.system in ("", sys.platform)
+        """Whether what runs and writes its files is found on its system; not whether it works."""
+        found = all(find_spec(name) for name in (self.package, self.converter) if name)
+        return found and self.system in ("", sys.platform)
+
+    def check_converter(self) -> None:
+        """See that what its builder needs besides its package is there; nothing is imported.
+
+        Raises:
+            MissingExtraError: it is not; the message has the pip lines that install it.
+        """
+        if not self.converter or find_spec(self.converter):
+            return
+        if not self.first:
+            raise missing(self.converter, self.extra)
+        raise MissingExtraError(
+            f"{self.converter} is not installed; in a checkout and a new environment run: pip "
+            f"install -c constraints.txt {self.first}, then: pip install -c constraints.txt -e "
+            f"'.[{self.extra},cpu,bench]'"
+        )
 
     def check_system(self) -> None:
         """See that it runs on a system such as this.

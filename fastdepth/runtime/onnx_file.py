@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fastdepth.errors import ModelFileError
@@ -53,8 +55,15 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, Path) else "the model given as bytes"
 
 
-OF_CORE_ML = ".mlpackage"
-"""Suffix of the folders that ``fastdepth-export --format coreml`` writes."""
+OF_PHONES: Mapping[str, str] = MappingProxyType(
+    {
+        ".mlpackage": "a package of Core ML, which needs a Mac",
+        ".tflite": "a file of LiteRT",
+        ".pte": "a file of ExecuTorch",
+        ".param": "a file of ncnn",
+    }
+)
+"""What ``fastdepth-export`` writes for other runtimes, by suffix."""
 
 
 def check_start(source: Source) -> None:
@@ -66,10 +75,10 @@ def check_start(source: Source) -> None:
     name = name_of(source)
     if isinstance(source, bytes):
         size, first = len(source), source[:1]
-    elif source.suffix == OF_CORE_ML:
+    elif source.suffix in OF_PHONES:
         raise ModelFileError(
-            f"{source} is a package of Core ML, which needs a Mac; give an ONNX file here, and see "
-            "docs/phones.md for packages"
+            f"{source} is {OF_PHONES[source.suffix]}; give an ONNX file here, and see "
+            "docs/phones.md for what runs the other"
         )
     else:
         size = check_regular(source, ModelFileError, ", or run fastdepth-export").st_size

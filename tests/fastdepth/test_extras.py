@@ -35,6 +35,17 @@ def test_what_an_exporter_leaves_unfolded_is_none_of_a_users_business():
     assert not logger.isEnabledFor(logging.WARNING)
 
 
+def test_a_talkative_package_is_imported_without_its_lines(tmp_path, monkeypatch, capfd):
+    talk = "import logging, warnings\nwarnings.warn('old')\n"
+    talk += "logging.getLogger('torchao').warning('Failed to load _C_mxfp8')\n"
+    (tmp_path / "litert_torch.py").write_text(talk)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "litert_torch", raising=False)
+    require("litert_torch", "litert")
+    monkeypatch.delitem(sys.modules, "litert_torch")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -48,8 +59,3 @@ def test_without_opencv_the_pip_line_is_what_a_user_reads(tmp_path, broken, mess
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert re.search(f"MissingExtraError: .*{message}", done.stderr)
-
-
-def test_what_a_package_says_of_its_own_work_stays_unsaid():
-    require("onnxscript", "export")
-    assert not logging.getLogger("onnxscript.optimizer").isEnabledFor(logging.WARNING)

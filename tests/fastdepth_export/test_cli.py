@@ -33,6 +33,9 @@ def test_a_file_and_the_line_about_it(tmp_path, capsys):
         ("m.onnx", "onnx", "m.onnx"),
         ("page", "web", "page"),
         ("page.v2", "web", "page.v2"),
+        ("new", "ncnn", "new/tiny.ncnn.param"),
+        ("m.ncnn.param", "ncnn", "m.ncnn.param"),
+        ("there.ncnn.param", "ncnn", "there.ncnn.param/tiny.ncnn.param"),
         ("new", "coreml", "new/tiny.mlpackage"),
         ("m.mlpackage", "coreml", "m.mlpackage"),
         ("there.mlpackage", "coreml", "there.mlpackage"),
@@ -40,7 +43,7 @@ def test_a_file_and_the_line_about_it(tmp_path, capsys):
 )
 def test_an_output_without_the_suffix_is_a_folder(given, form, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("there", "there.onnx", "there.mlpackage"):
+    for name in ("there", "there.onnx", "there.ncnn.param", "there.mlpackage"):
         Path(name).mkdir()
     assert place_of(given and Path(given), "tiny", FORMATS[form]) == Path(expected)
 

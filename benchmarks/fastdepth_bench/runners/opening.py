@@ -39,12 +39,13 @@ def check_target(target: Target, device: str) -> None:
     """Find out before minutes are spent whether a target can run at all.
 
     Raises:
-        MissingExtraError: it, or what builds and exports networks, is not installed.
+        MissingExtraError: it, what writes its files, or what builds networks is not installed.
         UsageError, DeviceError: it has no such device, or does not run on this system.
     """
     target.check_system()
     require("torch", "bench")
     require("onnx", "bench")
+    target.check_converter()
     require(target.package, target.extra)
     runner_class(target).check_device(device)
 

@@ -56,10 +56,10 @@ def read_with(path: Path, name: str) -> tuple[bytes, ModelMetadata]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entry = archive.getinfo(MEMBER)
-            if entry.file_size > MOST_TEXT:
+            if entry.compress_type or entry.file_size > MOST_TEXT:  # as no export of ours is
                 raise KeyError(MEMBER)
             text = archive.read(entry)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, KeyError, EOFError, OSError, ValueError, RuntimeError):
         raise ModelFileError(
             f"{path} has no fastdepth metadata: it is damaged or of another program; "
             f"write the model with fastdepth-export --format {name}"

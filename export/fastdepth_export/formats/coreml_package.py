@@ -11,7 +11,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth_export.formats.converting import converting, write_verified
 from fastdepth_export.targets import get_target
 
 if TYPE_CHECKING:
@@ -78,19 +79,14 @@ def build(
     from fastdepth_export.formats.mil_program import MilProgram
 
     folder = files[0].parent
-    try:
+    with converting(metadata.variant, "coremltools"):
         _convert(network, folder, metadata)
-    except Exception as error:  # of torch.export, of coremltools' front end, or of its passes
-        reason = " ".join(str(error).split())[:200]
-        raise ParityError(
-            f"coremltools cannot convert {metadata.variant} ({reason}); nothing was written; "
-            "use another format"
-        ) from error
-    _describe(folder, metadata)
-    spec, _ = _read(folder)
-    metadata = replace(metadata, **verify(MilProgram(spec, folder / WEIGHTS).infer))
-    _describe(folder, metadata)
-    return metadata
+
+    def opened() -> MilProgram:
+        spec, _ = _read(folder)
+        return MilProgram(spec, folder / WEIGHTS)
+
+    return write_verified(partial(_describe, folder), opened, metadata, verify)
 
 
 def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> None:

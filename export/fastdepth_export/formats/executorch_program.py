@@ -6,17 +6,18 @@ import contextlib
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.formats.behind import AGAIN, read_with, write_with
+from fastdepth_export.formats.converting import converting, write_verified
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -42,18 +43,10 @@ def build(
         ParityError: ExecuTorch cannot convert the network; or by ``verify``.
     """
     (file,) = files
-    try:
+    with converting(metadata.variant, "ExecuTorch"):
         program = _convert(network, metadata)
-    except Exception as error:  # of torch.export, or of any of ExecuTorch's passes
-        reason = " ".join(str(error).split())[:200]
-        raise ParityError(
-            f"ExecuTorch cannot convert {metadata.variant} ({reason}); nothing was written; "
-            "use another format"
-        ) from error
-    write_with(file, program, metadata)
-    metadata = replace(metadata, **verify(ExecuTorchModel(file).infer))
-    write_with(file, program, metadata)
-    return metadata
+    write, opened = partial(write_with, file, program), partial(ExecuTorchModel, file)
+    return write_verified(write, opened, metadata, verify)
 
 
 def _convert(network: DepthNetwork, metadata: ModelMetadata) -> bytes:

@@ -6,7 +6,8 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.formats.behind import AGAIN, read_with, write_with
+from fastdepth_export.formats.converting import converting, write_verified
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -47,25 +49,17 @@ def build(
         ParityError: litert-torch cannot convert the network; or by ``verify``.
     """
     (file,) = files
-    try:
-        graphs = _convert(network, file, metadata, images)
-    except Exception as error:  # of torch.export, of its passes, or of MLIR
-        reason = " ".join(str(error).split())[:200]
-        raise ParityError(
-            f"litert-torch cannot convert {metadata.variant} ({reason}); nothing was written; "
-            "use another format"
-        ) from error
-    for graph in graphs:
-        write_with(file, graph, metadata)
-        try:
-            metadata = replace(metadata, **verify(LiteRtModel(file).infer))
-        except ParityError:
-            if graph is graphs[-1]:
-                raise
-        else:
-            write_with(file, graph, metadata)
-            break
-    return metadata
+    with converting(metadata.variant, "litert-torch"):
+        *others, last = _convert(network, file, metadata, images)
+
+    def attempt(graph: bytes, verify: Verify) -> ModelMetadata:
+        write, opened = partial(write_with, file, graph), partial(LiteRtModel, file)
+        return write_verified(write, opened, metadata, verify)
+
+    for graph in others:
+        with suppress(ParityError):
+            return attempt(graph, partial(verify, force=False))
+    return attempt(last, verify)
 
 
 def _convert(
@@ -93,7 +87,7 @@ def _convert(
         model.export(str(file))
         if metadata.precision == "int8":
             return list(in_8_bits(file.read_bytes(), list(images)))
-    return [_halve(file) if metadata.precision == "fp16" else file.read_bytes()]
+        return [_halve(file) if metadata.precision == "fp16" else file.read_bytes()]
 
 
 def _halve(file: Path) -> bytes:

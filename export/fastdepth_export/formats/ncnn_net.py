@@ -11,17 +11,18 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.formats.beside import AGAIN, describe, read_described
+from fastdepth_export.formats.converting import converting, write_verified
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -60,14 +61,13 @@ def build(
     """
     param, weights, description = files
     with tempfile.TemporaryDirectory() as folder:
-        _convert(network, Path(folder), metadata)
+        with converting(metadata.variant, "PNNX"):
+            _convert(network, Path(folder), metadata)
         text = (Path(folder) / "network.ncnn.param").read_text()
         param.write_text(_finish(text, metadata.precision))
         weights.write_bytes((Path(folder) / "network.ncnn.bin").read_bytes())
-    describe(description, (param, weights), metadata)
-    metadata = replace(metadata, **verify(NcnnModel(param).infer))
-    describe(description, (param, weights), metadata)
-    return metadata
+    write = partial(describe, description, (param, weights))
+    return write_verified(write, partial(NcnnModel, param), metadata, verify)
 
 
 def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> None:
@@ -94,10 +94,7 @@ def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> No
     )
     if done.returncode or not (folder / "network.ncnn.bin").exists():
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise ParityError(
-            f"PNNX cannot convert {metadata.variant} ({' '.join(last)[:200]}); nothing was "
-            "written; use another format"
-        )
+        raise RuntimeError(*last or [f"it ended with status {done.returncode}"])
 
 
 def _finish(text: str, precision: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.files import check_regular, file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth_export.formats.converting import write_verified
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
 from fastdepth_export.recipe import has_bf16
 
@@ -60,13 +60,11 @@ def build(
     """
     model = core().read_model(onnx_file)
     exact = prepare(model) if has_bf16(metadata.precision) else set()
-    _save(model, files, metadata, exact)
-    metadata = replace(metadata, **verify(OpenVinoModel(files[0]).infer))
-    _save(model, files, metadata, exact)
-    return metadata
+    write = partial(_save, model, files, exact)
+    return write_verified(write, partial(OpenVinoModel, files[0]), metadata, verify)
 
 
-def _save(model: Any, files: Sequence[Path], metadata: ModelMetadata, exact: set[str]) -> None:
+def _save(model: Any, files: Sequence[Path], exact: set[str], metadata: ModelMetadata) -> None:
     """Write both files, the .xml once more when the hash of the .bin is known."""
     from openvino import save_model
 

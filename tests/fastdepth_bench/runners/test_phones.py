@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastdepth.errors import DeviceError, UsageError
+from fastdepth.errors import DeviceError, MissingExtraError, UsageError
 from fastdepth_bench.case import Case
 from fastdepth_bench.runners.opening import check_target, open_runner, refusal
 from fastdepth_export import targets
@@ -45,6 +45,16 @@ def test_it_opens_what_was_exported(name: str, case: Case, monkeypatch: pytest.M
 def test_there_is_no_gpu(name: str) -> None:
     with pytest.raises(UsageError, match=f"{name} runs on cpu alone"):
         check_runtime(name, "cuda")
+
+
+def test_what_runs_files_but_cannot_write_them_is_not_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(targets, "find_spec", lambda name: name != "litert_torch" or None)
+    assert not get_target("litert").installed
+    assert get_target("executorch").installed
+    with pytest.raises(MissingExtraError, match="^litert_torch is not installed; .* litert-torch"):
+        check_target(get_target("litert"), "cpu")
 
 
 def test_core_ml_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:

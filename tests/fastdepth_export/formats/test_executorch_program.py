@@ -96,22 +96,6 @@ def test_the_metadata_lie_behind_the_program(built, network, images):
     np.testing.assert_allclose(model.infer(images[:2]), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda content: content[:-9], "has no fastdepth metadata"),
-        (lambda content: PROGRAM, "has no fastdepth metadata.*--format executorch"),
-        (lambda content: b"PK" + content[2:], "is damaged"),
-    ],
-    ids=["truncated", "of another program", "changed"],
-)
-def test_damaged_files_are_one_line(built, spoil, message):
-    path, _ = built
-    path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(ModelFileError, match=message):
-        ExecuTorchModel(path)
-
-
 def test_a_program_that_executorch_cannot_read_is_one_line(built):
     path, metadata = built
     write_with(path, b"no program", metadata)

@@ -15,8 +15,14 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from fastdepth.errors import MissingExtraError, ModelFileError, ParityError, UsageError
-from fastdepth_export import ExportRecipe, export
+from fastdepth.errors import (
+    DataError,
+    MissingExtraError,
+    ModelFileError,
+    ParityError,
+    UsageError,
+)
+from fastdepth_export import ExportRecipe, export, targets
 from fastdepth_export.export import sensitivity
 from fastdepth_export.formats.behind import write_with
 from fastdepth_export.formats.litert_model import LiteRtModel
@@ -74,7 +80,7 @@ def litert(network, monkeypatch):
 
     monkeypatch.setattr(FakeInterpreter, "network", network)
     monkeypatch.setattr("fastdepth_export.network.build_network", lambda recipe: network)
-    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "find_spec", lambda name: "found")
+    monkeypatch.setattr(targets, "find_spec", lambda name: "found")
     modules = {name: ModuleType(name) for name in ("litert_torch", "ai_edge_litert")}
     modules["ai_edge_litert.interpreter"] = ModuleType("ai_edge_litert.interpreter")
     modules["litert_torch"].convert = convert
@@ -104,23 +110,6 @@ def test_the_metadata_lie_behind_the_graph(built, network, images):
     np.testing.assert_allclose(model.infer(images[:2]), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda content: content[:-9], "has no fastdepth metadata"),
-        (lambda content: GRAPH, "has no fastdepth metadata"),
-        (lambda content: b"PK" + content[2:], "is damaged"),
-        (lambda content: b"", "has no fastdepth metadata"),
-    ],
-    ids=["truncated", "of another program", "changed", "empty"],
-)
-def test_damaged_files_are_one_line(built, spoil, message):
-    path, _ = built
-    path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(ModelFileError, match=message):
-        LiteRtModel(path)
-
-
 def test_a_graph_that_litert_cannot_read_is_one_line(built):
     path, metadata = built
     write_with(path, b"no graph", metadata)
@@ -145,10 +134,21 @@ def test_what_cannot_be_converted_is_one_line(litert, monkeypatch, tmp_path):
 
 
 def test_what_is_missing_is_named_with_its_pip_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "find_spec", lambda name: None)
-    message = r"run: pip install litert-torch, then: pip install 'fastdepth\[litert,cpu,export\]'"
+    monkeypatch.setattr(targets, "find_spec", lambda name: None)
+    message = r"install -c constraints.txt litert-torch, then: .* -e '.\[litert,cpu,bench\]'"
     with pytest.raises(MissingExtraError, match=message):
         export(RECIPE, tmp_path / "tiny.tflite")
+
+
+def test_in_half_precision_nothing_is_told_on_stdout(litert, monkeypatch, tmp_path, capsys):
+    def halve(file):
+        print("Quantization Ratio: 0.52 (1.9x smaller)")
+        print("Applying Transformations: 100%", file=sys.stderr)
+        return file.read_bytes()
+
+    monkeypatch.setattr("fastdepth_export.formats.litert_model._halve", halve)
+    metadata = export(replace(RECIPE, precision="fp16"), tmp_path / "t.tflite", data="rooms:1")
+    assert (metadata.precision, capsys.readouterr()) == ("fp16", ("", ""))
 
 
 @pytest.fixture
@@ -180,6 +180,30 @@ def test_int8_that_loses_too_much_is_not_written(quantiser, tmp_path):
     with pytest.raises(ParityError, match="the int8 file does not follow the image"):
         export(INT8, tmp_path / "tiny.tflite", data="rooms:1")
     assert not list(tmp_path.iterdir())
+
+
+def test_images_that_cannot_be_read_are_not_the_converters_fault(litert, monkeypatch, tmp_path):
+    def read(source, size):
+        yield np.zeros((1, *size, 3), np.uint8)
+        raise DataError("room.png is damaged; copy it again")
+
+    monkeypatch.setattr("fastdepth_export.compress.int8.at_size", read)
+    with pytest.raises(DataError, match=r"^room.png is damaged; copy it again$"):
+        export(INT8, tmp_path / "tiny.tflite", data="rooms:1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_that_is_forced_is_the_graph_that_needs_no_force(quantiser, monkeypatch, tmp_path):
+    def loses(self, precision):
+        tried.append(precision)
+        return "" if len(tried) > 1 else "changes d1 by -0.0200 (allowed 0.01)"
+
+    tried = []
+    quantiser[0][:] = [GRAPH + b"early", GOOD]
+    monkeypatch.setattr("fastdepth_export.compress.accuracy_loss.AccuracyLoss.problem", loses)
+    path = tmp_path / "tiny.tflite"
+    export(INT8, path, data="rooms:1", force=True)
+    assert path.read_bytes().startswith(GOOD)
 
 
 def test_int8_has_one_quantisation_and_no_blocks():

@@ -1,0 +1,72 @@
+"""What builders share: a line for what a converter raises, and files that say what was measured.
+
+A file states its own difference to PyTorch, so that it is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from fastdepth.errors import FastDepthError, ParityError
+
+if TYPE_CHECKING:
+    from fastdepth.metadata import ModelMetadata
+    from fastdepth_export.verify import Infer, Verify
+
+
+class Opened(Protocol):
+    """An exported file that was opened."""
+
+    @property
+    def infer(self) -> Infer:
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB."""
+        ...
+
+
+@contextmanager
+def converting(variant: str, converter: str) -> Iterator[None]:
+    """Within, what a converter raises becomes one line.
+
+    Args:
+        variant: name of the network.
+        converter: name of the program that converts it.
+
+    Raises:
+        ParityError: it cannot; errors of ours, of the disk and of memory stay what they are.
+    """
+    try:
+        yield
+    except (FastDepthError, OSError, MemoryError):
+        raise
+    except Exception as error:  # of torch.export, of any of its passes, or of the converter's
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ParityError(
+            f"{converter} cannot convert {variant} ({reason}); nothing was written; "
+            "use another format"
+        ) from error
+
+
+def write_verified(
+    write: Callable[[ModelMetadata], None],
+    opened: Callable[[], Opened],
+    metadata: ModelMetadata,
+    verify: Verify,
+) -> ModelMetadata:
+    """Write an export, have it verified, and write it once more with what was measured of it.
+
+    Args:
+        write: writes all its files, which say this of themselves.
+        opened: opens them.
+        metadata: of them, before anything was measured.
+        verify: given the opened files, answers with what was measured of them, or raises.
+
+    Returns:
+        The metadata with what was measured.
+    """
+    write(metadata)
+    metadata = replace(metadata, **verify(opened().infer))
+    write(metadata)
+    return metadata
