@@ -38,8 +38,9 @@ BETWEEN = (
 )
 """Operators of feature maps (1, h, w, C) that lie between convolutions."""
 
-EARLY = 3
-"""Products whose rounding all that follows sees, as in :mod:`fastdepth_export.compress.fp16`."""
+EARLY = (0, 3, 10)
+"""First products to leave out, one after another: all that follows sees their rounding. Of
+``mnv2-64-dws-50`` d1 on 24 drawn rooms changes by -.0106, -.0107 and -.0037."""
 
 
 SIGNATURE, IMAGE = "serving_default", "image"
@@ -47,7 +48,7 @@ SIGNATURE, IMAGE = "serving_default", "image"
 
 
 def in_8_bits(graph: bytes, images: Sequence[NDArray[np.uint8]]) -> Iterator[bytes]:
-    """The graph quantised: with the whole trunk in integers, then without its first products.
+    """The graph quantised: the whole trunk in integers, then without more of its first products.
 
     Args:
         graph: of the network in fp32.
@@ -60,7 +61,7 @@ def in_8_bits(graph: bytes, images: Sequence[NDArray[np.uint8]]) -> Iterator[byt
     from ai_edge_quantizer import qtyping, quantizer
 
     ranges = None
-    for early in (0, EARLY):
+    for early in EARLY:
         making = quantizer.Quantizer(bytearray(graph))
         for product in PRODUCTS:
             making.add_weight_only_config(".*", qtyping.TFLOperationName(product), num_bits=8)
