@@ -7,6 +7,11 @@ from torch import Tensor, nn
 
 from fastdepth.models.pruned import channel_by_channel
 
+MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of mixed precision by name."""
+
+SLOW_BF16 = "--precision bf16: this CPU computes it many times slower than float32; leave it out"
+
 
 class Float32Conv2d(nn.Conv2d):
     """A convolution in float32, whatever stands around it."""

@@ -39,7 +39,7 @@ from fastdepth.train.loader import (
 )
 from fastdepth.train.log import WAITING_LIMIT, Pace, TensorBoard, TrainingLog
 from fastdepth.train.losses import LOSSES
-from fastdepth.train.mixed_precision import keep_float32
+from fastdepth.train.mixed_precision import MIXED, SLOW_BF16, keep_float32
 from fastdepth.train.optimiser import Schedule, freeze, make_optimiser, set_training
 from fastdepth.train.options import TrainingRun, TrainingSummary
 from fastdepth.train.plot import plot_losses, write_sheets
@@ -50,9 +50,6 @@ from fastdepth.weights import WeightsCard
 
 LOG_INTERVAL = 20  # steps
 PLOT_INTERVAL = 60.0  # least time between two drawings of the curves [s]
-SLOW_BF16 = "this CPU computes bfloat16 many times slower than float32; leave it out"
-
-MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Trainer:
@@ -92,7 +89,7 @@ class Trainer:
         if run.precision in MIXED:
             keep_float32(network, self.device)
             if self.processes.first and not computes_bf16(self.device):
-                tell(f"--precision {run.precision}: {SLOW_BF16}")
+                tell(SLOW_BF16)
         self.network = self.processes.prepare(network, self.device)
         self.average = AveragedNetwork(self.network, self.recipe.ema)
         self.features = open_feature_teacher(run, self.network, self.recipe, self.device)
@@ -259,9 +256,8 @@ class Trainer:
             names = ", ".join(batch.names)
             message = f"the loss is {loss.item()} at step {self.step + 1}, on {names}"
             self._log(stopped=message)
-            raise DivergenceError(
-                f"{message}; look at these samples, or take a lower --learning-rate"
-            )
+            mend = "look at these samples, or take a lower --learning-rate"
+            raise DivergenceError(f"{message}; {mend}")
         return loss
 
     def _skip(self, unreadable: dict[str, str]) -> None:

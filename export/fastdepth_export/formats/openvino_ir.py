@@ -98,7 +98,7 @@ class OpenVinoModel:
             MissingExtraError: OpenVINO is not installed.
         """
         for part in (path, path.with_suffix(".bin")):
-            check_regular(part, ModelFileError, ", or run fastdepth-export")
+            check_regular(part, ModelFileError, ", or run fastdepth-export again")
         try:
             model = core().read_model(path)
         except RuntimeError as error:
