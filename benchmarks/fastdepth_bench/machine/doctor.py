@@ -21,6 +21,7 @@ from fastdepth_bench.machine.environment import (
     instructions,
     package_version,
 )
+from fastdepth_bench.results.environment import name_processor
 from fastdepth_bench.runners.opening import refusal
 from fastdepth_bench.runners.providers import probe
 from fastdepth_export.targets import TARGETS, Target
@@ -64,8 +65,8 @@ def _versions() -> list[str]:
 
 
 def _hardware() -> list[str]:
-    sets = f" ({', '.join(instructions())})" if instructions() else ""
-    lines = [f"CPU: {cpu_model()}{sets}, {usable_cores()} usable cores"]
+    cpu = name_processor(cpu_model(), instructions())
+    lines = [f"CPU: {cpu}, {usable_cores()} usable cores"]
     lines += [f"GPU: {name}" for name in gpus()] or ["GPU: none that nvidia-smi shows"]
     return [*lines, f"cache: {cache_folder()}"]
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fastdepth_bench.results.figures import Amount, Count, Finite, Natural, Text
+
+
+def name_processor(model: str, instructions: Sequence[str]) -> str:
+    """A processor by its model and what it has: several generations share a name in a cloud."""
+    return f"{model} ({', '.join(instructions)})" if instructions else model
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,8 @@ class Environment:
 
     @property
     def _processor(self) -> tuple[str, str]:
-        """Processor and cores; cloud machines of several generations share a name."""
-        known = f" ({', '.join(self.instructions)})" if self.instructions else ""
-        return self.cpu + known, f"{self.usable_cores} of {self.cores} cores"
+        cpu = name_processor(self.cpu, self.instructions)
+        return cpu, f"{self.usable_cores} of {self.cores} cores"
 
     @property
     def busy_line(self) -> str:

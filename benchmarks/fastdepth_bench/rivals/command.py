@@ -50,8 +50,8 @@ DESCRIPTION = f"""Time networks that you would pick instead beside fastdepth's o
 Those of which an installed library has the code are built with random weights, for their speed
 alone; of the others give an ONNX file. What is printed of their accuracy stands beside, each figure
 with its protocol and its source. At least 20 frames of each network are timed, of which the slowest
-take seconds each: about ten minutes in all on two idle cores, once files are exported, and with
---against about half as long again.
+take seconds each: 16 minutes in all were measured on an idle CPU with AVX2, with --seconds 10 and
+exported files. With --against it takes longer.
 
 Networks: {", ".join(RIVALS)}.
 
