@@ -42,13 +42,14 @@ EARLY = (0, 3, 10)
 """First products to leave out, one after another: all that follows sees their rounding. Of
 ``mnv2-64-dws-50`` d1 on 24 drawn rooms changes by -.0106, -.0107 and -.0037."""
 
-
 SIGNATURE, IMAGE = "serving_default", "image"
 """Names that litert-torch gives a graph, and its input after our argument."""
 
 
 def in_8_bits(graph: bytes, images: Sequence[NDArray[np.uint8]]) -> Iterator[bytes]:
     """The graph quantised: the whole trunk in integers, then without more of its first products.
+
+    As long as anything is left of the trunk.
 
     Args:
         graph: of the network in fp32.
@@ -62,11 +63,14 @@ def in_8_bits(graph: bytes, images: Sequence[NDArray[np.uint8]]) -> Iterator[byt
 
     ranges = None
     for early in EARLY:
+        names = trunk(graph, early)
+        if not names:
+            return
         making = quantizer.Quantizer(bytearray(graph))
         for product in PRODUCTS:
             making.add_weight_only_config(".*", qtyping.TFLOperationName(product), num_bits=8)
         making.add_static_config(
-            "|".join(f"^{re.escape(name)};$" for name in trunk(graph, early)),
+            "|".join(f"^{re.escape(name)};$" for name in names),
             qtyping.TFLOperationName.ALL_SUPPORTED,
             activation_num_bits=8,
             weight_num_bits=8,
@@ -82,7 +86,7 @@ def trunk(graph: bytes, early: int) -> list[str]:
 
     Args:
         graph: of the network.
-        early: number of the first products that are not.
+        early: number of the first products that are not; where there are fewer, nothing is.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -90,14 +94,15 @@ def trunk(graph: bytes, early: int) -> list[str]:
     part = model.subgraphs[0]
     kinds = [flatbuffer_utils.opcode_to_name(model, each.opcodeIndex) for each in part.operators]
     float_ones = _in_metres(part, kinds)
-    first = [at for at, kind in enumerate(kinds) if kind in PRODUCTS][early]
+    first = [at for at, kind in enumerate(kinds) if kind in PRODUCTS][early:]
     answers = [part.tensors[each.outputs[0]] for each in part.operators]
     return [
         answer.name.decode()
         for at, (kind, answer) in enumerate(zip(kinds, answers, strict=True))
         if kind in (*CONVOLUTIONS, *BETWEEN)
         and len(answer.shape) == 4
-        and at >= first
+        and first
+        and at >= first[0]
         and at not in float_ones
     ]
 

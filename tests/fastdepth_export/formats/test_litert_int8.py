@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from fastdepth_export.formats.litert_int8 import trunk
+from fastdepth_export.formats.litert_int8 import in_8_bits, trunk
 
 # Operator, what it reads, what it answers with: two convolutions that give logits and features,
 # bins' widths of their mean, and the depth of both.
@@ -59,3 +59,47 @@ def test_the_trunk_ends_before_logits_and_widths():
 
 def test_the_first_products_can_stay_float():
     assert trunk(b"", 2) == ["level", "sum"]
+
+
+def test_a_graph_of_few_products_stays_float():
+    assert trunk(b"", 10) == []
+
+
+class Operation(str):
+    ALL_SUPPORTED = "*"
+
+
+class Quantizer:
+    """A stand-in that answers with the names of what is to be computed in 8 bits."""
+
+    calibrated = 0
+
+    def __init__(self, graph):
+        self.pattern = ""
+
+    def add_weight_only_config(self, regex, operation, num_bits):
+        assert (regex, num_bits) == (".*", 8)
+
+    def add_static_config(self, regex, operation, activation_num_bits, weight_num_bits):
+        assert (activation_num_bits, weight_num_bits) == (8, 8)
+        self.pattern = regex
+
+    def calibrate(self, images, num_threads):
+        type(self).calibrated += 1
+        return images
+
+    def quantize(self, ranges, enable_progress_report):
+        assert len(ranges["serving_default"]) == 2
+        return SimpleNamespace(quantized_model=self.pattern.encode())
+
+
+def test_a_further_graph_keeps_more_first_products_in_float(monkeypatch):
+    module = ModuleType("ai_edge_quantizer")
+    module.quantizer = SimpleNamespace(Quantizer=Quantizer)
+    module.qtyping = SimpleNamespace(TFLOperationName=Operation)
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", module)
+    monkeypatch.setattr(Quantizer, "calibrated", 0)
+    monkeypatch.setattr("fastdepth_export.formats.litert_int8.EARLY", (0, 2, 10))
+    graphs = list(in_8_bits(b"", [object(), object()]))
+    assert graphs == [b"^stem;$|^block;$|^level;$|^sum;$", b"^level;$|^sum;$"]
+    assert Quantizer.calibrated == 1
