@@ -224,8 +224,8 @@ _EFFICIENTVIT = "huggingface.co/Petrouil/EfficientViT-Depth-5M"
 _ONE_VIEW = "654 images; trained on 2.19 M images of many data sets"
 _VIEWS = "654 images; several scales and mirror images averaged; trained on 2.19 M images"
 _MARIGOLD = (
-    "Marigold's protocol, fitted in depth or in disparity its table does not say: its later "
-    "scripts/eval.py fits disparity"
+    "Marigold's protocol; that disparity is fitted, not depth, its table does not say, but its "
+    "later scripts/eval.py does so"
 )
 _TAUGHT = f"{_MARIGOLD}; taught by Depth Anything V2 Large on 14.1 M images"
 _RETRAINED = f"{_TAUGHT}, by ZipDepth's authors"
@@ -236,31 +236,6 @@ ALIGNED_SCORES = (
     AlignedScore("YOLO26n-depth", "median", 0.783, None, 6.4, _ULTRALYTICS, _ONE_VIEW),
     AlignedScore("YOLO26s-depth", "median", 0.793, None, 13.2, _ULTRALYTICS, _ONE_VIEW),
     AlignedScore("YOLO26m-depth", "median", 0.840, None, 23.3, _ULTRALYTICS, _ONE_VIEW),
-    AlignedScore("PyDNet", "affine", 0.871, 0.114, 1.9, _ZIPDEPTH, _RETRAINED),
-    AlignedScore(
-        "FastDepth",
-        "affine",
-        0.898,
-        0.103,
-        4.0,
-        _ZIPDEPTH,
-        f"{_RETRAINED}; its 2.2 GMAC are those of 384x384",
-        Size(384, 384),
-    ),
-    AlignedScore("GuideDepth", "affine", 0.918, 0.092, 5.8, _ZIPDEPTH, _RETRAINED),
-    AlignedScore("ZipDepth", "affine", 0.933, 0.084, 6.1, _ZIPDEPTH, _TAUGHT),
-    AlignedScore("Lite-Mono", "affine", 0.927, 0.087, 8.3, _ZIPDEPTH, _RETRAINED),
-    AlignedScore("MiDaS small", "affine", 0.868, 0.115, 21.3, _ZIPDEPTH, _OWN_WEIGHTS),
-    AlignedScore(
-        "Depth Anything V2 Small",
-        "affine",
-        0.962,
-        0.061,
-        24.8,
-        _ZIPDEPTH,
-        f"{_OWN_WEIGHTS}; its 57.8 GMAC are those of 518x518",
-        Size(518, 518),
-    ),
     AlignedScore("YOLO26n-depth", "log-affine", 0.882, 0.109, 6.4, _ULTRALYTICS, _VIEWS),
     AlignedScore("YOLO26s-depth", "log-affine", 0.896, 0.104, 13.2, _ULTRALYTICS, _VIEWS),
     AlignedScore("YOLO26m-depth", "log-affine", 0.921, 0.089, 23.3, _ULTRALYTICS, _VIEWS),
@@ -272,6 +247,31 @@ ALIGNED_SCORES = (
         11.5,
         "github.com/Intellindust-AI-Lab/GTR",
         "six views averaged; no fine-tuning on NYU",
+    ),
+    AlignedScore("PyDNet", "affine-disparity", 0.871, 0.114, 1.9, _ZIPDEPTH, _RETRAINED),
+    AlignedScore(
+        "FastDepth",
+        "affine-disparity",
+        0.898,
+        0.103,
+        4.0,
+        _ZIPDEPTH,
+        f"{_RETRAINED}; its 2.2 GMAC are those of 384x384",
+        Size(384, 384),
+    ),
+    AlignedScore("GuideDepth", "affine-disparity", 0.918, 0.092, 5.8, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("ZipDepth", "affine-disparity", 0.933, 0.084, 6.1, _ZIPDEPTH, _TAUGHT),
+    AlignedScore("Lite-Mono", "affine-disparity", 0.927, 0.087, 8.3, _ZIPDEPTH, _RETRAINED),
+    AlignedScore("MiDaS small", "affine-disparity", 0.868, 0.115, 21.3, _ZIPDEPTH, _OWN_WEIGHTS),
+    AlignedScore(
+        "Depth Anything V2 Small",
+        "affine-disparity",
+        0.962,
+        0.061,
+        24.8,
+        _ZIPDEPTH,
+        f"{_OWN_WEIGHTS}; its 57.8 GMAC are those of 518x518",
+        Size(518, 518),
     ),
     AlignedScore(
         "EfficientViT-Depth-5M",

@@ -58,5 +58,5 @@ def test_what_is_reported_after_a_fit_says_which_where_and_what_differs():
         assert score.alignment in ALIGNMENTS and score.alignment != "none"
         assert 0 < (score.abs_rel or 0.1) < score.d1 < 1 < score.params
         assert score.source and score.differs
-    keys = [(score.network, score.alignment) for score in ALIGNED_SCORES]
+    keys = [(score.network, score.alignment, score.source) for score in ALIGNED_SCORES]
     assert len({*keys}) == len(keys)

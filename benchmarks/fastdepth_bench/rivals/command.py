@@ -85,7 +85,7 @@ class Command(Data, Networks):
         data: images with depth: rooms, rooms:COUNT or nyu:PATH. Scores on rooms are not shown.
         align: what is fitted to the truth of each image before it is scored, and the only one whose
             published figures are drawn: none, median, affine, log-affine or affine-disparity;
-            affine if absent.
+            affine-disparity if absent.
         seconds: time each network at least this long, all restarts together.
         restarts: processes in which each network is timed anew, in turns with the others.
         against: time each in turns with this variant as well, frame by frame, which tells how many

@@ -146,7 +146,7 @@ def test_the_command_shows_speed_accuracy_and_what_was_not_timed(ran, tmp_path, 
     rows = json.loads(places[0].read_text())["rows"]
     assert [row["variant"] for row in rows][-1] == "mnv2-64-dws-70"
     (options,) = ran
-    assert (options.seconds, options.restarts, options.align) == (3.0, 3, ("affine",))
+    assert (options.seconds, options.restarts, options.align) == (3.0, 3, ("affine-disparity",))
 
 
 def test_networks_and_variants_are_chosen(ran, tmp_path):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-USUAL = "affine"
+USUAL = "affine-disparity"
 """The alignment that most rivals have a figure under."""
 
 
