@@ -267,11 +267,12 @@ class CoreMlModel:
         metadata: what the package says of itself.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open.
 
         Args:
             path: the .mlpackage.
+            threads: Core ML cannot be told.
 
         Raises:
             DeviceError: this is no Mac.
