@@ -173,7 +173,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="ncnn",
                 summary="ncnn: Android and iOS by CPU or Vulkan",
                 devices=("cpu",),
-                precisions=("fp32", "fp16"),
+                precisions=("fp32", "fp16", "int8"),
                 package="ncnn",
                 extra="ncnn",
                 format="ncnn",
@@ -181,6 +181,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 builder="ncnn_net:build",
                 from_network=True,
                 converter="pnnx",
+                quantisation="s8s8",
             ),
             Target(
                 name="litert",
