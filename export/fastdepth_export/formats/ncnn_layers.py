@@ -173,9 +173,9 @@ def first_layers(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def in_half(layers: Sequence[Layer]) -> list[Layer]:
-    """The network with its weights in half precision, but for those of its first layers."""
+    """The network with weights in half precision, but for its first ones and those in 8 bits."""
     first = first_layers(layers)
-    return [layer if layer in first else _halve(layer) for layer in layers]
+    return [layer if layer in first or layer.in_8_bits else _halve(layer) for layer in layers]
 
 
 def _halve(layer: Layer) -> Layer:
@@ -205,6 +205,8 @@ def in_8_bits(
 ) -> Iterator[list[Layer]]:
     """The network quantised: without its first products, then without more of them.
 
+    Weights that are not in 8 bits are in half precision, but for those of the first layers.
+
     Args:
         layers: of the network in fp32.
         chosen: those of them that may be computed in 8 bits, as they are computed.
@@ -212,7 +214,7 @@ def in_8_bits(
     """
     for early in EARLY:
         if early < len(chosen):
-            yield quantise(layers, {layer.name for layer in chosen[early:]}, ranges)
+            yield in_half(quantise(layers, {layer.name for layer in chosen[early:]}, ranges))
 
 
 def quantise(

@@ -146,7 +146,9 @@ def test_more_and_more_of_the_first_products_stay_float():
     layers = network()
     chosen = [layer for layer in layers if layer.name in TRUNK]
     (found,) = in_8_bits(layers, chosen, ranges(layers))  # of five ten cannot be left out
-    assert [layer.name for layer in found if layer not in layers] == TRUNK[EARLY[0] :]
+    assert [layer.name for layer in found if layer.in_8_bits] == TRUNK[EARLY[0] :]
+    kinds = {layer.name: layer.arrays[0].dtype for layer in found if layer.arrays}
+    assert [kinds[name] for name in ("stem", "square", "logits")] == ["f4", "i1", "f2"]
 
 
 def test_in_half_precision_the_first_products_and_biases_stay_single():
