@@ -4,7 +4,8 @@ In half precision weights are stored; what is computed in it is said elsewhere. 
 has ``8=`` in the .param. In the .bin its weights are int8, and behind its bias lie the factors that
 made integers of them, one per output channel or group, and the factor of the features that it
 reads. ncnn rounds these as it reads them, sums in integers, and answers in single precision with
-bias and activation; or in 8 bits where one such layer alone reads the answer.
+bias and activation. It could also answer in 8 bits where such a layer reads next, which changes
+nothing of the depth and is left out.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ TAGS: Mapping[int, type[np.generic]] = MappingProxyType(
 GREATEST, GREATEST_OF_3X3 = 127, 31
 """Integers go so far. Weights of 3x3 convolutions without a stride have 6 bits, for ncnn multiplies
 them by Winograd's algorithm, where greater ones would overflow 16 bits."""
+
+PER_GROUP, PER_CHANNEL = 1, 2
+"""What ``8=`` says of the factors of the weights."""
 
 LEAST = 1e-6
 """Features and weights of which none is larger count as so large."""
@@ -157,7 +161,7 @@ def _layout(layer: Layer) -> list[tuple[int, bool]]:
     elif layer.kind == "MemoryData":
         found = [(prod(number(side) or 1 for side in (0, 1, 2, 11)), not number(21, 1))]
     if layer.in_8_bits:
-        found += [(_groups(layer), False), (1, False), *[(1, False)] * (number(8) > 100)]
+        found += [(_groups(layer), False), (1, False)]
     return found
 
 
@@ -227,34 +231,25 @@ def quantise(
         names: of those layers, which are of :data:`PRODUCTS`.
         ranges: of the blobs that they read.
     """
-    factors = {
-        layer.reads[0]: np.array([GREATEST / max(ranges[layer.reads[0]], LEAST)], np.float32)
-        for layer in layers
-        if layer.name in names
-    }
-    next_ones = {
-        layer.reads[0] for layer in layers if layer.name in names and layer.kind in CONVOLUTIONS
-    }
     return [
-        _quantise(layer, factors, layer.makes[0] in next_ones) if layer.name in names else layer
+        _quantise(layer, ranges[layer.reads[0]]) if layer.name in names else layer
         for layer in layers
     ]
 
 
-def _quantise(layer: Layer, factors: Mapping[str, NDArray[np.float32]], goes_on: bool) -> Layer:
-    """A layer in 8 bits; its answer as well where the convolution that reads it goes on in them."""
+def _quantise(layer: Layer, largest: float) -> Layer:
+    """A layer in 8 bits, which reads features up to a magnitude."""
     weights, *bias = layer.arrays
     parts = weights.reshape(_groups(layer), -1)
     greatest = GREATEST_OF_3X3 if _by_winograd(layer) else GREATEST
-    own = (greatest / np.maximum(np.abs(parts).max(axis=1), LEAST)).astype(np.float32)
-    integers = np.rint(parts * own[:, None]).astype(np.int8).ravel()
-    goes_on = goes_on and layer.kind in CONVOLUTIONS
-    around = [factors[blob] for blob in (layer.reads[0], *layer.makes[: int(goes_on)])]
-    term = (1 if layer.kind == "ConvolutionDepthWise" else 2) + 100 * goes_on
+    factors = (greatest / np.maximum(np.abs(parts).max(axis=1), LEAST)).astype(np.float32)
+    integers = np.rint(parts * factors[:, None]).astype(np.int8).ravel()
+    around = np.array([GREATEST / max(largest, LEAST)], np.float32)
+    term = PER_GROUP if layer.kind == "ConvolutionDepthWise" else PER_CHANNEL
     return replace(
         layer,
         options=(*layer.options, f"8={term}"),
-        arrays=(integers, *bias, own, *around),
+        arrays=(integers, *bias, factors, around),
     )
 
 
