@@ -41,8 +41,8 @@ LEAST = 1e-6
 
 EARLY = (3, 10)
 """First products that stay in single precision: all that follows sees their rounding. In half
-precision it was forty times that of all others, of ``mnv2-64-dws-70``; in 8 bits d1 of
-``mnv2-64-dws`` changed by -.029 with them and by +.007 without. Where the first number is not
+precision it put ``mnv2-64-dws-70`` forty times as far off as that of all others; with these in 8
+bits, too, d1 of ``mnv2-64-dws`` changed by -.029, without by +.007. Where the first number is not
 enough for 8 bits, the second is tried."""
 
 

@@ -173,7 +173,9 @@ def test_there_is_one_size_and_one_name(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["mnv2-64-dws", "mnv2-64-dws-70", "unet128-dws"])
+@pytest.mark.parametrize(
+    "variant", ["mnv2-64-dws", "mnv2-64-dws-50", "mnv2-64-dws-70", "unet128-dws"]
+)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_networks_that_ship_pass_in_all_precisions(variant, precision, tmp_path):
     recipe = ExportRecipe(variant, format="ncnn", precision=precision)
