@@ -179,7 +179,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="ncnn",
                 summary="ncnn: Android and iOS by CPU or Vulkan",
                 devices=("cpu",),
-                precisions=("fp32", "fp16"),
+                precisions=("fp32", "fp16", "int8"),
                 package="ncnn",
                 extra="ncnn",
                 format="ncnn",
@@ -188,6 +188,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 opener="ncnn_net:NcnnModel",
                 from_network=True,
                 converter="pnnx",
+                quantisation="s8s8",
             ),
             Target(
                 name="litert",
