@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import os
 
 # Before anything imports numpy or torch: workers of pytest-xdist have a core each.
@@ -20,16 +21,20 @@ from fastdepth.images.io import write_png
 from fastdepth.runtime.model import DepthModel, load
 
 LONG = (
-    "fastdepth_export/test_variants",
     "measure/test_run",
-    "docs/test_commands",
-    "docs/test_python",
     "fastdepth_export/test_sizes",
+    "docs/test_commands",
     "fastdepth_export/test_std",
-    "test_contributing",
+    "fastdepth_export/test_variants",
     "fastdepth_export/test_export",
     "fastdepth_export/compress",
+    "fastdepth_export/test_",
+    "fastdepth_export/formats",
+    "test_contributing",
+    "docs/test_python",
     "train/test_trainer",
+    "fuzz",
+    "test_no_stderr",
 )
 """Files that take longest, by parts of their paths: they begin first, so that workers end together.
 """
@@ -43,6 +48,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, name in enumerate(LONG) if name in path), len(LONG))
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Spare what was imported and collected the searches for garbage."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rooms_drawn_once() -> Iterator[None]:
+    """Draws a room of ``rooms:COUNT`` but once: see :mod:`drawn_rooms`."""
+    from drawn_rooms import drawn_once
+
+    with drawn_once():
+        yield
 
 
 @pytest.fixture

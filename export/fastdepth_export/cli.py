@@ -247,8 +247,8 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
     from fastdepth_export.this_machine import HEADINGS as COLUMNS
     from fastdepth_export.this_machine import LAYOUTS, cells, export_fastest, reference
 
-    output = options.output
-    if output is None or output.suffix not in {FORMATS[name].suffixes[0] for name in LAYOUTS}:
+    output, suffixes = options.output, tuple(FORMATS[name].suffixes[0] for name in LAYOUTS)
+    if output is None or not output.name.endswith(suffixes):
         output = place_of(output, recipe.variant, FORMATS["onnx"])
     tried, path, metadata = export_fastest(
         recipe, output, threads=options.threads, data=options.data

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from fastdepth.metadata import UNTRAINED, ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
 from fastdepth.weights import find_weights
 from fastdepth_export.recipe import ExportRecipe, ResolvedRecipe, has_int8
-from fastdepth_export.targets import Target
+from fastdepth_export.targets import Target, load_part
 
 if TYPE_CHECKING:
     import onnx
@@ -130,15 +129,9 @@ def files_of(output: str | Path, target: Target) -> list[Path]:
             f"{target.format} writes {' and '.join(target.suffixes)}; name the output FILE{main}"
         )
     if target.members:
-        return [output / name for name in _named(target.members)()]
+        return [output / name for name in load_part(target.members)()]
     stem = output.name.removesuffix(main)
     return [output, *(output.with_name(stem + suffix) for suffix in others)]
-
-
-def _named(name: str) -> Any:
-    """A function of a target, ``module:function`` below ``fastdepth_export.formats``."""
-    module, _, function = name.partition(":")
-    return getattr(import_module(f"fastdepth_export.formats.{module}"), function)
 
 
 def _check_inputs(
@@ -283,7 +276,7 @@ def _build(
             return read_graph(source, weights=True)
 
         verify = _verifier(resolved, reference, before, data, force)
-        build = _named(resolved.target.builder)
+        build = load_part(resolved.target.builder)
         own = replace(before, precision=resolved.recipe.precision)
         metadata: ModelMetadata = build(source, parts, own, verify)
     return metadata
@@ -304,7 +297,7 @@ def _build_from_network(
     facts, images = _calibration(resolved)
     before = _metadata(resolved, parity=0.0, **facts)
     verify = _verifier(resolved, reference, before, data, force)
-    build = partial(_named(resolved.target.builder), **images)
+    build = partial(load_part(resolved.target.builder), **images)
     with _places(files, resolved.target) as (_, parts), progress(resolved.variant.name, None):
         metadata: ModelMetadata = build(in_form(network, resolved), parts, before, verify)
     return metadata

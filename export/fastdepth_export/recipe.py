@@ -53,8 +53,8 @@ class ExportRecipe(DataOptions):
         form: of the graph, all of one function: folded (compressed), plain (as written) or
             last-axis (as written, but with the softmax over the bins on the last axis).
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
-            without, where sums of two products would overflow 16 bits) or s8s8 (TensorRT, LiteRT);
-            what suits this machine's CPU if absent, and the file says what it was.
+            without, where sums of two products would overflow 16 bits) or s8s8 (TensorRT, ncnn,
+            LiteRT); what suits this machine's CPU if absent, and the file says what it was.
         calibration: images that int8 is calibrated on, of their training split: rooms:COUNT or
             nyu:PATH.
         simplify: have onnxsim fold constants and the arithmetic on shapes, which is kept where the

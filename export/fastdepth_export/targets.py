@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
+from typing import Any
 
 from fastdepth.errors import (
     DeviceError,
@@ -37,6 +39,8 @@ class Target:
             the folder that the export is.
         builder: ``module:function`` below ``fastdepth_export.formats`` that makes the files from an
             ONNX file; empty where the ONNX file is what it runs.
+        opener: ``module:class`` there that opens an export for the CPU, given its path and a number
+            of threads; empty where its runner alone does.
         from_network: whether it makes them from the network in PyTorch instead, for one image of
             one size.
         converter: module that the builder needs besides ``package``, installed by ``extra`` too.
@@ -58,6 +62,7 @@ class Target:
     format: str = ""
     suffixes: tuple[str, ...] = ()
     builder: str = ""
+    opener: str = ""
     from_network: bool = False
     converter: str = ""
     first: str = ""
@@ -156,6 +161,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 format="openvino",
                 suffixes=(".xml", ".bin"),
                 builder="openvino_ir:build",
+                opener="openvino_ir:OpenVinoModel",
             ),
             Target(
                 name="tensorrt",
@@ -173,14 +179,16 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 name="ncnn",
                 summary="ncnn: Android and iOS by CPU or Vulkan",
                 devices=("cpu",),
-                precisions=("fp32", "fp16"),
+                precisions=("fp32", "fp16", "int8"),
                 package="ncnn",
                 extra="ncnn",
                 format="ncnn",
                 suffixes=(".ncnn.param", ".ncnn.bin", ".ncnn.json"),
                 builder="ncnn_net:build",
+                opener="ncnn_net:NcnnModel",
                 from_network=True,
                 converter="pnnx",
+                quantisation="s8s8",
             ),
             Target(
                 name="litert",
@@ -192,6 +200,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 format="litert",
                 suffixes=(".tflite",),
                 builder="litert_model:build",
+                opener="litert_model:LiteRtModel",
                 from_network=True,
                 converter="litert_torch",
                 first="litert-torch",
@@ -207,6 +216,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 format="coreml",
                 suffixes=(".mlpackage",),
                 builder="coreml_package:build",
+                opener="coreml_package:CoreMlModel",
                 from_network=True,
                 members="coreml_package:members",
                 system="darwin",
@@ -221,6 +231,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 format="executorch",
                 suffixes=(".pte",),
                 builder="executorch_program:build",
+                opener="executorch_program:ExecuTorchModel",
                 from_network=True,
             ),
         )
@@ -260,6 +271,12 @@ def get_target(name: str) -> Target:
         UnknownNameError: there is none of that name; the message lists all and the nearest.
     """
     return look_up("runtime", name, TARGETS)
+
+
+def load_part(name: str) -> Any:
+    """What a target names ``module:function``, below ``fastdepth_export.formats``."""
+    module, _, part = name.partition(":")
+    return getattr(import_module(f"fastdepth_export.formats.{module}"), part)
 
 
 def check_format(name: str, precision: str) -> Target:

@@ -30,7 +30,7 @@ from fastdepth.weights import find_weights
 from fastdepth_export.every_format import Written, export_every
 from fastdepth_export.export import DEFAULT_DATA, files_of
 from fastdepth_export.recipe import ExportRecipe, has_bf16
-from fastdepth_export.targets import FORMATS, TARGETS
+from fastdepth_export.targets import FORMATS, TARGETS, Target, load_part
 from fastdepth_export.verify import Infer, draw_images
 
 SECONDS = 10.0
@@ -42,9 +42,26 @@ ROUNDS = 10
 WARM_UP = 2
 """Inferences of each candidate before."""
 
-LAYOUTS = {"onnx": ("blocked", "as written"), "openvino": ("its own",)}
+OWN = "its own"
+
+LAYOUTS = {
+    "onnx": ("blocked", "as written"),
+    "openvino": (OWN,),
+    "ncnn": (OWN,),
+    "litert": (OWN,),
+}
 """How feature maps can lie in memory, by the format of the file: ONNX Runtime rewrites a graph for
-channels in blocks unless it is told to stop before that."""
+channels in blocks unless it is told to stop before that. ExecuTorch is not tried: its threads are
+those of the process, not of a program."""
+
+CALLS = {
+    "onnxruntime": "fastdepth.load(FILE, threads={threads}, graph_optimisation={level!r})",
+    "openvino": 'openvino.Core().compile_model(FILE, "CPU", {{"PERFORMANCE_HINT": "LATENCY", '
+    '"INFERENCE_PRECISION_HINT": "{hint}", "INFERENCE_NUM_THREADS": {threads}}})',
+    "ncnn": "ncnn.Net() whose opt.num_threads is {threads}, and load_param(FILE)",
+    "litert": "ai_edge_litert.interpreter.Interpreter(FILE, num_threads={threads})",
+}
+"""How an application opens a file, by runtime."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +83,8 @@ class Candidate:
     @property
     def call(self) -> str:
         """How an application opens the file."""
-        if self.layout not in LAYOUTS["onnx"]:
-            hint = "bf16" if has_bf16(self.precision) else "f32"
-            return (
-                'openvino.Core().compile_model(FILE, "CPU", {"PERFORMANCE_HINT": "LATENCY", '
-                f'"INFERENCE_PRECISION_HINT": "{hint}", "INFERENCE_NUM_THREADS": {self.threads}}})'
-            )
-        return f"fastdepth.load(FILE, threads={self.threads}, graph_optimisation={self.level!r})"
+        hint = "bf16" if has_bf16(self.precision) else "f32"
+        return CALLS[self.runtime].format(threads=self.threads, level=self.level, hint=hint)
 
     @property
     def level(self) -> str:
@@ -81,7 +93,7 @@ class Candidate:
 
     def __str__(self) -> str:
         words = f"{self.runtime} {self.precision}, {self.threads} thread(s)"
-        return words if self.layout == "its own" else f"{words}, feature maps {self.layout}"
+        return words if self.layout == OWN else f"{words}, feature maps {self.layout}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,7 @@ def export_fastest(
     counts = _threads(threads)
     targets = [t for t in TARGETS.values() if t.format in LAYOUTS and t.installed]
     for target in targets:
-        _check_place(recipe, files_of(output.with_suffix(target.suffixes[0]), target))
+        _check_place(recipe, files_of(_place(output, target), target))
     pairs = [(target, precision) for target in targets for precision in target.precisions]
     with TemporaryDirectory() as folder:
         plans = {
@@ -146,7 +158,7 @@ def export_fastest(
         best = tried[0].written
         assert best.path is not None and best.metadata is not None
         target = FORMATS[best.format]
-        place = output.with_suffix(target.suffixes[0])
+        place = _place(output, target)
         _keep(files_of(best.path, target), files_of(place, target))
     return tried, place, best.metadata
 
@@ -179,6 +191,14 @@ def _threads(asked: int | None) -> list[int]:
     return sorted({cores, *(2**power for power in range(cores.bit_length()) if 2**power <= cores)})
 
 
+def _place(output: Path, target: Target) -> Path:
+    """The output with the suffix of what a target runs."""
+    stem = output.name
+    for name in LAYOUTS:
+        stem = stem.removesuffix(FORMATS[name].suffixes[0])
+    return output.with_name(stem + target.suffixes[0])
+
+
 def _check_place(recipe: ExportRecipe, files: Sequence[Path]) -> None:
     """Refuse what cannot be written, and to write over the weights, before minutes are spent."""
     resolved = replace(recipe, format="onnx", precision="fp32").resolved()
@@ -195,10 +215,9 @@ def _without_hint(written: Written) -> Written:
 
 def _open(candidate: Candidate, path: Path) -> Infer:
     """A candidate's file, opened as an application does."""
-    if candidate.runtime == "openvino":
-        from fastdepth_export.formats.openvino_ir import OpenVinoModel
-
-        return OpenVinoModel(path, candidate.threads).infer
+    if opener := TARGETS[candidate.runtime].opener:
+        infer: Infer = load_part(opener)(path, candidate.threads).infer
+        return infer
     from fastdepth.runtime.model import load
 
     return load(path, threads=candidate.threads, graph_optimisation=candidate.level).infer

@@ -1,6 +1,9 @@
-"""Devices by name, checked to be there."""
+"""Devices by name, checked to be there, and what they are told before a training."""
 
 from __future__ import annotations
+
+import ctypes
+import sys
 
 import torch
 
@@ -36,3 +39,18 @@ def computes_bf16(device: torch.device) -> bool:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def keep_memory() -> None:
+    """Have glibc keep what is freed: of PyTorch's tensors on a CPU each operation makes new ones.
+
+    As it is, large ones come from the system each time, which fills their pages with zeros. From
+    now on the process does not shrink. Other systems' allocators are left alone.
+    """
+    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        return
+    for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 64 << 20)):
+        libc.mallopt(option, value)
+
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # malloc.h

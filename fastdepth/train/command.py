@@ -74,9 +74,12 @@ def _run(command: Command) -> int:
         raise UsageError("no --variant; --list shows all")
     if command.output is None:
         raise UsageError("no --output; give a folder for checkpoints and log: --output runs/first")
-    summary = train(TrainingRun(**values_of(command, TrainingRun)))
+    from fastdepth.models.device import keep_memory
     from fastdepth.train.distributed import Processes
 
+    if command.device == "cpu":
+        keep_memory()
+    summary = train(TrainingRun(**values_of(command, TrainingRun)))
     if Processes().first:
         tell(
             f"{summary.steps} of {summary.total_steps} steps, "

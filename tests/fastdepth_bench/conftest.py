@@ -33,8 +33,8 @@ from fastdepth_bench.results.environment import Environment
 from fastdepth_bench.results.figures import Latency, QueryFigures, Stages, WarmUp
 from fastdepth_bench.results.file import Report, read_report
 
-VARIANT, SMALL = "unet128-dws-75", "312x240"
-"""The quickest network, on nearly its smallest input."""
+VARIANT = "unet128-dws-75"
+"""The quickest network of its kind."""
 
 
 BARE = """
@@ -246,20 +246,25 @@ def cache_folder(common_folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def options(weights_file: Path) -> Options:
-    """Options of the shared measurement."""
-    weights = (str(weights_file),)
-    short = {"seconds": 0.2, "restarts": 1}
-    runtimes = ("torch", "onnxruntime", "openvino")  # what else is installed has tests of its own
-    return Options(
-        weights=weights, runtime=runtimes, size=SMALL, threads=1, data="rooms:2", **short
-    )
+def tiny_weights(shared_graphs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Weights of the network ``tiny``, whose graphs the tests of the export make as well."""
+    from tiny_network import known, random_network, write_weights
+
+    with known():
+        yield write_weights(tmp_path_factory.mktemp("tiny"), random_network())
 
 
 @pytest.fixture(scope="session")
-def report(
-    options: Options, cache_folder: Path, common_folder: Path, shared_graphs: None
-) -> Report:
+def options(tiny_weights: Path) -> Options:
+    """Options of the shared measurement."""
+    weights = (str(tiny_weights),)
+    short = {"seconds": 0.2, "restarts": 1}
+    runtimes = ("torch", "onnxruntime", "openvino")  # what else is installed has tests of its own
+    return Options(weights=weights, runtime=runtimes, threads=1, data="rooms:2", **short)
+
+
+@pytest.fixture(scope="session")
+def report(options: Options, cache_folder: Path, common_folder: Path) -> Report:
     """A real measurement, exported, timed and scored, which one worker makes for all."""
     file = common_folder / "report.json"
     with (common_folder / "report.lock").open("w") as lock:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from an_interval import FACTORS
 from an_uncertainty_head import random_head
-from tiny_network import tiny_variant
+from tiny_network import known, random_network, write_weights
 
-from fastdepth import variants
 from fastdepth.data.rooms.dataset import render_room
 from fastdepth.size import Size
 from fastdepth.weights import WeightsCard
@@ -18,31 +17,19 @@ from fastdepth_export.recipe import ExportRecipe
 @pytest.fixture(scope="session", autouse=True)
 def tiny(shared_graphs):
     """A network small enough for tests, under the name ``tiny``."""
-    variant = tiny_variant()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variants, "VARIANTS", {**variants.VARIANTS, "tiny": variant})
+    with known() as variant:
         yield variant
 
 
 @pytest.fixture(scope="session")
 def network(tiny):
-    from fastdepth_export.network import build_network
-
-    built = build_network(ExportRecipe("tiny"))
-    vit = built.bins.mini_vit  # random weights hardly look at the image; these do
-    for layer in (vit.patch_embedding, vit.pixel_conv, vit.widths[-1]):
-        layer.weight.data *= 30
-    return built
+    return random_network()
 
 
 @pytest.fixture(scope="session")
 def weights(network, tmp_path_factory):
     """The same network's weights as a file."""
-    from fastdepth.train.checkpoint import save_weights
-
-    path = tmp_path_factory.mktemp("weights") / "mine.safetensors"
-    save_weights(path, network, WeightsCard("tiny", "tiny.mine", licence="MIT"))
-    return path
+    return write_weights(tmp_path_factory.mktemp("weights"), network)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def test_the_metadata_is_in_the_file(exported):
     assert metadata.variant == "tiny"
     assert metadata.weights == "untrained"
     assert metadata.sizes == ((96, 128),)
-    assert metadata.params == 1_234_567
+    assert metadata.params == 928_960
     assert metadata.version == fastdepth.__version__
     assert 0 < metadata.parity < 1e-4
 

@@ -106,7 +106,7 @@ def test_openvino_takes_a_fixed_batch(tiny, tmp_path):
 
 def test_widths_that_the_merged_form_cannot_take_are_not_merged(tiny, tmp_path):
     path = tmp_path / "m.onnx"
-    recipe = ExportRecipe("tiny", sizes=(Size(96, 132),))
+    recipe = ExportRecipe("tiny", sizes=(Size(96, 132),), batch=1)  # half the time of any
     assert export(recipe, path).parity < 1e-4
 
 

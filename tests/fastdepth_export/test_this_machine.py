@@ -16,7 +16,9 @@ from fastdepth_export import ExportRecipe, every_format, this_machine
 from fastdepth_export.cli import main
 from fastdepth_export.every_format import Written, refusals
 from fastdepth_export.export import files_of
+from fastdepth_export.targets import Target
 from fastdepth_export.this_machine import (
+    CALLS,
     Candidate,
     Tried,
     cells,
@@ -68,6 +70,42 @@ def test_the_fastest_is_kept(quick, tmp_path):
     line = "openvino int8+bf16 not written: the int8+bf16 file changes d1 by -0.0200"
     assert refusals(each.written for each in tried) == [line]
     assert [row[-2] for row in cells(tried)].count("refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("runtime", "names"),
+    [
+        ("litert", {"best.tflite"}),
+        ("ncnn", {"best.ncnn.param", "best.ncnn.bin", "best.ncnn.json"}),
+    ],
+)
+def test_files_for_phones_can_be_the_fastest(runtime, names, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(Target, "installed", property(lambda target: target.name in CALLS))
+    monkeypatch.setattr(every_format, "require_extras", lambda target: None)
+    monkeypatch.setitem(MILLISECONDS, (runtime, "fp16"), 0)
+    tried, path, _ = export_fastest(
+        ExportRecipe("tiny"), tmp_path / "best.onnx", threads=1, seconds=0.01
+    )
+    assert {each.candidate.runtime for each in tried} == set(CALLS)
+    assert (tried[0].candidate.runtime, tried[0].candidate.precision) == (runtime, "fp16")
+    assert path in tmp_path.iterdir()
+    assert {each.name for each in tmp_path.iterdir()} == names
+    assert "1" in tried[0].candidate.call
+
+
+def test_a_file_is_opened_as_its_target_says(monkeypatch):
+    given = []
+
+    class Model:
+        infer = "its answer"
+
+        def __init__(self, path, threads):
+            given.append((path, threads))
+
+    monkeypatch.setattr("fastdepth_export.formats.litert_model.LiteRtModel", Model)
+    candidate = Candidate("litert", "int8", 2, "its own")
+    assert this_machine._open(candidate, "m.tflite") == "its answer"
+    assert given == [("m.tflite", 2)]
 
 
 def test_what_is_faster_in_turns_comes_first():
@@ -134,6 +172,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_exported(tmp_
         ([], "tiny.onnx"),
         (["--output", "best.onnx"], "best.onnx"),
         (["--output", "best.xml"], "best.xml"),
+        (["--output", "best.ncnn.param"], "best.ncnn.param"),
         (["--output", "new"], "new/tiny.onnx"),
         (["--output", "v1.2"], None),
     ],
@@ -156,7 +195,7 @@ def test_a_network_is_exported_for_real(weights, tiny, tmp_path, capsys):
     assert "onnxruntime" in out
     assert "fastest: " in out
     kept = {path.suffix for path in tmp_path.iterdir()}
-    assert kept in ({".onnx"}, {".xml", ".bin"})
+    assert kept in ({".onnx"}, {".xml", ".bin"}, {".tflite"}, {".param", ".bin", ".json"})
     if kept == {".onnx"}:
         image = np.zeros((*tiny.size, 3), np.uint8)
         assert fastdepth.load(place)(image).shape == tiny.size

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Self, cast
 from fastdepth_bench.case import Case
 from fastdepth_bench.runners import cache
 from fastdepth_bench.runners.protocol import Batch, DepthBatch, Infers, OnDevice
-from fastdepth_export.targets import FORMATS
+from fastdepth_export.targets import FORMATS, load_part
 
 if TYPE_CHECKING:
     from fastdepth_export.cost import GraphCost
 
 
 class FileRunner:
-    """An exported file, made now unless the cache has it; subclasses say what opens it."""
+    """An exported file, made now unless the cache has it, opened as its target says."""
 
     def __init__(self, case: Case) -> None:
         self._recipe = case.recipe()
@@ -24,7 +24,8 @@ class FileRunner:
 
     def _open(self, path: Path, case: Case) -> Infers:
         """The file, ready to run."""
-        raise NotImplementedError
+        opener = FORMATS[self._recipe.format].opener
+        return cast("Infers", load_part(opener)(path, case.threads))
 
     @staticmethod
     def check_device(device: str) -> None:

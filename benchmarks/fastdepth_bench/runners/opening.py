@@ -25,10 +25,10 @@ RUNNERS: Mapping[str, str] = MappingProxyType(
         "onnxruntime": "onnxrt:OnnxRuntimeRunner",
         "openvino": "openvino:OpenVinoRunner",
         "tensorrt": "tensorrt:TensorRtRunner",
-        "ncnn": "ncnn:NcnnRunner",
-        "litert": "litert:LiteRtRunner",
-        "coreml": "coreml:CoreMlRunner",
-        "executorch": "executorch:ExecuTorchRunner",
+        "ncnn": "exported_file:FileRunner",
+        "litert": "exported_file:FileRunner",
+        "coreml": "exported_file:FileRunner",
+        "executorch": "exported_file:FileRunner",
     }
 )
 """``module:Class`` below :mod:`fastdepth_bench.runners` that times each runtime of

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastdepth.errors import DeviceError
-from fastdepth_bench.case import Case
 from fastdepth_bench.runners.exported_file import FileRunner
-from fastdepth_bench.runners.protocol import Infers
 
 
 class OpenVinoRunner(FileRunner):
     """OpenVINO on the CPU."""
-
-    def _open(self, path: Path, case: Case) -> Infers:
-        from fastdepth_export.formats.openvino_ir import OpenVinoModel
-
-        return OpenVinoModel(path, case.threads)
 
     @staticmethod
     def check_device(device: str) -> None:

@@ -5,9 +5,10 @@ A file states its own difference to PyTorch, so that it is written twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from fastdepth.errors import FastDepthError, ParityError
@@ -70,3 +71,27 @@ def write_verified(
     metadata = replace(metadata, **verify(opened().infer))
     write(metadata)
     return metadata
+
+
+def write_first(
+    writes: Iterable[Callable[[ModelMetadata], None]],
+    opened: Callable[[], Opened],
+    metadata: ModelMetadata,
+    verify: Verify,
+) -> ModelMetadata:
+    """Write the first of several exports that is not refused, as :func:`write_verified` does.
+
+    Args:
+        writes: each writes all files of an export; the last alone may be forced.
+        opened: opens them.
+        metadata: of them, before anything was measured.
+        verify: given the opened files, answers with what was measured of them, or raises.
+
+    Returns:
+        The metadata with what was measured.
+    """
+    *others, last = writes
+    for write in others:
+        with suppress(ParityError):
+            return write_verified(write, opened, metadata, partial(verify, force=False))
+    return write_verified(last, opened, metadata, verify)

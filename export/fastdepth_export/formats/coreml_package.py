@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import shutil
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdepth.errors import ModelFileError
+from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
@@ -76,20 +78,30 @@ def build(
         ParityError: coremltools cannot convert the network, or its program cannot be checked; or by
             ``verify``.
     """
+    from fastdepth_export.compress.fp16 import EARLY
     from fastdepth_export.formats.mil_program import MilProgram
 
     folder = files[0].parent
-    with converting(metadata.variant, "coremltools"):
-        _convert(network, folder, metadata)
 
     def opened() -> MilProgram:
         spec, _ = _read(folder)
         return MilProgram(spec, folder / WEIGHTS)
 
-    return write_verified(partial(_describe, folder), opened, metadata, verify)
+    def convert(early: int = 0) -> None:
+        with converting(metadata.variant, "coremltools"):
+            _convert(network, folder, metadata, early)
+
+    convert()
+    check = partial(write_verified, partial(_describe, folder), opened, metadata)
+    if metadata.precision == "fp16":
+        with suppress(ParityError):
+            return check(partial(verify, force=False))
+        shutil.rmtree(folder)
+        convert(EARLY)
+    return check(verify)
 
 
-def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> None:
+def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata, early: int) -> None:
     """Have coremltools write a package for iOS 16, macOS 13 and later."""
     import torch
 
@@ -99,7 +111,7 @@ def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> No
     height, width = metadata.size
     image = torch.zeros(1, 3, height, width)
     half = metadata.precision == "fp16"
-    computed = tools.transform.FP16ComputePrecision(op_selector=_may_be_half())
+    computed = tools.transform.FP16ComputePrecision(op_selector=_may_be_half(early))
     with contextlib.ExitStack() as quiet:
         quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         quiet.enter_context(contextlib.redirect_stderr(io.StringIO()))
@@ -136,24 +148,24 @@ def _adapt(graph: Any) -> None:
             graph.erase_node(node)
 
 
-def _may_be_half() -> Callable[[Any], bool]:
+def _may_be_half(early: int) -> Callable[[Any], bool]:
     """Whether an operator of the program, in fp32 until now, is to compute in half precision."""
     exact: set[str] = set()
 
     def may(op: Any) -> bool:
         if not exact:
-            exact.update(_keep_exact(op.enclosing_block))
+            exact.update(_keep_exact(op.enclosing_block, early))
         return op.outputs[0].name not in exact
 
     return may
 
 
-def _keep_exact(block: Any) -> set[str]:
+def _keep_exact(block: Any, early: int) -> set[str]:
     """Names of what stays in fp32, by the rules of :mod:`fastdepth_export.compress.fp16`.
 
-    The pixels before the first product; softmax; and back from the depth to the products that give
-    logits and widths. Products with shares, and with a matrix of ones, are sums in metres: they
-    are not stopped at.
+    What lies between the pixels and the first product, or after the first ``early``, and these;
+    softmax; and back from the depth to the products that give logits and widths. Products with
+    shares, and with a matrix of ones, are sums in metres: they are not stopped at.
     """
     operators = [op for op in block.operations if op.op_type != "const"]
     pixels, shares = {IMAGE}, set[str]()
@@ -161,7 +173,9 @@ def _keep_exact(block: Any) -> set[str]:
         inputs, outputs = _names(op.get_flattened_inputs()), _names(op.outputs)
         if op.op_type in SHARES or (op.op_type in VIEWS and shares & inputs):
             shares |= outputs
-        if pixels & inputs and op.op_type not in PRODUCTS:
+        product = op.op_type in PRODUCTS
+        if pixels & inputs and (not product or early):
+            early -= product
             pixels |= outputs
     exact, metres = set[str](), _names(block.outputs)
     for op in reversed(operators):
@@ -253,11 +267,12 @@ class CoreMlModel:
         metadata: what the package says of itself.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open.
 
         Args:
             path: the .mlpackage.
+            threads: Core ML cannot be told.
 
         Raises:
             DeviceError: this is no Mac.

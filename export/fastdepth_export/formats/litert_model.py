@@ -6,7 +6,6 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.formats.behind import AGAIN, read_with, write_with
-from fastdepth_export.formats.converting import converting, write_verified
+from fastdepth_export.formats.converting import converting, write_first
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -50,16 +49,9 @@ def build(
     """
     (file,) = files
     with converting(metadata.variant, "litert-torch"):
-        *others, last = _convert(network, file, metadata, images)
-
-    def attempt(graph: bytes, verify: Verify) -> ModelMetadata:
-        write, opened = partial(write_with, file, graph), partial(LiteRtModel, file)
-        return write_verified(write, opened, metadata, verify)
-
-    for graph in others:
-        with suppress(ParityError):
-            return attempt(graph, partial(verify, force=False))
-    return attempt(last, verify)
+        graphs = _convert(network, file, metadata, images)
+    writes = [partial(write_with, file, graph) for graph in graphs]
+    return write_first(writes, partial(LiteRtModel, file), metadata, verify)
 
 
 def _convert(

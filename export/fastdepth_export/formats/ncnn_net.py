@@ -10,7 +10,8 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdepth.errors import ModelFileError
+from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.formats.beside import AGAIN, describe, read_described
-from fastdepth_export.formats.converting import converting, write_verified
+from fastdepth_export.formats.converting import converting, write_first
+from fastdepth_export.formats.ncnn_layers import (
+    Layer,
+    first_layers,
+    in_8_bits,
+    in_half,
+    read_arrays,
+    read_layers,
+    trunk,
+    write_arrays,
+    write_layers,
+)
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -40,9 +52,16 @@ WEIGHTED = ("Convolution", "ConvolutionDepthWise", "InnerProduct", "Gemm")
 SECONDS = 600
 """PNNX is given up after so long."""
 
+STEM = "network.ncnn"
+"""Of the files that PNNX writes."""
+
 
 def build(
-    network: DepthNetwork, files: Sequence[Path], metadata: ModelMetadata, verify: Verify
+    network: DepthNetwork,
+    files: Sequence[Path],
+    metadata: ModelMetadata,
+    verify: Verify,
+    images: Iterable[NDArray[np.uint8]] = (),
 ) -> ModelMetadata:
     """Convert a network to ncnn's files.
 
@@ -51,27 +70,65 @@ def build(
         files: .param, .bin and .json to write, alike but for their suffixes.
         metadata: names precision and size.
         verify: given the opened files, answers with what was measured of them, or raises.
+        images: (1, H, W, 3) uint8 RGB each, on which int8 is calibrated.
 
     Returns:
         The metadata with what was measured of these files.
 
     Raises:
         MissingExtraError: ncnn or PNNX is not installed.
-        ParityError: PNNX cannot convert the network; or by ``verify``.
+        ParityError: PNNX cannot convert the network; ncnn cannot read what it made of it; or by
+            ``verify``.
     """
     param, weights, description = files
-    with tempfile.TemporaryDirectory() as folder:
-        with converting(metadata.variant, "PNNX"):
-            _convert(network, Path(folder), metadata)
-        text = (Path(folder) / "network.ncnn.param").read_text()
-        param.write_text(_finish(text, metadata.precision))
-        weights.write_bytes((Path(folder) / "network.ncnn.bin").read_bytes())
-    write = partial(describe, description, (param, weights))
-    return write_verified(write, partial(NcnnModel, param), metadata, verify)
+
+    def write(text: str, content: bytes, metadata: ModelMetadata) -> None:
+        param.write_text(text)
+        weights.write_bytes(content)
+        describe(description, (param, weights), metadata)
+
+    def opened() -> NcnnModel:
+        try:
+            return NcnnModel(param)
+        except ModelFileError as error:
+            raise ParityError(
+                f"ncnn cannot read what PNNX made of {metadata.variant}; nothing was written; "
+                "use another format"
+            ) from error
+
+    with tempfile.TemporaryDirectory() as folder, converting(metadata.variant, "PNNX"):
+        _convert(network, Path(folder), metadata)
+        layers = _finish((Path(folder) / f"{STEM}.param").read_text(), metadata.precision)
+        content = (Path(folder) / f"{STEM}.bin").read_bytes()
+        found = [(write_layers(layers), content)]
+        if metadata.precision != "fp32":
+            layers = read_arrays(layers, content)
+            if metadata.precision == "int8":
+                write(*found[0], metadata)
+                chosen = trunk(layers, _in_metres(layers))
+                reduced = in_8_bits(layers, chosen, _ranges(opened(), images, chosen))
+            else:
+                reduced = iter([in_half(layers)])
+            found = [(write_layers(each), write_arrays(each)) for each in reduced]
+    return write_first([partial(write, *each) for each in found], opened, metadata, verify)
+
+
+def _ranges(
+    model: NcnnModel, images: Iterable[NDArray[np.uint8]], layers: Iterable[Layer]
+) -> dict[str, float]:
+    """Of the blobs that layers read: the largest magnitude of each image, averaged over them.
+
+    The largest of all images is a rare one's, for which all others would be rounded coarsely.
+    """
+    blobs = list(dict.fromkeys(layer.reads[0] for layer in layers))
+    largest = [
+        [np.abs(values).max() for values in model.extract(image[0], blobs)] for image in images
+    ]
+    return dict(zip(blobs, np.mean(largest, axis=0).tolist(), strict=True))
 
 
 def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> None:
-    """Have PNNX write ``network.ncnn.param`` and ``network.ncnn.bin`` into a folder."""
+    """Have PNNX write a .param and a .bin called :data:`STEM` into a folder."""
     import torch
 
     from fastdepth_export.formats.one_image import OneImage
@@ -87,46 +144,52 @@ def _convert(network: DepthNetwork, folder: Path, metadata: ModelMetadata) -> No
         str(require("pnnx", "ncnn").EXEC_PATH),
         "network.pt",
         f"inputshape=[1,3,{height},{width}]",
-        f"fp16={int(metadata.precision == 'fp16')}",
+        "fp16=0",
     ]
     done = subprocess.run(
         words, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS
     )
-    if done.returncode or not (folder / "network.ncnn.bin").exists():
+    if done.returncode or not (folder / f"{STEM}.bin").exists():
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise RuntimeError(*last or [f"it ended with status {done.returncode}"])
 
 
-def _finish(text: str, precision: str) -> str:
-    """Name input and output in a .param, and say which layers compute in single precision.
+def _finish(text: str, precision: str) -> list[Layer]:
+    """Name input and output of a .param, and say which layers compute in single precision.
 
-    All in fp32. In fp16 those of metres and their logarithms: from the depth back to the layers
-    with weights that give logits and widths.
+    In fp16 the first ones, and those of metres and their logarithms: from the depth back to the
+    layers with weights that give logits and widths. Otherwise all; in int8 that says nothing of
+    those in 8 bits.
     """
-    magic, counts, *lines = text.splitlines()
-    layers = [line.split() for line in lines]
     names = {"in0": IMAGE, "out0": DEPTH}
-    makers: dict[str, list[str]] = {}
-    for layer in layers:
-        blobs = slice(4, 4 + int(layer[2]) + int(layer[3]))
-        layer[blobs] = [names.get(name, name) for name in layer[blobs]]
-        makers |= dict.fromkeys(layer[blobs][int(layer[2]) :], layer)
-    exact = layers if precision == "fp32" else _in_metres(makers)
-    for layer in exact:
-        layer.append(f"31={SINGLE}")
-    return "\n".join([magic, counts, *(" ".join(layer) for layer in layers), ""])
+    layers = [
+        replace(
+            layer,
+            reads=tuple(names.get(blob, blob) for blob in layer.reads),
+            makes=tuple(names.get(blob, blob) for blob in layer.makes),
+        )
+        for layer in read_layers(text)
+    ]
+    exact = layers
+    if precision == "fp16":
+        exact = [*first_layers(layers), *_in_metres(layers)]
+    return [
+        replace(layer, options=(*layer.options, f"31={SINGLE}")) if layer in exact else layer
+        for layer in layers
+    ]
 
 
-def _in_metres(makers: dict[str, list[str]]) -> list[list[str]]:
+def _in_metres(layers: Iterable[Layer]) -> list[Layer]:
     """Layers from the depth back to those with weights."""
-    found: dict[int, list[str]] = {}
+    makers = {blob: layer for layer in layers for blob in layer.makes}
+    found: list[Layer] = []
     waiting = [DEPTH]
     while waiting:
         layer = makers[waiting.pop()]
-        if layer[0] not in WEIGHTED and id(layer) not in found:
-            found[id(layer)] = layer
-            waiting += layer[4 : 4 + int(layer[2])]
-    return list(found.values())
+        if layer.kind not in WEIGHTED and layer not in found:
+            found.append(layer)
+            waiting += layer.reads
+    return found
 
 
 class NcnnModel:
@@ -162,13 +225,30 @@ class NcnnModel:
         return np.stack([self._depth(image) for image in batch])
 
     def _depth(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (depth,) = self.extract(image, [DEPTH])
+        return depth.reshape(1, *image.shape[:2])
+
+    def extract(
+        self, image: NDArray[np.uint8], blobs: Sequence[str]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Blobs of the network for an image (H, W, 3) uint8 RGB.
+
+        Args:
+            image: of the network's size.
+            blobs: names, as they are computed: ncnn frees what nothing reads any more.
+
+        Raises:
+            ModelFileError: ncnn cannot compute one.
+        """
         height, width = image.shape[:2]
         pixels = self._ncnn.Mat.from_pixels(
             np.ascontiguousarray(image), self._ncnn.Mat.PixelType.PIXEL_RGB, width, height
         )
         with self._net.create_extractor() as extractor:
             extractor.input(IMAGE, pixels)
-            code, depth = extractor.extract(DEPTH)
-        if code:
-            raise ModelFileError(f"ncnn ends with {code} in {self.metadata.variant}; {AGAIN}")
-        return np.array(depth, np.float32).reshape(1, height, width)
+            for blob in blobs:
+                code, values = extractor.extract(blob)
+                if code:
+                    variant = self.metadata.variant
+                    raise ModelFileError(f"ncnn ends with {code} in {variant}; {AGAIN}")
+                yield np.array(values, np.float32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,28 @@ def test_a_cpu_without_instructions_for_bfloat16_is_told_apart() -> None:
     elif "avx2" in words and "avx_ne_convert" not in words:
         assert not computes_bf16(CPU)
     assert type(computes_bf16(CPU)) is bool
+
+
+FAULTS = """
+import resource, sys, torch
+from fastdepth.models.device import keep_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(4 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+before = faults()
+keep_memory()
+faults()
+print(before, faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
+def test_kept_memory_is_not_asked_for_anew() -> None:
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True
+    )
+    anew, kept = map(int, done.stdout.split())
+    assert kept < anew / 10

@@ -15,6 +15,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+from tiny_network import random_network
 from tiny_onnx import make_endless, write_model
 
 import fastdepth_bench
@@ -25,6 +26,7 @@ from fastdepth.metrics import Evaluation
 from fastdepth.models.inference import predict_images
 from fastdepth.preprocess import resize
 from fastdepth.size import Size
+from fastdepth.variants import get_variant
 from fastdepth_bench.case import Case, ThirdPartyNetwork
 from fastdepth_bench.machine.roofline import Rates
 from fastdepth_bench.measure.isolate import OVER
@@ -377,14 +379,18 @@ def test_every_scenario_has_its_row(
 
 
 @pytest.mark.slow
-def test_rows_are_measured_in_processes_of_their_own(options: Options, report: Report) -> None:
+def test_rows_are_measured_in_processes_of_their_own(
+    options: Options, weights_file: Path, cache_folder: Path
+) -> None:
     """Which see neither the memory of this one nor PyTorch, where they have no need of it.
 
-    Both files lie in the cache before, one from the shared measurement.
+    Both files lie in the cache before.
     """
-    exported(replace(options.cases()[0].recipe(), form="plain"))
+    real = replace(options, weights=(str(weights_file),), size="312x240", restarts=2)
+    for form in ("folded", "plain"):
+        exported(replace(real.cases()[0].recipe(), form=form))
     ballast = np.ones(2_000_000_000 // 8)
-    chosen = replace(options, runtime=("onnxruntime",), restarts=2, against="unet128-dws-75:plain")
+    chosen = replace(real, runtime=("onnxruntime",), against="unet128-dws-75:plain")
     (row,) = run(chosen).rows
     assert (row.error, row.restarts) == (None, 2)
     assert row.peak_resident_bytes is not None
@@ -404,7 +410,7 @@ def test_a_real_run_has_every_figure(report: Report) -> None:
         assert 0 < latency.min <= latency.p50 <= latency.p90 <= latency.p99 <= latency.max
         assert row.n is not None and row.n >= 20
         assert (row.data, row.samples) == ("rooms", 2)
-        assert row.weights == "unet128-dws-75.random.safetensors"
+        assert row.weights == "mine.safetensors"
         assert row.weights_hash
     assert not report.failed
 
@@ -421,10 +427,35 @@ def test_all_runtimes_compute_the_same(report: Report) -> None:
 
 @pytest.mark.thorough
 def test_two_ways_of_counting_agree(report: Report, options: Options) -> None:
-    """PyTorch's operations are counted as they run, the file's from its graph."""
+    """PyTorch's operations are counted as they run, the file's from its graph.
+
+    The tiny network has positions for more patches than its input has, which its graph leaves out.
+    """
     counted, folded = report.rows[:2]
     assert counted.deployed_params == counted.params
     plain = graph_cost(exported(replace(options.cases()[0].recipe(), form="plain")))
+    positions = random_network().bins.mini_vit.positions
+    height, width = counted.size
+    unused = positions[height // 8 * width // 8 :].numel()
+    assert plain.macs == pytest.approx(1e9 * _known(counted.gmac))
+    assert plain.params + unused == pytest.approx(counted.params, rel=0.001)
+    assert 1e9 * _known(folded.gmac) < 0.125 * plain.macs
+    assert _known(folded.deployed_params) < 0.755 * plain.params
+
+
+@pytest.mark.slow
+def test_a_real_network_is_folded_to_half(
+    options: Options, weights_file: Path, cache_folder: Path
+) -> None:
+    """As the tiny one above; a minute for two exports of the real one, so that it is slow."""
+    real = replace(
+        options,
+        weights=(str(weights_file),),
+        size="312x240",
+        runtime=("torch", "onnxruntime"),
+    )
+    counted, folded = run(real, isolated=False).rows
+    plain = graph_cost(exported(replace(real.cases()[0].recipe(), form="plain")))
     assert plain.macs == pytest.approx(1e9 * _known(counted.gmac), rel=0.02)
     assert plain.params == pytest.approx(counted.params, rel=0.02)
     assert 1e9 * _known(folded.gmac) < 0.5 * plain.macs
@@ -436,13 +467,12 @@ def _known(figure: float | None) -> float:
     return figure
 
 
-def test_accuracy_is_that_of_the_weights(report: Report, weights_file: Path) -> None:
+def test_accuracy_is_that_of_the_weights(report: Report, tiny_weights: Path) -> None:
     """Computed once more, without any of the benchmark's code."""
-    size = Size(240, 312)
-    network = build_network(ExportRecipe("unet128-dws-75", str(weights_file), sizes=(size,)))
+    network = build_network(ExportRecipe("tiny", str(tiny_weights)))
     evaluation = Evaluation()
     for sample in (open_source("rooms:2")[index] for index in range(2)):
-        image = torch.from_numpy(resize(sample.image, size))[None]
+        image = torch.from_numpy(resize(sample.image, get_variant("tiny").size))[None]
         depth, _ = predict_images(network, image)
         evaluation.add(depth[0, 0].detach().numpy(), sample.depth)
     metrics = report.rows[0].metrics

@@ -38,7 +38,7 @@ def test_it_opens_what_was_exported(name: str, case: Case, monkeypatch: pytest.M
     with open_runner(replace(case, runtime=name, threads=2)) as runner:
         assert runner.infer(np.zeros((1, 4, 6, 3), np.uint8)).shape == (1, 1, 4, 6)
         assert runner.on_device() is None
-    assert opened == [(Path(name), None if name == "coreml" else 2)]  # Core ML takes what it likes
+    assert opened == [(Path(name), 2)]
 
 
 @pytest.mark.parametrize("name", MODELS)

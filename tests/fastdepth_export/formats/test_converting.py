@@ -10,7 +10,7 @@ import pytest
 from tiny_onnx import METADATA
 
 from fastdepth.errors import DataError, ParityError
-from fastdepth_export.formats.converting import converting, write_verified
+from fastdepth_export.formats.converting import converting, write_first, write_verified
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,39 @@ def test_what_was_measured_is_written():
     expected = replace(METADATA, parity=0.25)
     assert write_verified(written.append, opened, METADATA, verify) == expected
     assert written == [METADATA, expected]
+
+
+def refusing(*names):
+    """What verifies files as if some of them had lost too much."""
+
+    def verify(infer, *, force=True):
+        if infer in names and not force:
+            raise ParityError(f"{infer} loses too much")
+        return {"parity": 0.25}
+
+    return verify
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [([], "all"), (["all"], "most"), (["all", "most"], "some"), (["all", "most", "some"], "some")],
+)
+def test_the_first_that_is_not_refused_is_written_and_the_last_alone_is_forced(refused, expected):
+    written = []
+    writes = [lambda _, name=name: written.append(name) for name in ("all", "most", "some")]
+
+    def opened():
+        return SimpleNamespace(infer=written[-1])
+
+    write_first(writes, opened, METADATA, refusing(*refused))
+    assert written[-1] == expected
+
+
+def test_where_all_are_refused_the_last_says_why():
+    def verify(infer, **_):
+        raise ParityError(f"{infer} loses too much")
+
+    written = []
+    writes = [lambda _, name=name: written.append(name) for name in ("all", "most")]
+    with pytest.raises(ParityError, match="^most loses too much$"):
+        write_first(writes, lambda: SimpleNamespace(infer=written[-1]), METADATA, verify)

@@ -39,7 +39,7 @@ def remade(built, monkeypatch):
     """A converter that gives the package that is there, which a test may spoil by this function."""
 
     def install(spoil):
-        def convert(network, folder, metadata):
+        def convert(network, folder, metadata, early):
             shutil.copytree(built[0], folder)
             spoil(folder)
 
@@ -95,6 +95,22 @@ def test_in_half_precision_metres_stay_single(images, tmp_path):
     assert types.count(("matmul", "fp32")) + types.count(("linear", "fp32")) == 3
     expected = run_network(build_network(RECIPE), images)["depth"]
     np.testing.assert_allclose(program.infer(images), expected, atol=1e-2)
+
+
+@pytest.mark.thorough
+def test_where_that_loses_too_much_the_first_products_stay_single_too(monkeypatch, tmp_path):
+    def loses(self, precision):
+        tried.append(precision)
+        return "" if len(tried) > 1 else "changes d1 by -0.0020 (allowed 0.001)"
+
+    tried = []
+    monkeypatch.setattr("fastdepth_export.compress.accuracy_loss.AccuracyLoss.problem", loses)
+    path = tmp_path / "tiny.mlpackage"
+    export(ExportRecipe("tiny", format="coreml", precision="fp16"), path, data="rooms:1")
+    convolutions = [op for op in program_of(path).operators if op.op_type == "conv"]
+    types = [op.outputs[0].dtype.__name__ for op in convolutions]
+    assert types[:4] == ["fp32", "fp32", "fp32", "fp16"]
+    assert len(tried) == 2
 
 
 def test_a_wrong_weight_is_caught_and_nothing_is_written(remade, tmp_path):
