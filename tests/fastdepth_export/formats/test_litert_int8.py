@@ -54,15 +54,17 @@ def graph(monkeypatch):
 
 
 def test_the_trunk_ends_before_logits_and_widths():
-    assert trunk(b"", 0) == ["stem", "block", "level", "sum"]
+    maps, products = trunk(b"", 0)
+    assert maps == ["stem", "block", "level", "sum"]
+    assert products == ["stem", "block", "level", "widths", "logits"]
 
 
 def test_the_first_products_can_stay_float():
-    assert trunk(b"", 2) == ["level", "sum"]
+    assert trunk(b"", 2) == (["level", "sum"], ["level", "widths", "logits"])
 
 
 def test_a_graph_of_few_products_stays_float():
-    assert trunk(b"", 10) == []
+    assert trunk(b"", 10) == ([], [])
 
 
 class Operation(str):
@@ -75,10 +77,11 @@ class Quantizer:
     calibrated = 0
 
     def __init__(self, graph):
-        self.pattern = ""
+        self.pattern, self.weights = "", set()
 
     def add_weight_only_config(self, regex, operation, num_bits):
-        assert (regex, num_bits) == (".*", 8)
+        assert num_bits == 8
+        self.weights.add(regex)
 
     def add_static_config(self, regex, operation, activation_num_bits, weight_num_bits):
         assert (activation_num_bits, weight_num_bits) == (8, 8)
@@ -90,7 +93,7 @@ class Quantizer:
 
     def quantize(self, ranges, enable_progress_report):
         assert len(ranges["serving_default"]) == 2
-        return SimpleNamespace(quantized_model=self.pattern.encode())
+        return SimpleNamespace(quantized_model=" ".join([self.pattern, *self.weights]).encode())
 
 
 def test_a_further_graph_keeps_more_first_products_in_float(monkeypatch):
@@ -101,5 +104,8 @@ def test_a_further_graph_keeps_more_first_products_in_float(monkeypatch):
     monkeypatch.setattr(Quantizer, "calibrated", 0)
     monkeypatch.setattr("fastdepth_export.formats.litert_int8.EARLY", (0, 2, 10))
     graphs = list(in_8_bits(b"", [object(), object()]))
-    assert graphs == [b"^stem;$|^block;$|^level;$|^sum;$", b"^level;$|^sum;$"]
+    assert graphs == [
+        b"^stem;$|^block;$|^level;$|^sum;$ ^stem;$|^block;$|^level;$|^widths;$|^logits;$",
+        b"^level;$|^sum;$ ^level;$|^widths;$|^logits;$",
+    ]
     assert Quantizer.calibrated == 1
