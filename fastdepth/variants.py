@@ -153,6 +153,15 @@ _WHOLE = {
             patch=12,
         ),
         Variant(
+            "unet",
+            "unet:RegressionUNet",
+            4918833,
+            "the U-Net of unet256 and unet128 alone, without bins",
+            Size(240, 320),
+            SizeRule(),
+            recipe="trunk-half",
+        ),
+        Variant(
             "unet-dws",
             "unet:RegressionUNet",
             580_865,

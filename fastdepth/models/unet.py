@@ -100,7 +100,9 @@ class RegressionUNet(DepthNetwork):
         depth_range: least and greatest depth [m].
     """
 
-    def __init__(self, separable: bool, depth_range: tuple[float, float] = (1e-3, 10.0)) -> None:
+    def __init__(
+        self, separable: bool = False, depth_range: tuple[float, float] = (1e-3, 10.0)
+    ) -> None:
         super().__init__(depth_range)
         self.unet = UNet(separable, features=1)
 
