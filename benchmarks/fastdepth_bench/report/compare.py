@@ -4,9 +4,9 @@
   Elsewhere: the medians of the latency differ by more than 5 % and by more than the sum of the
   rows' notches, 1.57 IQR / sqrt(n), outside of which two medians differ at about the 95 % level
   (McGill, Tukey, Larsen, "Variations of box plots", The American Statistician 32, 1978).
-- **Accuracy**, which has no noise on one list of samples: a metric of which more is better lower
-  by more than ``tolerance``, another larger by more than ``error_tolerance`` of itself, more
-  pixels that are not finite.
+- **Accuracy**, which has no noise on one list of samples: d1, d2 or d3 lower by more than
+  ``tolerance``, an error or a metric of edges worse by more than ``error_tolerance`` of itself,
+  more pixels that are not finite.
 - **Bytes** of the file: more than 1 % more.
 """
 
@@ -25,7 +25,7 @@ import tyro
 from fastdepth.console import print_table, run_command, say
 from fastdepth.documents import MOST
 from fastdepth.errors import UsageError
-from fastdepth.metrics import ALL_METRICS
+from fastdepth.metrics import ALL_METRICS, METRICS
 from fastdepth.ranges import check_ranges, real
 from fastdepth_bench.report.cells import Column
 from fastdepth_bench.report.columns import D1, FPS, MB, SCORES, X_OLD
@@ -68,8 +68,9 @@ class Limits:
     """From where on a change counts.
 
     Attributes:
-        tolerance: of metrics of which more is better, absolute.
-        error_tolerance: of the others, as a share of the old one.
+        tolerance: of d1, d2 and d3, absolute.
+        error_tolerance: of errors and of metrics of edges, as a share of the old one: F1 of
+            boundaries is .03 where d1 is .77.
         speed: whether speeds are compared at all.
     """
 
@@ -92,7 +93,8 @@ class Command:
     """d1, d2 or d3 may be lower by so much."""
 
     error_tolerance: Tolerance = Limits.error_tolerance
-    """AbsRel, RMSE and the other errors may be larger by this share of themselves."""
+    """AbsRel, RMSE and the other errors, and metrics of edges, may be worse by this share of
+    themselves."""
 
     other_machine: bool = False
     """Compare files of different machines: accuracy and bytes alone, not speed."""
@@ -324,7 +326,9 @@ def _accuracy(old: Row, new: Row, limits: Limits) -> Iterator[Finding]:
         if name in before and name in now:
             more = now[name] - before[name]
             allowed = limits.error_tolerance * before[name]
-            if abs(more) > (limits.tolerance if metric.higher_is_better else allowed):
+            if metric.higher_is_better and name in METRICS:
+                allowed = limits.tolerance
+            if abs(more) > allowed:
                 figures = f"{SCORES[name].title} {before[name]:.4f} -> {now[name]:.4f}"
                 changed[(more < 0) is metric.higher_is_better].append(figures)
     for worse, word in ((True, "less accurate"), (False, "more accurate")):

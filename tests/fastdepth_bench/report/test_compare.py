@@ -87,6 +87,14 @@ def test_tolerances_are_the_users():
     assert figures == "d1 0.6000 -> 0.5800, RMSE m 0.8000 -> 0.9000"
 
 
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [(0.0315, ([], [])), (0.028, (["less accurate"], [])), (0.036, ([], ["more accurate"]))],
+)
+def test_metrics_of_edges_are_small_and_judged_by_their_share(now, found):
+    assert words(old_row(metrics={"edge_f1": 0.032}), old_row(metrics={"edge_f1": now})) == found
+
+
 def test_files_that_grew():
     assert words(old_row(bytes=1000), old_row(bytes=1009)) == ([], [])
     assert words(old_row(bytes=1000), old_row(bytes=1011)) == (["larger"], [])
