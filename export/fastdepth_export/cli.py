@@ -163,6 +163,10 @@ def _check(options: Options) -> None:
     machine, decided = options.for_this_machine, ("format", "precision", "quantisation")
     one = "one format and precision; leave it or --for-this-machine out"
     check_needed(options, not machine, one, *decided, "force", "sensitivity", "verify")
+    formats = options.format.split(",")
+    graphs = [name for name in formats if name not in FORMATS or not FORMATS[name].from_network]
+    graph = f"formats that are made of an ONNX graph, as {formats[0]} is not; leave it out"
+    check_needed(options, graphs, graph, "opset", "simplify")
     alone = "one format and precision; name one, or leave it out"
     check_needed(options, not options.several, alone, "sensitivity")
     check_needed(options, machine, "--for-this-machine; add that", "threads")

@@ -208,6 +208,9 @@ def test_user_errors_are_one_line_and_status_2(words, message, capsys):
     ("words", "message"),
     [
         ("--verify m.onnx --opset 18", "--opset is for an export"),
+        ("--verify m.onnx --no-simplify", "--no-simplify is for an export"),
+        ("--variant tiny --format ncnn --opset 18", "--opset is for formats that are made of an O"),
+        ("--variant tiny --format ncnn,litert --no-simplify", "--no-simplify is for formats"),
         ("--variant tiny --force", "--force is for --precision fp16, bf16 or int8; add that"),
         ("--variant tiny --calibration rooms:1", "--calibration is for --precision int8"),
         ("--variant tiny --data rooms:1", "--data is for --precision"),
