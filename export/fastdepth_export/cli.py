@@ -262,8 +262,9 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
         say(line)
     best = tried[0].candidate
     other = reference(each.candidate.threads for each in tried)
-    say(f"fastest: {best}; open it by {best.call}")
     say(f"times as fast: as {other}, in turns")
+    say(f"fastest: {best}; open it by")
+    say(best.line(path))
     _tell(path, metadata, TARGETS[best.runtime])
 
 
