@@ -89,9 +89,10 @@ class Options(ExportRecipe):
         sensitivity: print what each block loses in 8 bits, and leave.
         verify: compare this .onnx file, finished before, with PyTorch, a line per stage, and leave;
             network and weights are those that it names, unless --variant and --weights are given.
-        for_this_machine: export in every format and precision that runs here, time those that pass
-            the checks in turns, on several numbers of threads and with blocked feature maps or not,
-            print the table, and keep the fastest; its suffix takes the place of --output's. Takes
+        for_this_machine: export for ONNX Runtime, and for OpenVINO, ncnn and LiteRT where they are
+            installed, in every precision; time those that pass the checks in turns, on several
+            numbers of threads and with blocked feature maps or not, print the table and a line that
+            opens the fastest, and keep that; its suffix takes the place of --output's. Takes
             minutes, most of them for the files; let nothing else run meanwhile.
         threads: for --for-this-machine: so many CPU threads alone; 1, 2, 4 ... and all if absent.
         ready: write the files that come with the package, made of the weights that it ships, into
