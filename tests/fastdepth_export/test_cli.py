@@ -195,6 +195,7 @@ def test_the_form_has_an_old_and_a_new_option(options, form):
             "openvino answers with depth alone; use --format onnx for std",
         ),
         ("--variant tiny --output /proc/no/m.onnx", "cannot make the folder"),
+        ("--variant tiny --std", "fastdepth-export: Unrecognized options: --std"),
     ],
 )
 def test_user_errors_are_one_line_and_status_2(words, message, capsys):
