@@ -199,7 +199,8 @@ def _parse(
     except SystemExit as left:
         if not left.code:
             raise
-        text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯─│]", " ", complaint.getvalue())
+        _heading, _, text = complaint.getvalue().strip().partition("\n")
+        text = re.sub(r"\x1b\[[0-9;]*m|[╰╯─│]|-{9,}", " ", text)
         raise UsageError(" ".join(text.split()).partition(" Got errors:")[0]) from None
 
 

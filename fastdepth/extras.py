@@ -14,6 +14,7 @@ from fastdepth.errors import MissingExtraError
 TALKATIVE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "coremltools": ("coremltools",),
+        "executorch": ("torch.utils._pytree",),
         "litert_torch": ("torchao", "torch.utils._pytree"),
         "onnxscript": ("onnxscript",),
     }

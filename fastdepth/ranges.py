@@ -127,7 +127,8 @@ def check_needed(options: Any, there: object, what: str, *names: str) -> None:
     """
     for field in () if there else fields(options):
         if field.name in names and getattr(options, field.name) != field.default:
-            raise UsageError(f"--{field.name.replace('_', '-')} is for {what}")
+            flag = f"no_{field.name}" if field.default is True else field.name
+            raise UsageError(f"--{flag.replace('_', '-')} is for {what}")
 
 
 def _ranges(hint: Any) -> Iterator[Range]:

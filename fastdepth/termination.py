@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,15 +14,29 @@ from types import FrameType
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within, SIGTERM raises KeyboardInterrupt, unless somebody else has seen to that signal."""
+    """Within, SIGTERM raises KeyboardInterrupt, unless somebody else has seen to that signal.
+
+    An interrupt is not lost where it comes while Python calls what can raise nothing: a callback of
+    the garbage collector's, a finaliser. It comes again then.
+    """
     first = threading.current_thread() is threading.main_thread()
     if not first or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
+    before = sys.unraisablehook
+
+    def ignored(fault: sys.UnraisableHookArgs) -> None:
+        if issubclass(fault.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(_interrupt_soon, ())  # here it would be ignored once more
+        else:
+            before(fault)
+
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.unraisablehook = ignored
     try:
         yield
     finally:
+        sys.unraisablehook = before
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
@@ -43,6 +60,20 @@ def finishing() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)  # None is one of a library in C
+
+
+SOON = 0.05
+"""Until an interrupt that was ignored comes again [s]."""
+
+
+def _interrupt_soon() -> None:
+    time.sleep(SOON)
+    if signal.getsignal(signal.SIGTERM) is not _interrupt:  # the command has ended
+        return
+    if sys.platform == "win32":
+        _thread.interrupt_main(signal.SIGTERM)
+    else:  # which also wakes what waits
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -89,9 +89,10 @@ class Options(ExportRecipe):
         sensitivity: print what each block loses in 8 bits, and leave.
         verify: compare this .onnx file, finished before, with PyTorch, a line per stage, and leave;
             network and weights are those that it names, unless --variant and --weights are given.
-        for_this_machine: export in every format and precision that runs here, time those that pass
-            the checks in turns, on several numbers of threads and with blocked feature maps or not,
-            print the table, and keep the fastest; its suffix takes the place of --output's. Takes
+        for_this_machine: export for ONNX Runtime, and for OpenVINO, ncnn and LiteRT where they are
+            installed, in every precision; time those that pass the checks in turns, on several
+            numbers of threads and with blocked feature maps or not, print the table and a line that
+            opens the fastest, and keep that; its suffix takes the place of --output's. Takes
             minutes, most of them for the files; let nothing else run meanwhile.
         threads: for --for-this-machine: so many CPU threads alone; 1, 2, 4 ... and all if absent.
         ready: write the files that come with the package, made of the weights that it ships, into
@@ -163,6 +164,10 @@ def _check(options: Options) -> None:
     machine, decided = options.for_this_machine, ("format", "precision", "quantisation")
     one = "one format and precision; leave it or --for-this-machine out"
     check_needed(options, not machine, one, *decided, "force", "sensitivity", "verify")
+    formats = options.format.split(",")
+    graphs = [name for name in formats if name not in FORMATS or not FORMATS[name].from_network]
+    graph = f"formats that are made of an ONNX graph, as {formats[0]} is not; leave it out"
+    check_needed(options, graphs, graph, "opset", "simplify")
     alone = "one format and precision; name one, or leave it out"
     check_needed(options, not options.several, alone, "sensitivity")
     check_needed(options, machine, "--for-this-machine; add that", "threads")
@@ -258,8 +263,9 @@ def _export_fastest(recipe: ExportRecipe, options: Options) -> None:
         say(line)
     best = tried[0].candidate
     other = reference(each.candidate.threads for each in tried)
-    say(f"fastest: {best}; open it by {best.call}")
     say(f"times as fast: as {other}, in turns")
+    say(f"fastest: {best}; open it by")
+    say(best.line(path))
     _tell(path, metadata, TARGETS[best.runtime])
 
 

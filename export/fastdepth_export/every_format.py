@@ -90,11 +90,12 @@ def export_every(
     Raises:
         UnknownNameError: no such variant or weights.
         UsageError, SizeError: the recipe cannot be in any format, or a file is in the folder's
-            place.
+            place, or none but its name is one's.
         OutputError: nothing can be written into the folder.
     """
     replace(recipe, format="onnx", precision="fp32", quantisation=None).resolved()
-    if folder.exists() and not folder.is_dir():
+    suffixes = tuple(suffix for target in FORMATS.values() for suffix in target.suffixes)
+    if not folder.is_dir() and (folder.exists() or folder.name.endswith(suffixes)):
         raise UsageError(f"several files go into a folder, which {folder} is not; name another")
     check_output(folder / ".fastdepth")
     wanted = sorted(pairs, key=lambda pair: bool(pair[0].builder))

@@ -166,7 +166,7 @@ def _export_onnx(resolved: ResolvedRecipe, output: Path, data: str, force: bool)
     from fastdepth_export.formats.onnx_graph import set_metadata
 
     recipe = resolved.recipe
-    with replacing(output) as temporary:
+    with _no_empty_folders([output]), replacing(output) as temporary:
         model, parity = _verified(resolved)
         facts: dict[str, Any] = {"parity": parity}
         if recipe.precision != "fp32":
@@ -319,8 +319,7 @@ def _calibration(resolved: ResolvedRecipe) -> tuple[dict[str, Any], dict[str, An
 def _places(files: list[Path], target: Target) -> Iterator[tuple[Path, list[Path]]]:
     """A folder, and files in it that are moved into place when the block ends well."""
     with ExitStack() as stack:
-        new = {folder for path in files for folder in path.parents if not folder.exists()}
-        stack.callback(_remove_empty, new)
+        stack.enter_context(_no_empty_folders(files))
         # The main file is moved into place last: whoever sees it finds its companions whole.
         places = [stack.enter_context(replacing(path)) for path in files]
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -330,11 +329,16 @@ def _places(files: list[Path], target: Target) -> Iterator[tuple[Path, list[Path
             shutil.copyfile(part, place)
 
 
-def _remove_empty(folders: set[Path]) -> None:
-    """Remove folders that were made for files which were not written; others stay."""
-    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-        with suppress(OSError):
-            folder.rmdir()
+@contextmanager
+def _no_empty_folders(files: list[Path]) -> Iterator[None]:
+    """Remove the folders that were made within for files which were not written; others stay."""
+    new = {folder for path in files for folder in path.parents if not folder.exists()}
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _verifier(

@@ -49,7 +49,8 @@ class ExportRecipe(DataOptions):
         precision: type of the weights in the file: fp32, fp16 or int8; or, of the format openvino,
             bf16, whose weights are fp32 and computed with in bfloat16, or int8+bf16, where what is
             not in 8 bits is.
-        opset: ONNX opset, 18 to 24.
+        opset: ONNX opset, 18 to 24, of onnx, openvino, engine and web, which are made of a graph in
+            ONNX.
         form: of the graph, all of one function: folded (compressed), plain (as written) or
             last-axis (as written, but with the softmax over the bins on the last axis).
         quantisation: types of activations and weights for int8: u8s8 (CPUs with VNNI), u8s7 (CPUs
@@ -59,7 +60,7 @@ class ExportRecipe(DataOptions):
             nyu:PATH.
         simplify: have onnxsim fold constants and the arithmetic on shapes, which is kept where the
             graph does not grow and computes what PyTorch computes; --no-simplify leaves it as
-            PyTorch writes it.
+            PyTorch writes it; of the same formats.
         compact: store weights that half precision holds exactly, or up to a factor per channel, in
             it: half the bytes for the same function bit for bit; of formats onnx and web in fp32.
         outputs: depth, or depth,std: with the standard deviation [m] of its error per pixel, of

@@ -54,14 +54,18 @@ LAYOUTS = {
 channels in blocks unless it is told to stop before that. ExecuTorch is not tried: its threads are
 those of the process, not of a program."""
 
-CALLS = {
-    "onnxruntime": "fastdepth.load(FILE, threads={threads}, graph_optimisation={level!r})",
-    "openvino": 'openvino.Core().compile_model(FILE, "CPU", {{"PERFORMANCE_HINT": "LATENCY", '
-    '"INFERENCE_PRECISION_HINT": "{hint}", "INFERENCE_NUM_THREADS": {threads}}})',
-    "ncnn": "ncnn.Net() whose opt.num_threads is {threads}, and load_param(FILE)",
-    "litert": "ai_edge_litert.interpreter.Interpreter(FILE, num_threads={threads})",
+LINES = {
+    "onnxruntime": "import fastdepth; model = fastdepth.load({file!r}, threads={threads}, "
+    "graph_optimisation={level!r})",
+    "openvino": "import openvino; model = openvino.Core().compile_model({file!r}, 'CPU', "
+    "{{'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': {hint!r}, "
+    "'INFERENCE_NUM_THREADS': {threads}}})",
+    "ncnn": "import ncnn; net = ncnn.Net(); net.opt.num_threads = {threads}; "
+    "net.load_param({file!r}); net.load_model({weights!r})",
+    "litert": "from ai_edge_litert.interpreter import Interpreter; model = Interpreter({file!r}, "
+    "num_threads={threads})",
 }
-"""How an application opens a file, by runtime."""
+"""How an application opens a file, by runtime: a line of Python."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,15 @@ class Candidate:
     threads: int
     layout: str
 
-    @property
-    def call(self) -> str:
-        """How an application opens the file."""
-        hint = "bf16" if has_bf16(self.precision) else "f32"
-        return CALLS[self.runtime].format(threads=self.threads, level=self.level, hint=hint)
+    def line(self, path: Path) -> str:
+        """The line of Python by which an application opens its file."""
+        return LINES[self.runtime].format(
+            file=str(path),
+            weights=str(path.with_suffix(".bin")),
+            threads=self.threads,
+            level=self.level,
+            hint="bf16" if has_bf16(self.precision) else "f32",
+        )
 
     @property
     def level(self) -> str:

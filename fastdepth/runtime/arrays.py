@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,26 @@ def check_image(image: NDArray[Any]) -> None:
     if min(image.shape[:2]) < SMALLEST_SIDE:
         size = Size(*image.shape[:2])
         raise ImageError(f"image is {size} px; both sides must be {SMALLEST_SIDE} px or more")
+
+
+def check_batch(
+    batch: NDArray[Any],
+    sizes: Collection[Size],
+    maker: str = "fastdepth.preprocess.resize makes them",
+) -> None:
+    """Raise ImageError unless a batch is images of a network's input, (B, H, W, 3) uint8.
+
+    Args:
+        batch: for an inference.
+        sizes: that the network takes.
+        maker: what makes such images, for the message.
+    """
+    fits = batch.ndim == 4 and batch.shape[1:3] in sizes and batch.shape[3] == 3
+    if batch.dtype != np.uint8 or not fits or not batch.size:
+        shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in sizes)
+        raise ImageError(
+            f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, as {maker}"
+        )
 
 
 def check_out(out: NDArray[np.float32], size: tuple[int, ...]) -> None:

@@ -29,7 +29,7 @@ from fastdepth.camera import Intrinsics, check_focal
 from fastdepth.errors import DeviceError, ImageError, UsageError
 from fastdepth.metadata import ModelMetadata
 from fastdepth.runtime.answer import check_answer, run
-from fastdepth.runtime.arrays import check_image, check_out
+from fastdepth.runtime.arrays import check_batch, check_image, check_out
 from fastdepth.runtime.batching import predict_batch
 from fastdepth.runtime.buffers import Allocate, Buffers, fresh
 from fastdepth.runtime.calibrated import described
@@ -229,13 +229,7 @@ class DepthModel(AnswersWithStd):
             ModelFileError: the file fails at it, or answers with anything but depth.
         """
         batch = np.asarray(batch)
-        fits = batch.ndim == 4 and batch.shape[1:3] in self.sizes and batch.shape[3] == 3
-        if batch.dtype != np.uint8 or not fits or not batch.size:
-            shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in self.sizes)
-            raise ImageError(
-                f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, "
-                "as preprocess returns it"
-            )
+        check_batch(batch, self.sizes, "preprocess returns it")
         return self._run(["depth"], batch)[0]
 
     def _run(

@@ -35,14 +35,21 @@ def test_what_an_exporter_leaves_unfolded_is_none_of_a_users_business():
     assert not logger.isEnabledFor(logging.WARNING)
 
 
-def test_a_talkative_package_is_imported_without_its_lines(tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize(
+    ("package", "logger"),
+    [("litert_torch", "torchao"), ("executorch", "torch.utils._pytree")],
+)
+def test_a_talkative_package_is_imported_without_its_lines(
+    package, logger, tmp_path, monkeypatch, capfd
+):
     talk = "import logging, warnings\nwarnings.warn('old')\n"
-    talk += "logging.getLogger('torchao').warning('Failed to load _C_mxfp8')\n"
-    (tmp_path / "litert_torch.py").write_text(talk)
+    talk += f"logging.getLogger('{logger}').warning('Failed to load _C_mxfp8')\n"
+    (tmp_path / f"{package}.py").write_text(talk)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.delitem(sys.modules, "litert_torch", raising=False)
-    require("litert_torch", "litert")
-    monkeypatch.delitem(sys.modules, "litert_torch")
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    monkeypatch.setattr(logging.getLogger(logger), "level", logging.NOTSET)
+    require(package, "litert")
+    monkeypatch.delitem(sys.modules, package)
     assert capfd.readouterr().err == ""
 
 

@@ -29,6 +29,7 @@ class Options:
     scores: dict[str, float] = field(default_factory=dict)
     name: str = "nan"
     quick: bool = False
+    shuffle: bool = True
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,5 @@ def test_an_option_that_needs_another_one_is_refused_without_it():
     check_needed(given, False, "--zoom; add that", "seconds", "limits")
     with pytest.raises(UsageError, match="^--share is for --zoom; add that$"):
         check_needed(given, False, "--zoom; add that", "seconds", "share")
+    with pytest.raises(UsageError, match="^--no-shuffle is for --zoom; add that$"):
+        check_needed(Options(shuffle=False), False, "--zoom; add that", "shuffle")

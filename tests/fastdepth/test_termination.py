@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from fastdepth.termination import finishing, terminable
 
 WRITE = """
@@ -33,6 +35,30 @@ def test_a_terminated_command_leaves_nothing_half_written(tmp_path):
     assert (process.returncode, said) == (130, "command: interrupted\n")
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
     assert (tmp_path / "a.bin").read_bytes() == b"old"
+
+
+COLLECT = """
+import gc, signal, sys, time
+from fastdepth.console import run_verb, Verb
+sys.modules["verb"] = sys.modules["__main__"]
+def collecting(phase, _):
+    if phase == "start" and collecting in gc.callbacks:
+        gc.callbacks.remove(collecting)
+        signal.raise_signal(signal.Signals[sys.argv[1]])
+def main(_):
+    gc.callbacks.append(collecting)
+    gc.collect()
+    time.sleep(60)
+sys.exit(run_verb("command", [Verb("verb", "", "verb")], []))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_of_what_can_raise_nothing_is_not_lost(name):
+    """As jax, which a converter imports, has Python call it at every garbage collection."""
+    words = [sys.executable, "-c", COLLECT, name]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "command: interrupted\n")
 
 
 def test_a_handler_of_the_application_stays(monkeypatch):

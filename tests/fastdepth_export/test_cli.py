@@ -195,6 +195,7 @@ def test_the_form_has_an_old_and_a_new_option(options, form):
             "openvino answers with depth alone; use --format onnx for std",
         ),
         ("--variant tiny --output /proc/no/m.onnx", "cannot make the folder"),
+        ("--variant tiny --std", "fastdepth-export: Unrecognized options: --std"),
     ],
 )
 def test_user_errors_are_one_line_and_status_2(words, message, capsys):
@@ -208,6 +209,9 @@ def test_user_errors_are_one_line_and_status_2(words, message, capsys):
     ("words", "message"),
     [
         ("--verify m.onnx --opset 18", "--opset is for an export"),
+        ("--verify m.onnx --no-simplify", "--no-simplify is for an export"),
+        ("--variant tiny --format ncnn --opset 18", "--opset is for formats that are made of an O"),
+        ("--variant tiny --format ncnn,litert --no-simplify", "--no-simplify is for formats"),
         ("--variant tiny --force", "--force is for --precision fp16, bf16 or int8; add that"),
         ("--variant tiny --calibration rooms:1", "--calibration is for --precision int8"),
         ("--variant tiny --data rooms:1", "--data is for --precision"),

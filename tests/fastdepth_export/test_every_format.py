@@ -104,6 +104,8 @@ def test_why_a_file_was_refused_is_told_without_saying_twice_that_it_was_not_wri
         ("all --precision fp32,fp61", "unknown precision 'fp61'"),
         ("all --size 33x33", "tiny"),
         ("all --output FILE", "is not; name another"),
+        ("all --output FILE.onnx", "is not; name another"),
+        ("onnx,ncnn --output new.ncnn.param", "is not; name another"),
         ("all --output FILE/below", "cannot make the folder"),
         ("all --sensitivity", "leave it out"),
         ("all --weights nothing.safetensors", "nothing.safetensors"),

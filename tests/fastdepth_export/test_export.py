@@ -112,6 +112,18 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_no_empty_folder_is_left_of_what_was_interrupted(tmp_path, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["fastdepth_export.export"], "_verified", interrupted)
+    (tmp_path / "there").mkdir()
+    for folder in ("there", "new/deep"):
+        with pytest.raises(KeyboardInterrupt):
+            export(ExportRecipe("tiny"), tmp_path / folder / "m.onnx")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("precision", "share", "bound"), [("fp16", 0.6, 0.1), ("int8", 0.4, 0.5)], ids=["fp16", "int8"]

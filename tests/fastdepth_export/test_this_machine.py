@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from fastdepth_export.every_format import Written, refusals
 from fastdepth_export.export import files_of
 from fastdepth_export.targets import Target
 from fastdepth_export.this_machine import (
-    CALLS,
+    LINES,
     Candidate,
     Tried,
     cells,
@@ -80,17 +81,19 @@ def test_the_fastest_is_kept(quick, tmp_path):
     ],
 )
 def test_files_for_phones_can_be_the_fastest(runtime, names, quick, tmp_path, monkeypatch):
-    monkeypatch.setattr(Target, "installed", property(lambda target: target.name in CALLS))
+    monkeypatch.setattr(Target, "installed", property(lambda target: target.name in LINES))
     monkeypatch.setattr(every_format, "require_extras", lambda target: None)
     monkeypatch.setitem(MILLISECONDS, (runtime, "fp16"), 0)
     tried, path, _ = export_fastest(
         ExportRecipe("tiny"), tmp_path / "best.onnx", threads=1, seconds=0.01
     )
-    assert {each.candidate.runtime for each in tried} == set(CALLS)
+    assert {each.candidate.runtime for each in tried} == set(LINES)
     assert (tried[0].candidate.runtime, tried[0].candidate.precision) == (runtime, "fp16")
     assert path in tmp_path.iterdir()
     assert {each.name for each in tmp_path.iterdir()} == names
-    assert "1" in tried[0].candidate.call
+    line = tried[0].candidate.line(path)
+    assert f"{str(path)!r}" in line
+    ast.parse(line)
 
 
 def test_a_file_is_opened_as_its_target_says(monkeypatch):
@@ -110,19 +113,31 @@ def test_a_file_is_opened_as_its_target_says(monkeypatch):
 
 def test_what_is_faster_in_turns_comes_first():
     usual = reference([1, 2])
-    assert (usual.threads, usual.call) == (
-        2,
-        "fastdepth.load(FILE, threads=2, graph_optimisation='all')",
-    )
+    assert usual.threads == 2
     slower = Tried(usual, Written("onnx", "fp32"), ms=11.5, ratio=0.85)
     other = Candidate("openvino", "int8", 1, "its own")
     faster = Tried(other, Written("openvino", "int8"), ms=11.6, ratio=1.35)
     refused = Tried(replace(usual, threads=1), Written("onnx", "fp32", refused="it differs"))
     assert ranked([refused, slower, faster]) == [faster, slower, refused]
-    assert '"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1' in faster.candidate.call
-    assert '"bf16"' in replace(faster.candidate, precision="int8+bf16").call
     alone = [replace(each, ratio=None) for each in (faster, slower)]
     assert ranked(alone) == alone[::-1]
+
+
+def test_the_line_that_opens_a_file_runs(tmp_path):
+    path = write_model(tmp_path / "it's.onnx")
+    opened: dict[str, fastdepth.DepthModel] = {}
+    exec(reference([1]).line(path), opened)
+    assert (opened["model"].opening.source, opened["model"].opening.threads) == (path, 1)
+
+
+def test_the_line_says_what_openvino_computes_in(tmp_path):
+    candidate = Candidate("openvino", "int8", 1, "its own")
+    single, half = (
+        replace(candidate, precision=each).line(tmp_path / "m.xml")
+        for each in ("int8", "int8+bf16")
+    )
+    assert "'INFERENCE_PRECISION_HINT': 'f32', 'INFERENCE_NUM_THREADS': 1" in single
+    assert "'INFERENCE_PRECISION_HINT': 'bf16'" in half
 
 
 def test_all_numbers_of_threads_are_tried(quick, tmp_path):
@@ -196,6 +211,8 @@ def test_a_network_is_exported_for_real(weights, tiny, tmp_path, capsys):
     assert "fastest: " in out
     kept = {path.suffix for path in tmp_path.iterdir()}
     assert kept in ({".onnx"}, {".xml", ".bin"}, {".tflite"}, {".param", ".bin", ".json"})
+    line = next(line for line in out.splitlines() if "import" in line)
+    exec(line, {})
     if kept == {".onnx"}:
         image = np.zeros((*tiny.size, 3), np.uint8)
         assert fastdepth.load(place)(image).shape == tiny.size

@@ -68,11 +68,12 @@ class AccuracyLoss:
         problem = self.problem(precision)
         useless = self.nonfinite or self.stuck
         if problem and (useless or not force):
-            forced = "" if useless else ", or --force to write it all the same"
-            raise ParityError(
-                f"the {precision} file {problem}; nothing was written; "
-                f"use another precision{forced}"
-            )
+            mend = "another precision"
+            if not useless:
+                calibrated = precision.startswith("int8")
+                images = "more images for --calibration, " if calibrated else ""
+                mend = f"{images}{mend}, or --force to write it all the same"
+            raise ParityError(f"the {precision} file {problem}; nothing was written; use {mend}")
 
 
 def worst(losses: Iterable[AccuracyLoss]) -> AccuracyLoss:

@@ -25,6 +25,7 @@ from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.formats.converting import converting, write_verified
 from fastdepth_export.targets import get_target
 
@@ -287,7 +288,12 @@ class CoreMlModel:
         self._model: Any = tools.models.MLModel(str(path), compute_units=units)
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another."""
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
+
+        Raises:
+            ImageError: they are of another size or kind.
+        """
+        check_batch(batch, self.metadata.sizes)
         return np.concatenate([self._answer(image) for image in batch])
 
     def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

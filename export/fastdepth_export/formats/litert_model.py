@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
+from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.formats.behind import AGAIN, read_with, write_with
 from fastdepth_export.formats.converting import converting, write_first
 
@@ -134,7 +135,12 @@ class LiteRtModel:
         self._depth = self._model.get_output_details()[0]["index"]
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another."""
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
+
+        Raises:
+            ImageError: they are of another size or kind.
+        """
+        check_batch(batch, self.metadata.sizes)
         return np.concatenate([self._answer(image) for image in batch])
 
     def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
+from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.formats.beside import AGAIN, describe, read_described
 from fastdepth_export.formats.converting import converting, write_first
 from fastdepth_export.formats.ncnn_layers import (
@@ -221,7 +222,12 @@ class NcnnModel:
             raise ModelFileError(f"{path} cannot be read by ncnn; {AGAIN}")
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another."""
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
+
+        Raises:
+            ImageError: they are of another size or kind.
+        """
+        check_batch(batch, self.metadata.sizes)
         return np.stack([self._depth(image) for image in batch])
 
     def _depth(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

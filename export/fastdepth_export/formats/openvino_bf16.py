@@ -197,8 +197,12 @@ def computed_in(compiled: Any) -> Counter[str]:
     return counts
 
 
-def check_bf16(compiled: Any, path: Path) -> None:
+def check_bf16(compiled: Any, variant: str) -> None:
     """See that a model is computed in bfloat16.
+
+    Args:
+        compiled: an ``openvino.CompiledModel``.
+        variant: name of the network, for the message.
 
     Raises:
         DeviceError: this CPU has none, so that OpenVINO computes in another type.
@@ -207,6 +211,6 @@ def check_bf16(compiled: Any, path: Path) -> None:
     if hint != "bf16" or not computed_in(compiled)["bf16"]:
         found = ", ".join(sorted(computed_in(compiled)))
         raise DeviceError(
-            f"OpenVINO computes {path} in {found} on this CPU, not in bfloat16; use --precision "
+            f"OpenVINO computes {variant} in {found} on this CPU, not in bfloat16; use --precision "
             "fp32 or int8"
         )

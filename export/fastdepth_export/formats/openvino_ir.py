@@ -14,6 +14,7 @@ from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.files import check_regular, file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
+from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.formats.converting import write_verified
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
 from fastdepth_export.recipe import has_bf16
@@ -117,11 +118,16 @@ class OpenVinoModel:
         }
         compiled = core().compile_model(model, "CPU", options)
         if half:
-            check_bf16(compiled, path)
+            check_bf16(compiled, self.metadata.variant)
         self.request = compiled.create_infer_request()
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB."""
+        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageError: they are of another size or kind.
+        """
+        check_batch(batch, self.metadata.sizes)
         self.request.infer({"image": batch}, share_inputs=True)
         depth: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
         return depth

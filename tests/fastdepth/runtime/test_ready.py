@@ -56,6 +56,12 @@ def test_a_folder_of_that_name_does_not(folder: Path) -> None:
     assert find_model(Path("mnv2")) == folder / "mnv2.onnx"
 
 
+def test_a_folder_that_is_a_package_is_told_as_such(folder: Path) -> None:
+    Path("mnv2.mlpackage").mkdir()
+    with pytest.raises(ModelFileError, match="is a package of Core ML, which needs a Mac"):
+        load("mnv2.mlpackage")
+
+
 @pytest.mark.parametrize(
     "given", ["m.onnx", "a/mnv2", "/mnv2", "./m.onnx", "../mnv2", "", "\0", "x" * 5000]
 )

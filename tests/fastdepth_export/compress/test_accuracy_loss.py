@@ -48,6 +48,18 @@ def test_nan_is_counted(meter, folded, tiny):
         loss.check("fp16")
 
 
+@pytest.mark.parametrize(
+    ("precision", "mend"),
+    [("fp16", "use another"), ("int8", "use more images for --calibration, another")],
+)
+def test_what_can_be_done_about_a_loss_is_told(precision, mend):
+    message = f"nothing was written; {mend} precision, or --force to write it all the same$"
+    with pytest.raises(ParityError, match=message):
+        AccuracyLoss(d1=-1, mean=1, largest=1, nonfinite=0).check(precision)
+    with pytest.raises(ParityError, match="nothing was written; use another precision$"):
+        AccuracyLoss(d1=-1, mean=1, largest=1, nonfinite=1).check(precision)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(("precision", "bound"), [("fp16", 0.001), ("int8", 0.01)])
 def test_a_change_above_the_bound_is_refused(sign, precision, bound):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fastdepth.errors import DeviceError, ModelFileError, ParityError, UsageError
+from fastdepth.errors import DeviceError, ImageError, ModelFileError, ParityError, UsageError
 from fastdepth_export import ExportRecipe, export, targets
 from fastdepth_export.formats import coreml_package, mil_program
 from fastdepth_export.formats.coreml_package import MANIFEST, MODEL, WEIGHTS, CoreMlModel
@@ -205,6 +205,8 @@ def test_on_a_mac_an_image_goes_in_and_metres_come_out(built, images, monkeypatc
     answer = model.infer(images[:2])
     assert answer.shape == (2, 1, *images.shape[1:3])
     np.testing.assert_array_equal(answer, program.infer(images[:2]))
+    with pytest.raises(ImageError, match="this model takes uint8"):
+        model.infer(images[:, 1:])
     monkeypatch.setattr(model._model, "__proxy__", None)
     with pytest.raises(ModelFileError, match=r"cannot be run by Core ML \(.*macOS.*\)"):
         model.infer(images[:1])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from fastdepth.errors import MissingExtraError, ModelFileError, ParityError
+from fastdepth.errors import ImageError, MissingExtraError, ModelFileError, ParityError
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.formats.behind import write_with
 from fastdepth_export.formats.executorch_program import ExecuTorchModel, _part
@@ -94,6 +94,8 @@ def test_the_metadata_lie_behind_the_program(built, network, images):
     assert (metadata.batch, metadata.opset) == (1, None)
     expected = run_network(network, images[:2])["depth"]
     np.testing.assert_allclose(model.infer(images[:2]), expected, atol=1e-4)
+    with pytest.raises(ImageError, match="this model takes uint8"):
+        model.infer(images[:, 1:])
 
 
 def test_a_program_that_executorch_cannot_read_is_one_line(built):

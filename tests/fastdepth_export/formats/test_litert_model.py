@@ -17,6 +17,7 @@ import pytest
 
 from fastdepth.errors import (
     DataError,
+    ImageError,
     MissingExtraError,
     ModelFileError,
     ParityError,
@@ -108,6 +109,8 @@ def test_the_metadata_lie_behind_the_graph(built, network, images):
     assert (metadata.batch, metadata.opset) == (1, None)
     expected = run_network(network, images[:2])["depth"]
     np.testing.assert_allclose(model.infer(images[:2]), expected, atol=1e-5)
+    with pytest.raises(ImageError, match="this model takes uint8"):
+        model.infer(images[:, 1:])
 
 
 def test_a_graph_that_litert_cannot_read_is_one_line(built):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastdepth.errors import ModelFileError, ParityError, UsageError
+from fastdepth.errors import ImageError, ModelFileError, ParityError, UsageError
 from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.compress.accuracy_loss import BOUNDS, AccuracyLoss
@@ -47,6 +47,13 @@ def test_the_files_answer_as_pytorch_does(built, images):
     np.testing.assert_allclose(answer, expected, atol=1e-4)
     assert model.metadata == built[1]
     assert (built[1].batch, built[1].opset, built[1].precision) == (1, None, "fp32")
+
+
+@pytest.mark.parametrize("shape", [(0, 96, 128, 3), (1, 64, 64, 3), (1, 128, 96, 3), (1, 96, 128)])
+def test_images_of_another_size_are_refused(built, shape):
+    """ncnn would read behind small ones, and answer to those on their side."""
+    with pytest.raises(ImageError, match=r"batch is uint8 .*; this model takes uint8 \(B, 96, 128"):
+        NcnnModel(built[0], threads=1).infer(np.zeros(shape, np.uint8))
 
 
 def test_there_are_three_files_and_no_layer_may_compute_in_half_precision(built):

@@ -12,7 +12,7 @@ import pytest
 
 import fastdepth
 from fastdepth.data.rooms.dataset import render_room
-from fastdepth.errors import ModelFileError, ParityError
+from fastdepth.errors import ImageError, ModelFileError, ParityError
 from fastdepth.size import Size
 from fastdepth_bench.measure.bootstrap import ratio_interval
 from fastdepth_bench.measure.interleaved import TurnTaker, take_turns
@@ -63,6 +63,8 @@ def test_the_files_answer_as_the_onnx_file_does(built, exported, tiny):
     model = OpenVinoModel(built[0], threads=1)
     np.testing.assert_allclose(model.infer(images), expected, atol=1e-4)
     np.testing.assert_allclose(model.infer(images[1:]), expected[1:], atol=1e-4)
+    with pytest.raises(ImageError, match="this model takes uint8"):
+        model.infer(images[:, 1:])
 
 
 def test_an_answer_is_not_overwritten_by_the_next(built, tiny):
