@@ -72,6 +72,9 @@ SHARPNESS_SUMMARY: Sequence[Column[Step]] = (SUMMARY[0], FROM, TO, *_LOST)
 QUICK = "mnv2-64-dws-70"
 """The network that most levers are pulled on."""
 
+LONGER = "more"
+"""Name of the file of its weights in the package after as many epochs as what was made of them."""
+
 
 @dataclass(frozen=True)
 class Lever:
@@ -140,7 +143,7 @@ class Lever:
 
 
 def _run(*names: str, against: str = "") -> str:
-    """Options that measure the trained weights of these networks.
+    """Options that measure these trained weights, by the names of their files.
 
     On one thread: two wait for one another wherever anything else runs, and ratios scatter.
     """
@@ -190,9 +193,10 @@ LEVERS = {
         Lever(
             "pruning",
             f"Channels of the trained `{QUICK}` removed until a share of its multiply-adds is "
-            "left (-p40: 40 % are gone), and what is left trained on. Input and bins stay.",
+            "left (-p40: 40 % are gone), and what is left trained on, as long as the base is. "
+            "Input and bins stay.",
             ((QUICK, *_PRUNED),),
-            _run(QUICK, *(_PRUNED or (f"{QUICK}-pNN",)), against=QUICK),
+            _run(LONGER, *(_PRUNED or (f"{QUICK}-pNN",)), against=QUICK),
             (".pruning.compression.json",),
         ),
         Lever(
@@ -225,10 +229,10 @@ LEVERS = {
         ),
         Lever(
             "distillation",
-            f"`{QUICK}` trained with a teacher beside the truth, against the same training "
+            f"`{QUICK}` trained on with two teachers beside the truth, against the same training "
             "without. The network stays, and with it speed and bytes.",
             _ALONE,
-            _run(QUICK, "taught"),
+            _run(LONGER, "taught"),
             (".distillation.compression.json",),
         ),
     )
