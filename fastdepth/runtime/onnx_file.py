@@ -55,15 +55,19 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, Path) else "the model given as bytes"
 
 
-OF_PHONES: Mapping[str, str] = MappingProxyType(
+_COMMANDS, _PHONES = "docs/commands.md", "docs/phones.md"
+
+OF_OTHERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        ".mlpackage": "a package of Core ML, which needs a Mac",
-        ".tflite": "a file of LiteRT",
-        ".pte": "a file of ExecuTorch",
-        ".param": "a file of ncnn",
+        ".engine": ("an engine of TensorRT", _COMMANDS),
+        ".xml": ("a file of OpenVINO", _COMMANDS),
+        ".mlpackage": ("a package of Core ML, which needs a Mac", _PHONES),
+        ".tflite": ("a file of LiteRT", _PHONES),
+        ".pte": ("a file of ExecuTorch", _PHONES),
+        ".param": ("a file of ncnn", _PHONES),
     }
 )
-"""What ``fastdepth-export`` writes for other runtimes, by suffix."""
+"""What ``fastdepth-export`` writes for other runtimes, by suffix, and the page that opens it."""
 
 
 def check_start(source: Source) -> None:
@@ -75,10 +79,10 @@ def check_start(source: Source) -> None:
     name = name_of(source)
     if isinstance(source, bytes):
         size, first = len(source), source[:1]
-    elif source.suffix in OF_PHONES:
+    elif source.suffix in OF_OTHERS:
+        what, page = OF_OTHERS[source.suffix]
         raise ModelFileError(
-            f"{source} is {OF_PHONES[source.suffix]}; give an ONNX file here, and see "
-            "docs/phones.md for what runs the other"
+            f"{source} is {what}; give an ONNX file here, and see {page} for what runs the other"
         )
     else:
         size = check_regular(source, ModelFileError, ", or run fastdepth-export").st_size

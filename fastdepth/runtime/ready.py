@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from fastdepth.errors import ModelFileError, quoted
-from fastdepth.runtime.onnx_file import OF_PHONES
+from fastdepth.runtime.onnx_file import OF_OTHERS
 
 FOLDER = Path(__file__).parents[1] / "ready"
 """Where they lie in the package."""
@@ -66,7 +66,7 @@ def find_model(path: Path) -> Path:
 def _is_there(path: Path) -> bool:
     """Whether it is a file or a package; a name that cannot be a path is told elsewhere."""
     try:
-        return not stat.S_ISDIR(path.stat().st_mode) or path.suffix in OF_PHONES
+        return not stat.S_ISDIR(path.stat().st_mode) or path.suffix in OF_OTHERS
     except FileNotFoundError:
         return False
     except (OSError, ValueError):

@@ -80,6 +80,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "is a file of LiteRT; give an ONNX file here" in refused(tmp_path / "m.tflite")
     assert "is a file of ExecuTorch; give an ONNX" in refused(tmp_path / "m.pte")
     assert "is a file of ncnn; give an ONNX" in refused(tmp_path / "m.ncnn.param")
+    assert "of OpenVINO; give an ONNX file here, and see docs/commands.md" in refused(
+        tmp_path / "m.xml"
+    )
     assert "is a device" in refused("/dev/zero")
     assert "does not exist" in refused(str(tmp_path / "none.onnx"))
     assert "cannot be a path" in refused("a\0b.onnx")
