@@ -230,7 +230,8 @@ def _reduce(
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The graph in the recipe's precision, and what the metadata says of that."""
     from fastdepth_export.compress.accuracy_loss import AccuracyLoss, LossMeter, worst
-    from fastdepth_export.compress.fp16 import EARLY, to_half
+    from fastdepth_export.compress.early import EARLY
+    from fastdepth_export.compress.fp16 import to_half
     from fastdepth_export.compress.int8 import Quantiser
 
     precision, outside = resolved.recipe.precision, resolved.recipe.follow_outside

@@ -158,8 +158,8 @@ _PRUNED = tuple(name for name in VARIANTS if name.startswith(f"{QUICK}-p"))
 _ALONE = tuple((name,) for name in VARIANTS)
 _UNET = "unet128-dws"
 _PRECISIONS = (
-    f"--weights runs/{QUICK}.safetensors --runtime onnxruntime --runtime openvino "
-    "--precision fp32 --precision fp16 --precision int8"
+    f"--variant {QUICK} --runtime onnxruntime --runtime openvino "
+    f"--precision fp32 --precision fp16 --precision int8 --threads 1 {FURTHER}"
 )
 
 LEVERS = {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fastdepth.models.adabins import MiniViT
-from fastdepth_export.formats.openvino_bf16 import EARLY
+from fastdepth_export.compress.early import EARLY
 
 JOINED = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 """Modules that read the matrices of their parts themselves."""

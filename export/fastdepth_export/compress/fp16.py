@@ -20,10 +20,6 @@ PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 EXACT = ("Softmax", "CumSum")
 """Operators that stay in fp32 wherever they stand; LayerNormalization computes in it by itself."""
 
-EARLY = 3
-"""Products whose rounding all that follows sees: stem and first block of a MobileNet. They hold
-1,700 weights and, in one with inputs of 224x168, make seven tenths of what fp16 changes."""
-
 SHARES = ("Softmax", "Exp")
 """Operators that answer with the shares in which bins are mixed."""
 

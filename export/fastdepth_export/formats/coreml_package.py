@@ -26,6 +26,7 @@ from fastdepth.extras import require
 from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.arrays import check_batch
+from fastdepth_export.compress.early import EARLY
 from fastdepth_export.formats.converting import converting, write_verified
 from fastdepth_export.targets import get_target
 
@@ -79,7 +80,6 @@ def build(
         ParityError: coremltools cannot convert the network, or its program cannot be checked; or by
             ``verify``.
     """
-    from fastdepth_export.compress.fp16 import EARLY
     from fastdepth_export.formats.mil_program import MilProgram
 
     folder = files[0].parent

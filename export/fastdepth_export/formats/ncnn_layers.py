@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdepth_export.compress.early import EARLY, EARLY_IN_8_BITS
+
 CONVOLUTIONS = ("Convolution", "ConvolutionDepthWise")
 
 PRODUCTS = (*CONVOLUTIONS, "InnerProduct")
@@ -38,12 +40,6 @@ PER_GROUP, PER_CHANNEL = 1, 2
 
 LEAST = 1e-6
 """Features and weights of which none is larger count as so large."""
-
-EARLY = (3, 10)
-"""First products that stay in single precision: all that follows sees their rounding. In half
-precision it put ``mnv2-64-dws-70`` forty times as far off as that of all others; with these in 8
-bits, too, d1 of ``mnv2-64-dws`` changed by -.029, without by +.007. Where the first number is not
-enough for 8 bits, the second is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +169,7 @@ def _groups(layer: Layer) -> int:
 def first_layers(layers: Sequence[Layer]) -> list[Layer]:
     """Layers up to the last product that always stays in single precision."""
     products = [at for at, layer in enumerate(layers) if layer.kind in PRODUCTS]
-    return list(layers[: products[: EARLY[0]][-1] + 1])
+    return list(layers[: products[:EARLY][-1] + 1])
 
 
 def in_half(layers: Sequence[Layer]) -> list[Layer]:
@@ -216,7 +212,7 @@ def in_8_bits(
         chosen: those of them that may be computed in 8 bits, as they are computed.
         ranges: of the blobs that these read; larger magnitudes are cut off.
     """
-    for early in EARLY:
+    for early in EARLY_IN_8_BITS:
         if early < len(chosen):
             yield in_half(quantise(layers, {layer.name for layer in chosen[early:]}, ranges))
 

@@ -16,17 +16,13 @@ from typing import Any
 import numpy as np
 
 from fastdepth.errors import DeviceError
+from fastdepth_export.compress.early import EARLY
 
 PRODUCTS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 """OpenVINO's operators that multiply features by weights or by features ..."""
 
 COMPILED_PRODUCTS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 """... and their names in what its CPU plugin makes of them."""
-
-EARLY = 3
-"""Products whose rounding all that follows sees, as in :mod:`fastdepth_export.compress.fp16`: stem
-and first block of a MobileNet. Of its mean change of depth in bfloat16 they make most: 30 of 31 mm
-over 12 images of NYU Depth V2, products alone."""
 
 SHARES = ("Softmax", "SoftMax", "Exp")
 """Operators that answer with the shares in which bins are mixed."""

@@ -7,7 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fastdepth.models import create_model
 from fastdepth.size import Size
-from fastdepth_export.compress.fp16 import EARLY, keep_exact, to_half
+from fastdepth_export.compress.early import EARLY
+from fastdepth_export.compress.fp16 import keep_exact, to_half
 from fastdepth_export.formats.onnx_graph import to_onnx
 from fastdepth_export.verify import run_model, with_outputs
 

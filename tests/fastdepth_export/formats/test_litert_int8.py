@@ -102,7 +102,7 @@ def test_a_further_graph_keeps_more_first_products_in_float(monkeypatch):
     module.qtyping = SimpleNamespace(TFLOperationName=Operation)
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", module)
     monkeypatch.setattr(Quantizer, "calibrated", 0)
-    monkeypatch.setattr("fastdepth_export.formats.litert_int8.EARLY", (0, 2, 10))
+    monkeypatch.setattr("fastdepth_export.formats.litert_int8.EARLY_IN_8_BITS", (0, 2, 10))
     graphs = list(in_8_bits(b"", [object(), object()]))
     assert graphs == [
         b"^stem;$|^block;$|^level;$|^sum;$ ^stem;$|^block;$|^level;$|^widths;$|^logits;$",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastdepth_export.compress.early import EARLY
 from fastdepth_export.formats.ncnn_layers import (
-    EARLY,
     PRODUCTS,
     Layer,
     in_8_bits,
@@ -146,7 +146,7 @@ def test_more_and_more_of_the_first_products_stay_float():
     layers = network()
     chosen = [layer for layer in layers if layer.name in TRUNK]
     (found,) = in_8_bits(layers, chosen, ranges(layers))  # of five ten cannot be left out
-    assert [layer.name for layer in found if layer.in_8_bits] == TRUNK[EARLY[0] :]
+    assert [layer.name for layer in found if layer.in_8_bits] == TRUNK[EARLY:]
     kinds = {layer.name: layer.arrays[0].dtype for layer in found if layer.arrays}
     assert [kinds[name] for name in ("stem", "square", "logits")] == ["f4", "i1", "f2"]
 

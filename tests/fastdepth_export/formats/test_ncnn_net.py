@@ -12,9 +12,10 @@ from fastdepth.errors import ImageError, ModelFileError, ParityError, UsageError
 from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.compress.accuracy_loss import BOUNDS, AccuracyLoss
+from fastdepth_export.compress.early import EARLY
 from fastdepth_export.formats import ncnn_net
 from fastdepth_export.formats.beside import describe
-from fastdepth_export.formats.ncnn_layers import EARLY, PRODUCTS, first_layers, read_layers
+from fastdepth_export.formats.ncnn_layers import PRODUCTS, first_layers, read_layers
 from fastdepth_export.formats.ncnn_net import NcnnModel
 from fastdepth_export.network import build_network
 from fastdepth_export.verify import run_network
@@ -69,7 +70,7 @@ def test_in_half_precision_metres_stay_single(built):
     text = built[0].read_text().replace(f" {EXACT}", "").replace(" image", " in0")
     layers = ncnn_net._finish(text.replace(" depth ", " out0 "), "fp16")
     first = first_layers(layers)
-    assert sum(layer.kind in PRODUCTS for layer in first) == EARLY[0]
+    assert sum(layer.kind in PRODUCTS for layer in first) == EARLY
     assert all(EXACT in layer.options for layer in first)
     layers = layers[len(first) :]
     exact = {layer.kind for layer in layers if EXACT in layer.options}
