@@ -32,7 +32,7 @@ def test_the_folders_of_a_weights_file_stay_out_of_the_name(tmp_path):
 @pytest.mark.parametrize(
     ("recipe", "error", "message"),
     [
-        (ExportRecipe("unet"), UnknownNameError, "unknown variant 'unet'"),
+        (ExportRecipe("unet64"), UnknownNameError, "unknown variant 'unet64'"),
         (ExportRecipe("unet128", format="onxx"), UnknownNameError, "did you mean 'onnx'"),
         (ExportRecipe("unet128", form="last_axis"), UnknownNameError, "did you mean 'last-axis'"),
         (ExportRecipe("unet128", precision="fp8"), UnknownNameError, "unknown precision"),
