@@ -155,7 +155,7 @@ _WHOLE = {
         Variant(
             "unet",
             "unet:RegressionUNet",
-            4918833,
+            4_918_833,
             "the U-Net of unet256 and unet128 alone, without bins",
             Size(240, 320),
             SizeRule(),
