@@ -23,6 +23,7 @@ from fastdepth_bench.report.columns import (
     NETWORK,
     RESULTS,
     ROOFLINE,
+    RUNTIME,
     SPARE,
     TERMINAL,
     WIDEST,
@@ -157,7 +158,7 @@ def _tables(rows: Sequence[tuple[int, Row]], console: Console) -> list[Table]:
         else:
             parts.append([NETWORK, *group])
     if any(EDGE_F1.text(row) for _, row in rows):
-        parts.append(EDGES)
+        parts.append([column for column in EDGES if column is not RUNTIME])  # "#" tells it
     tables = [_table(rows, part) for part in parts]
     for table in tables:
         if _width(table, console) > console.width:

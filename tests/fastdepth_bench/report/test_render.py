@@ -311,7 +311,7 @@ def test_edges_stand_in_a_table_of_their_own() -> None:
         "| d1 | AbsRel | edge F1 | DBE accuracy px | DBE completeness px |"
     )
     assert own.splitlines()[2:] == [
-        "| unet128-dws | 640x480 | 0.600 | 0.200 | 0.0123 | 2.50 | 7.25 |"
+        "| unet128-dws | onnxruntime | 640x480 | 0.600 | 0.200 | 0.0123 | 2.50 | 7.25 |"
     ]
     assert "A depth camera's edges are not exact" in below
     assert "edge F1" not in to_markdown(results(new_row()))
@@ -319,6 +319,12 @@ def test_edges_stand_in_a_table_of_their_own() -> None:
     assert "0.0123" in said and "DBE completeness px: how far true edges lie" in flat(said)
     headings = next(csv.reader(io.StringIO(to_csv({"": report}))))
     assert {"metrics.edge_f1", "metrics.dbe_accuracy [px]"} <= {*headings}
+
+
+def test_edges_of_two_files_of_one_network_are_told_apart() -> None:
+    said = to_markdown(results(new_row(metrics=EDGES), new_row(metrics=EDGES, precision="fp16")))
+    for runtime in ("onnxruntime", "onnxruntime fp16"):
+        assert f"| unet128-dws | {runtime} | 640x480 | 0.600 | 0.200 | 0.0123 |" in said
 
 
 def test_edges_of_drawn_rooms_are_exact() -> None:
