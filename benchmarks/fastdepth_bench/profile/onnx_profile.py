@@ -244,7 +244,7 @@ def _operator(event: Event, weights: dict[str, Shape], seconds: float) -> Operat
             kind = f"{kind} {kernel_of(weight)}"
         elif weight:
             macs = convolution_macs(weight, outputs[0])
-            kind = convolution_kind(kind, weight)
+            kind = convolution_kind(kind, weight, inputs[0] if inputs else ())
     elif kind in PRODUCTS and outputs and inputs and inputs[0]:
         macs = product_macs(inputs, outputs[0])
     return Operator(name, kind, macs, 0 if kind in VIEWS else moved + packed, seconds)

@@ -18,7 +18,9 @@ from fastdepth_bench.profile.operators import (
     Timed,
     convolution_kind,
     convolution_macs,
+    kernel_of,
     product_macs,
+    transposed_macs,
 )
 
 
@@ -67,11 +69,15 @@ def _operator(node: Any, seconds: float) -> Operator:
     outputs = [_shape(port) for port in node.outputs()]
     inputs = [_shape(port) for port in node.inputs()]
     macs = 0
-    if kind == "Convolution":
-        weight = inputs[1]
-        if len(weight) > len(inputs[0]):  # (groups, out / groups, in / groups, ...)
+    if kind in ("Convolution", "Deconvolution"):
+        weight, image = inputs[1], inputs[0]
+        if len(weight) > len(image):  # (groups, out / groups, in / groups, ...), or in before out
             weight = (weight[0] * weight[1], *weight[2:])
-        macs, kind = convolution_macs(weight, outputs[0]), convolution_kind(kind, weight)
+        if kind == "Convolution":
+            macs = convolution_macs(weight, outputs[0])
+            kind = convolution_kind(kind, weight, image)
+        else:
+            macs, kind = transposed_macs(weight, image), f"{kind} {kernel_of(weight)}"
     elif kind in ("FullyConnected", "MatMul"):
         macs = product_macs(inputs, outputs[0])
     moved = 0 if kind in VIEWS else sum(map(_bytes, (*node.inputs(), *node.outputs())))

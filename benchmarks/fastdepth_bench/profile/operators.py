@@ -144,14 +144,16 @@ def _in_ms(figures: dict[str, object]) -> dict[str, object]:
     }
 
 
-def convolution_kind(name: str, weight: Sequence[int]) -> str:
+def convolution_kind(name: str, weight: Sequence[int], image: Sequence[int] = ()) -> str:
     """A convolution by its kernel and by whether it is of each channel alone.
 
     Args:
         name: of the operator.
         weight: its shape, (out, in / groups, height, width).
+        image: that of its input, (batch, in, height, width), where it is known; of a grey one
+            no convolution is depthwise.
     """
-    alone = weight[1] == 1 and weight[0] > 1
+    alone = weight[1] == 1 and weight[0] > 1 and [*image[1:2]] != [1]
     return f"{name} {kernel_of(weight)}" + " depthwise" * alone
 
 

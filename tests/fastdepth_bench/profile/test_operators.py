@@ -76,6 +76,8 @@ def test_what_a_convolution_is_called():
     assert convolution_kind("Conv", (32, 3, 3, 3)) == "Conv 3x3"
     assert convolution_kind("Conv", (32, 1, 5, 5)) == "Conv 5x5 depthwise"
     assert convolution_kind("Conv", (1, 1, 1, 1)) == "Conv 1x1"
+    assert convolution_kind("Conv", (16, 1, 3, 3), (1, 1, 8, 8)) == "Conv 3x3"  # of a grey image
+    assert convolution_kind("Conv", (16, 1, 3, 3), (1, 16, 8, 8)) == "Conv 3x3 depthwise"
 
 
 def write_three(path):
@@ -215,6 +217,33 @@ def test_openvino_says_what_it_computes_in(tmp_path, capsys):
     assert said["runtime"].startswith("OpenVINO 20")
     assert said["total"]["macs"] == 3 * 16 * 32
     assert "Convolution 1x1 f32" in {group["kind"] for group in said["groups"]}
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_openvino_counts_transposed_convolutions(groups, tmp_path, capsys):
+    nodes = [
+        helper.make_node("Cast", ["image"], ["0"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["0"], ["1"], perm=[0, 3, 1, 2]),
+        helper.make_node("ConvTranspose", ["1", "w"], ["depth"], strides=[2, 2], group=groups),
+    ]
+    weight = np.ones((3, 6 // groups, 2, 2), np.float32)
+    graph = helper.make_graph(
+        nodes,
+        "up",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, (1, 16, 32, 3))],
+        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, (1, 6, 32, 64))],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    source = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), source)
+    metadata = replace(METADATA, sizes=(Size(16, 32),))
+    build(source, [tmp_path / "m.xml", tmp_path / "m.bin"], metadata, lambda infer: {})
+    words = ["--seconds", "0.01", "--threads", "1", "--json", "-"]
+    assert main([str(tmp_path / "m.xml"), *words]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["total"]["macs"] == weight.size * 16 * 32
+    assert "Deconvolution 2x2 f32" in {group["kind"] for group in said["groups"]}
 
 
 @pytest.mark.thorough
