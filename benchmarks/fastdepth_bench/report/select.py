@@ -93,12 +93,13 @@ class Measured:
     Attributes:
         row: of a results file.
         environment: that of the file.
-        company: how many of the networks that were asked for were measured together with it.
+        company: how many of the networks that were asked for were scored together with it, and
+            how many were timed.
     """
 
     row: Row
     environment: Environment
-    company: int
+    company: tuple[int, int]
 
     def describe(self) -> str:
         """What is needed to repeat it."""
@@ -178,7 +179,8 @@ def together(reports: Iterable[Report], variants: Collection[str]) -> Iterator[l
                 key = (row.target, row.device, row.threads, row.batch, row.form)
                 found.setdefault(key, []).append(row)
         for rows in found.values():
-            company = len({row.variant for row in rows})
+            judged, timed = ({row.variant for row in each} for each in (filter(scored, rows), rows))
+            company = len(judged), len(timed)
             yield [Measured(row, report.environment, company) for row in rows]
 
 
@@ -194,8 +196,8 @@ def representatives(reports: Iterable[Report], variants: Collection[str]) -> dic
 
 def _rank(found: Measured) -> tuple[Any, ...]:
     """Least for the row that stands for a network: scored, deployed, measured beside the others."""
-    row = found.row
-    return not scored(row), row.learnt, not _deployed(row), -found.company, not _at_own_size(row)
+    row, (judged, timed) = found.row, found.company
+    return not scored(row), row.learnt, not _deployed(row), -judged, -timed, not _at_own_size(row)
 
 
 def _at_own_size(row: Row) -> bool:

@@ -50,6 +50,20 @@ def test_the_best_row_stands_for_a_network():
     assert representatives([results(failed_row(), new_row(model=other))], ["unet128-dws"]) == {}
 
 
+def test_scores_of_more_networks_together_stand_before_speeds_of_more():
+    names = ("unet256", "unet128", "unet128-dws")
+    untrained = {"untrained": True, "weights": "untrained", "metrics": None}
+    timed = results(*(new_row(name, 9.0, **untrained) for name in names[:2]), new_row())
+    judged = results(new_row("unet128", weights="mine"), new_row(weights="mine"))
+    for reports in ([timed, judged], [judged, timed]):
+        found = representatives(reports, names)
+        assert {name: weights_of(found[name].row) for name in names} == {
+            "unet256": "untrained",
+            "unet128": "mine",
+            "unet128-dws": "mine",
+        }
+
+
 def test_networks_that_ship_are_shown_from_one_run_alone():
     one = results(new_row("mnv2-64-dws", 9.0), new_row("unet128-dws", 99.0))
     quicker = results(new_row("mnv2-64-dws", 1.0))
