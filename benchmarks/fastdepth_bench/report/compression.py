@@ -36,9 +36,10 @@ MEDIAN = ALIGNMENTS["median"].name
 PLOTS = Path("docs") / "compression"
 """Folder of the plots, in a checkout."""
 
-STUDY, PUBLISHED, PRECISIONS, FOLDING = (
-    SUFFIXES[name] for name in ("compression", "published", "precisions", "folding")
-)
+STUDY, PRECISIONS, FOLDING = (SUFFIXES[name] for name in ("compression", "precisions", "folding"))
+
+LIGHT = f".light{SUFFIXES['published']}"
+"""End of the names of results files of the published U-Nets, all trained by one budget."""
 
 NOT_YET = "Not measured yet; it will be by"
 
@@ -172,14 +173,14 @@ LEVERS = {
             "kernels, bins and input stay.",
             (("mnv2-64-70", QUICK), ("unet128", "unet128-dws")),
             _run("mnv2-64-70", QUICK, against="mnv2-64-70"),
-            (".separable.compression.json", PUBLISHED),
+            (".separable.compression.json", LIGHT),
         ),
         Lever(
             "bins",
             "Fewer depth bins, AdaBins' 256 being the base. Only the head changes with them.",
             (_BINS, ("unet256", "unet128")),
             _run(*_BINS, against=_BINS[0]),
-            (".bins.compression.json", PUBLISHED),
+            (".bins.compression.json", LIGHT),
         ),
         Lever(
             "scale",
@@ -188,7 +189,7 @@ LEVERS = {
             "640x480 before it is scored, whatever the input.",
             (_SIDES, (_UNET, f"{_UNET}-75")),
             _run(*_SIDES, against=_SIDES[0]),
-            (".scale.compression.json",),
+            (".scale.compression.json", LIGHT),
         ),
         Lever(
             "pruning",
