@@ -17,6 +17,7 @@ from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth.runtime.arrays import check_batch
+from fastdepth.runtime.onnx_file import failed
 from fastdepth_export.formats.behind import AGAIN, read_with, write_with
 from fastdepth_export.formats.converting import converting, write_verified
 
@@ -92,6 +93,7 @@ class ExecuTorchModel:
             MissingExtraError: ExecuTorch is not installed.
         """
         program, self.metadata = read_with(path, "executorch")
+        self._path = path
         runtime = _part("runtime").Runtime.get()
         if threads:
             _set_threads(threads)
@@ -110,6 +112,7 @@ class ExecuTorchModel:
 
         Raises:
             ImageError: they are of another size or kind.
+            ModelFileError: the program takes another size than its metadata say.
         """
         check_batch(batch, self.metadata.sizes)
         return np.concatenate([self._answer(image) for image in batch])
@@ -117,7 +120,10 @@ class ExecuTorchModel:
     def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         import torch
 
-        (depth,) = self._method.execute([torch.from_numpy(image[None])])
+        try:
+            (depth,) = self._method.execute([torch.from_numpy(image[None])])
+        except RuntimeError as error:
+            raise failed(error, self._path, "in ExecuTorch", AGAIN) from None
         answer: NDArray[np.float32] = depth.numpy().copy()
         return answer
 

@@ -17,6 +17,7 @@ from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth.runtime.arrays import check_batch
+from fastdepth.runtime.onnx_file import failed
 from fastdepth_export.formats.behind import AGAIN, read_with, write_with
 from fastdepth_export.formats.converting import converting, write_first
 
@@ -124,6 +125,7 @@ class LiteRtModel:
             MissingExtraError: LiteRT is not installed.
         """
         graph, self.metadata = read_with(path, "litert")
+        self._path = path
         interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter
         try:
             self._model: Any = interpreter(model_content=graph, num_threads=threads)
@@ -139,12 +141,16 @@ class LiteRtModel:
 
         Raises:
             ImageError: they are of another size or kind.
+            ModelFileError: the graph takes another size than its metadata say.
         """
         check_batch(batch, self.metadata.sizes)
         return np.concatenate([self._answer(image) for image in batch])
 
     def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._model.set_tensor(self._image, image[None])
-        self._model.invoke()
+        try:
+            self._model.set_tensor(self._image, image[None])
+            self._model.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise failed(error, self._path, "in LiteRT", AGAIN) from None
         depth: NDArray[np.float32] = self._model.get_tensor(self._depth)  # a copy
         return depth

@@ -232,6 +232,9 @@ class NcnnModel:
 
     def _depth(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         (depth,) = self.extract(image, [DEPTH])
+        if depth.size != image.shape[0] * image.shape[1]:
+            variant = self.metadata.variant
+            raise ModelFileError(f"ncnn answers with {depth.shape} in {variant}; {AGAIN}")
         return depth.reshape(1, *image.shape[:2])
 
     def extract(

@@ -15,6 +15,7 @@ from fastdepth.extras import require
 from fastdepth.files import check_regular, file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.arrays import check_batch
+from fastdepth.runtime.onnx_file import failed
 from fastdepth_export.formats.converting import write_verified
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
 from fastdepth_export.recipe import has_bf16
@@ -120,15 +121,20 @@ class OpenVinoModel:
         if half:
             check_bf16(compiled, self.metadata.variant)
         self.request = compiled.create_infer_request()
+        self._path = path
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB.
 
         Raises:
             ImageError: they are of another size or kind.
+            ModelFileError: the file takes another size than its metadata say.
         """
         check_batch(batch, self.metadata.sizes)
-        self.request.infer({"image": batch}, share_inputs=True)
+        try:
+            self.request.infer({"image": batch}, share_inputs=True)
+        except RuntimeError as error:
+            raise failed(error, self._path, "in OpenVINO", "run fastdepth-export again") from None
         depth: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
         return depth
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from fastdepth.errors import ImageError, MissingExtraError, ModelFileError, ParityError
+from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export
 from fastdepth_export.formats.behind import write_with
 from fastdepth_export.formats.executorch_program import ExecuTorchModel, _part
@@ -35,6 +37,8 @@ class FakeMethod:
     def execute(self, inputs):
         (image,) = inputs
         assert image.dtype == torch.uint8
+        if image.shape[1:3] != (96, 128):
+            raise RuntimeError("Failed to execute method forward, error: 0x12")
         with torch.no_grad():
             depth = self.module(image)
         return [torch.full_like(depth, 2) if self.broken else depth]
@@ -103,6 +107,13 @@ def test_a_program_that_executorch_cannot_read_is_one_line(built):
     write_with(path, b"no program", metadata)
     with pytest.raises(ModelFileError, match="cannot be read by ExecuTorch.*error: 0x23"):
         ExecuTorchModel(path)
+
+
+def test_a_size_that_is_not_the_programs_is_one_line(built):
+    path, metadata = built
+    write_with(path, PROGRAM, replace(metadata, sizes=(Size(64, 128),)))
+    with pytest.raises(ModelFileError, match="tiny.pte cannot run in ExecuTorch; .*error: 0x12"):
+        ExecuTorchModel(path).infer(np.zeros((1, 64, 128, 3), np.uint8))
 
 
 def test_a_runtime_that_answers_one_depth_writes_nothing(executorch, monkeypatch, tmp_path):

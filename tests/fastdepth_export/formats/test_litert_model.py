@@ -23,6 +23,7 @@ from fastdepth.errors import (
     ParityError,
     UsageError,
 )
+from fastdepth.size import Size
 from fastdepth_export import ExportRecipe, export, targets
 from fastdepth_export.export import sensitivity
 from fastdepth_export.formats.behind import write_with
@@ -58,6 +59,8 @@ class FakeInterpreter:
 
     def set_tensor(self, index, image):
         assert (index, image.dtype, image.shape[0]) == (0, np.uint8, 1)
+        if image.shape[1:3] != (96, 128):
+            raise ValueError("Cannot set tensor: Dimension mismatch. Got 64 but expected 96")
         self.image = image
 
     def invoke(self):
@@ -118,6 +121,13 @@ def test_a_graph_that_litert_cannot_read_is_one_line(built):
     write_with(path, b"no graph", metadata)
     with pytest.raises(ModelFileError, match="cannot be read by LiteRT.*should be 'TFL3'"):
         LiteRtModel(path)
+
+
+def test_a_size_that_is_not_the_graphs_is_one_line(built):
+    path, metadata = built
+    write_with(path, GRAPH, replace(metadata, sizes=(Size(64, 128),)))
+    with pytest.raises(ModelFileError, match="tiny.tflite cannot run in LiteRT; .*Dimension mis"):
+        LiteRtModel(path).infer(np.zeros((1, 64, 128, 3), np.uint8))
 
 
 def test_a_runtime_that_answers_one_depth_writes_nothing(litert, monkeypatch, tmp_path):

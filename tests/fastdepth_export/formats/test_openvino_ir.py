@@ -158,6 +158,12 @@ def test_weights_of_another_export_are_noticed(pair, spoil, message):
         OpenVinoModel(pair)
 
 
+def test_a_size_that_is_not_the_graphs_is_one_line(pair):
+    pair.write_text(pair.read_text().replace("[96, 128]", "[64, 128]"))
+    with pytest.raises(ModelFileError, match="tiny.xml cannot run in OpenVINO; run fastdepth-"):
+        OpenVinoModel(pair).infer(np.zeros((1, 64, 128, 3), np.uint8))
+
+
 def test_models_that_end_in_the_order_in_which_they_began_leave_signals_alone(built):
     words = [sys.executable, "-c", TWO_IN_TURN, str(built[0])]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
