@@ -15,8 +15,8 @@ from fastdepth.calibrate.correction import Correction, Stored
 from fastdepth.calibrate.decide import Found, decide
 from fastdepth.calibrate.fit import FEWEST
 from fastdepth.calibrate.gather import Gathered, most_of_each
+from fastdepth.calibrate.known_distances import Place, parse_known_distances, read_known_distances
 from fastdepth.calibrate.network import open_network, write_copy
-from fastdepth.calibrate.points import Place, parse_known_distances, read_points
 from fastdepth.console import print_table, progress, run_command, say, tell
 from fastdepth.data import open_source
 from fastdepth.errors import UsageError
@@ -206,7 +206,7 @@ def _inputs(options: Options) -> Iterator[tuple[object, Callable[[Gathered], Non
         return
     given: Iterable[tuple[ImageFile, Sequence[Place]]]
     if options.points:
-        read = read_points(options.points, follow_outside=follow)
+        read = read_known_distances(options.points, follow_outside=follow)
         given = ((ImageFile(str(path), path.stem, path), found) for path, found in read.items())
     else:
         known = parse_known_distances(options.known_distance)

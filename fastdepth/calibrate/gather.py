@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdepth.calibrate.fit import FEWEST, Observations, Values
+from fastdepth.calibrate.known_distances import Place
 from fastdepth.calibrate.network import Network
-from fastdepth.calibrate.points import Place
 from fastdepth.data.source import Source
 from fastdepth.errors import DataError, ImageError
 from fastdepth.images.collection import ImageFile

@@ -15,7 +15,7 @@ from tiny_onnx import metadata_entry, write_third_party
 
 from fastdepth import load
 from fastdepth.calibrate.correction import Correction, DisparityCorrection, Evidence
-from fastdepth.calibrate.points import FARTHEST, read_points
+from fastdepth.calibrate.known_distances import FARTHEST, read_known_distances
 from fastdepth.calibrate.record import RECORD_KEY, CalibrationRecord
 from fastdepth.runtime.third_party import ThirdPartyFile
 from fastdepth.runtime.third_party_model import ThirdPartyModel
@@ -54,7 +54,7 @@ def read_record(data: bytes, folder: Path) -> None:
 def read_csv(data: bytes, folder: Path) -> None:
     path = folder / "points.csv"
     path.write_bytes(data)
-    for image, places in read_points(path).items():
+    for image, places in read_known_distances(path).items():
         assert image.is_relative_to(folder) and places
         assert all(row >= 0 <= column and 0 < far <= FARTHEST for row, column, far in places)
 

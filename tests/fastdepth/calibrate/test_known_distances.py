@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdepth.calibrate.points import Place, parse_known_distances, read_points
+from fastdepth.calibrate.known_distances import Place, parse_known_distances, read_known_distances
 from fastdepth.errors import DataError, UsageError
 
 
@@ -20,7 +20,7 @@ def written(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("mark", ["", "\N{ZERO WIDTH NO-BREAK SPACE}"])
 def test_lines_are_points_of_images_beside_the_file(tmp_path, header, mark):
     text = f"{mark}{header}a.jpg,0,1,2.5\n\nsub/b.jpg, 3 , 4 , 0.5\na.jpg,5,6,7\n"
-    assert read_points(written(tmp_path, text)) == {
+    assert read_known_distances(written(tmp_path, text)) == {
         tmp_path / "a.jpg": [Place(0, 1, 2.5), Place(5, 6, 7.0)],
         tmp_path / "sub/b.jpg": [Place(3, 4, 0.5)],
     }
@@ -54,16 +54,16 @@ def test_lines_are_points_of_images_beside_the_file(tmp_path, header, mark):
 )
 def test_what_is_wrong_is_told_in_a_short_line(tmp_path, text, said):
     with pytest.raises(DataError, match=said) as caught:
-        read_points(written(tmp_path, text))
+        read_known_distances(written(tmp_path, text))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_nearly_the_same_distance_may_be_said_twice(tmp_path):
-    assert read_points(written(tmp_path, "a.jpg,1,2,3\na.jpg,1,2,3.1\n"))
+    assert read_known_distances(written(tmp_path, "a.jpg,1,2,3\na.jpg,1,2,3.1\n"))
 
 
 def test_images_outside_are_read_where_that_is_asked_for(tmp_path):
-    found = read_points(written(tmp_path, "../a.jpg,1,2,3\n"), follow_outside=True)
+    found = read_known_distances(written(tmp_path, "../a.jpg,1,2,3\n"), follow_outside=True)
     assert [*found] == [tmp_path / "../a.jpg"]
 
 
@@ -90,7 +90,7 @@ def test_known_distances_that_are_none_are_refused(texts, said):
 def test_a_pixel_counts_once_however_its_image_is_called(tmp_path):
     path = tmp_path / "points.csv"
     path.write_text("a.png,1,2,3\n./a.png,1,2,3.1\nsub/../a.png,4,2,3\na.png,1,2,3\n")
-    assert read_points(path) == {tmp_path / "a.png": [Place(1, 2, 3), Place(4, 2, 3)]}
+    assert read_known_distances(path) == {tmp_path / "a.png": [Place(1, 2, 3), Place(4, 2, 3)]}
     path.write_text("a.png,1,2,3\n./a.png,1,2,5\n")
     with pytest.raises(DataError, match="contradict each other"):
-        read_points(path)
+        read_known_distances(path)

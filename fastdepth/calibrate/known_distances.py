@@ -85,7 +85,7 @@ def check_agreement(places: Iterable[Place], where: str, error: type[FastDepthEr
             )
 
 
-def read_points(path: Path, *, follow_outside: bool = False) -> dict[Path, list[Place]]:
+def read_known_distances(path: Path, *, follow_outside: bool = False) -> dict[Path, list[Place]]:
     """Known distances of a CSV file by image, in its order, each pixel once.
 
     Args:
