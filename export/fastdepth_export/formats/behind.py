@@ -16,14 +16,13 @@ from fastdepth.documents import parse
 from fastdepth.errors import ModelFileError
 from fastdepth.files import read_bytes
 from fastdepth.metadata import ModelMetadata
+from fastdepth_export.formats.converting import AGAIN
 
 MEMBER = "fastdepth.json"
 """Name of the metadata in the archive."""
 
 MOST_TEXT = 2**20
 """Bytes that the metadata may take."""
-
-AGAIN = "run fastdepth-export again"
 
 
 @dataclass(frozen=True)

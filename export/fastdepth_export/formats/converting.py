@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fastdepth.metadata import ModelMetadata
     from fastdepth_export.verify import Infer, Verify
 
+AGAIN = "run fastdepth-export again"
+"""What to do about an exported file that is broken."""
+
 
 class Opened(Protocol):
     """An exported file that was opened."""

@@ -27,7 +27,7 @@ from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.compress.early import EARLY
-from fastdepth_export.formats.converting import converting, write_verified
+from fastdepth_export.formats.converting import AGAIN, converting, write_verified
 from fastdepth_export.targets import get_target
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ SHARES = ("softmax", "exp")
 
 VIEWS = ("reshape", "transpose")
 """Operators that leave values as they are."""
-
-AGAIN = "run fastdepth-export again"
 
 
 def members() -> list[str]:

@@ -16,7 +16,7 @@ from fastdepth.files import check_regular, file_hash
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.arrays import check_batch
 from fastdepth.runtime.onnx_file import failed
-from fastdepth_export.formats.converting import write_verified
+from fastdepth_export.formats.converting import AGAIN, write_verified
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
 from fastdepth_export.recipe import has_bf16
 
@@ -100,14 +100,12 @@ class OpenVinoModel:
             MissingExtraError: OpenVINO is not installed.
         """
         for part in (path, path.with_suffix(".bin")):
-            check_regular(part, ModelFileError, ", or run fastdepth-export again")
+            check_regular(part, ModelFileError, f", or {AGAIN}")
         try:
             model = core().read_model(path)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[-200:]
-            raise ModelFileError(
-                f"{path} cannot be read by OpenVINO; run fastdepth-export again ({reason})"
-            ) from None
+            raise ModelFileError(f"{path} cannot be read by OpenVINO; {AGAIN} ({reason})") from None
         self.metadata = _read_metadata(model, path)
         half = has_bf16(self.metadata.precision)
         options = {
@@ -134,7 +132,7 @@ class OpenVinoModel:
         try:
             self.request.infer({"image": batch}, share_inputs=True)
         except RuntimeError as error:
-            raise failed(error, self._path, "in OpenVINO", "run fastdepth-export again") from None
+            raise failed(error, self._path, "in OpenVINO", AGAIN) from None
         depth: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
         return depth
 

@@ -26,6 +26,7 @@ from fastdepth.extras import require
 from fastdepth.files import check_regular, file_hash, read_bytes
 from fastdepth.metadata import ModelMetadata
 from fastdepth.runtime.onnx_file import read_graph
+from fastdepth_export.formats.converting import AGAIN
 from fastdepth_export.formats.tensorrt_timings import keep_timings, timings_file, use_timings
 
 if TYPE_CHECKING:
@@ -163,9 +164,7 @@ class EngineModel:
             self._runtime = trt.Runtime(_logger(trt))  # must live as long as its engine
             self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
             if self._engine is None:
-                raise ModelFileError(
-                    f"TensorRT {trt.__version__} cannot load {path}; run fastdepth-export again"
-                )
+                raise ModelFileError(f"TensorRT {trt.__version__} cannot load {path}; {AGAIN}")
             self._graphs = {
                 shape: CudaGraph(self._order(profile, shape), shape, self._device)
                 for profile, shape in enumerate(key.shapes)
@@ -228,14 +227,14 @@ class EngineModel:
             if not context.set_tensor_address("image", image.data_ptr()):
                 raise _refused("address")
             if not context.execute_async_v3(handle()):
-                raise DeviceError("TensorRT could not run the engine; run fastdepth-export again")
+                raise DeviceError(f"TensorRT could not run the engine; {AGAIN}")
             return depth
 
         return order
 
 
 def _refused(what: str) -> DeviceError:
-    return DeviceError(f"TensorRT refuses the engine's {what}; run fastdepth-export again")
+    return DeviceError(f"TensorRT refuses the engine's {what}; {AGAIN}")
 
 
 def _build(onnx_file: Path, key: EngineKey) -> bytes:
@@ -362,7 +361,7 @@ def _read_description(engine_file: Path) -> tuple[EngineKey, ModelMetadata]:
         ModelFileError: a file is missing, or the engine is not the one described.
     """
     path = _description_file(engine_file)
-    again = "copy both files, or run fastdepth-export again"
+    again = f"copy both files, or {AGAIN}"
     check_regular(engine_file, ModelFileError, f"; {again}")
     check_regular(path, ModelFileError, f"; {again}")
     name = f"the description {path}"
