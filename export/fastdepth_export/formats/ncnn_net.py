@@ -232,7 +232,7 @@ class NcnnModel:
 
     def _depth(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         (depth,) = self.extract(image, [DEPTH])
-        if depth.size != image.shape[0] * image.shape[1]:
+        if depth.shape[-2:] != image.shape[:2]:
             variant = self.metadata.variant
             raise ModelFileError(f"ncnn answers with {depth.shape} in {variant}; {AGAIN}")
         return depth.reshape(1, *image.shape[:2])

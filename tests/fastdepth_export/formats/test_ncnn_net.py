@@ -165,11 +165,12 @@ def test_files_of_another_export_are_noticed(copied):
         NcnnModel(copied)
 
 
-def test_a_size_that_is_not_the_nets_is_one_line(copied, built):
-    other = replace(built[1], sizes=(Size(192, 256),))
+@pytest.mark.parametrize("size", [Size(192, 256), Size(128, 96)], ids=["larger", "on its side"])
+def test_a_size_that_is_not_the_nets_is_one_line(copied, built, size):
+    other = replace(built[1], sizes=(size,))
     describe(copied.with_suffix(".json"), (copied, copied.with_suffix(".bin")), other)
     with pytest.raises(ModelFileError, match=r"ncnn .* in tiny; copy all files of the export"):
-        NcnnModel(copied, threads=1).infer(np.zeros((1, 192, 256, 3), np.uint8))
+        NcnnModel(copied, threads=1).infer(np.zeros((1, *size, 3), np.uint8))
 
 
 def test_a_layer_that_ncnn_lacks_is_one_line(copied, built):
