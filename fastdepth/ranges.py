@@ -21,7 +21,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 from tyro.constructors import PrimitiveConstructorSpec
 
 from fastdepth.errors import UsageError
-from fastdepth.runtime.opening import LONGEST
+from fastdepth.runtime.opening import LONGEST, MOST_THREADS
 
 MANY = 10**9
 """More images, epochs, rows or minutes than anybody has."""
@@ -82,8 +82,8 @@ def real(least: float, most: float, *, above: bool = False, below: bool = False)
     return Range(float, least, most, above, below)
 
 
-Threads = Annotated[int, whole(1, 1024)]
-"""Threads or processes: no machine that this was written for has more cores."""
+Threads = Annotated[int, whole(1, MOST_THREADS)]
+"""Threads or processes."""
 
 TimeLimit = Annotated[float, real(0, LONGEST, above=True)]
 """For an inference [s]."""

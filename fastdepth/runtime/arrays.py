@@ -44,12 +44,13 @@ def check_batch(
         sizes: that the network takes.
         maker: what makes such images, for the message.
     """
+    wanted = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in sizes)
+    wanted = f"this model takes uint8 {wanted}, as {maker}"
+    if not isinstance(batch, np.ndarray):
+        raise ImageError(f"batch is a {type(batch).__name__}; {wanted}")
     fits = batch.ndim == 4 and batch.shape[1:3] in sizes and batch.shape[3] == 3
     if batch.dtype != np.uint8 or not fits or not batch.size:
-        shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in sizes)
-        raise ImageError(
-            f"batch is {batch.dtype} {batch.shape}; this model takes uint8 {shapes}, as {maker}"
-        )
+        raise ImageError(f"batch is {batch.dtype} {batch.shape}; {wanted}")
 
 
 def check_out(out: NDArray[np.float32], size: tuple[int, ...]) -> None:

@@ -15,6 +15,9 @@ from fastdepth.size import Size
 LONGEST = 86_400.0
 """Greatest time limit of an inference [s]."""
 
+MOST_THREADS = 1024
+"""No machine that this was written for has more cores, and runtimes end the process at too many."""
+
 OPTIMISATIONS = {
     "all": "ENABLE_ALL",
     "extended": "ENABLE_EXTENDED",
@@ -58,14 +61,11 @@ class Opening:
         """Refuse options that cannot work, before the file is read.
 
         Raises:
-            UsageError: fewer than one thread, no time, no such optimisation, cores that are not
+            UsageError: no number of threads, no time, no such optimisation, cores that are not
                 there or not one for each thread.
             OutputError: the profile cannot be written where it should be.
         """
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(
-                f"threads is {self.threads}; give 1 or more, or leave it out for all cores"
-            )
+        check_threads(self.threads)
         check_time_limit(self.time_limit)
         look_up("graph optimisation", self.graph_optimisation, OPTIMISATIONS)
         if self.affinity is not None:
@@ -78,6 +78,15 @@ class Opening:
                     f"the profile cannot be written to {self.profile}; give a file in a folder "
                     "that is there and can be written"
                 )
+
+
+@checked
+def check_threads(threads: int | None) -> None:
+    """Raise UsageError unless a CPU can be given so many threads."""
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(
+            f"threads is {threads}; give 1 to {MOST_THREADS}, or leave it out for all cores"
+        )
 
 
 def _check_affinity(cores: Sequence[int], threads: int | None) -> None:

@@ -25,9 +25,8 @@ from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
-from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.compress.early import EARLY
-from fastdepth_export.formats.converting import AGAIN, converting, write_verified
+from fastdepth_export.formats.converting import AGAIN, Opened, converting, write_verified
 from fastdepth_export.targets import get_target
 
 if TYPE_CHECKING:
@@ -257,13 +256,10 @@ def _read(folder: Path) -> tuple[Any, ModelMetadata]:
     return spec, ModelMetadata.from_json(said[METADATA_KEY], str(folder))
 
 
-class CoreMlModel:
+class CoreMlModel(Opened):
     """An exported package, opened on a Mac's CPU, where Core ML takes as many threads as it likes.
 
     Written by reading coremltools; no Mac has run it yet.
-
-    Attributes:
-        metadata: what the package says of itself.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -279,26 +275,19 @@ class CoreMlModel:
             MissingExtraError: coremltools is not installed.
         """
         get_target("coreml").check_system()
-        _, self.metadata = _read(path)
-        self._path = path
+        _, metadata = _read(path)
+        super().__init__(path, metadata, threads)
         tools = require("coremltools", "coreml")
         units = tools.ComputeUnit.CPU_ONLY
         self._model: Any = tools.models.MLModel(str(path), compute_units=units)
 
-    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
-
-        Raises:
-            ImageError: they are of another size or kind.
-        """
-        check_batch(batch, self.metadata.sizes)
-        return np.concatenate([self._answer(image) for image in batch])
-
-    def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What Core ML answers to an image, see :meth:`Opened.answer`."""
+        (image,) = batch
         try:
             answer = self._model.predict({IMAGE: Image.fromarray(image)})
         except Exception as error:  # what coremltools raises of a package that was not compiled
             reason = " ".join(str(error).split())[:200]
-            raise ModelFileError(f"{self._path} cannot be run by Core ML ({reason})") from None
+            raise ModelFileError(f"{self.path} cannot be run by Core ML ({reason})") from None
         depth: NDArray[np.float32] = np.asarray(answer[DEPTH], np.float32)
         return depth

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
-from fastdepth.runtime.arrays import check_batch
 from fastdepth.runtime.onnx_file import failed
 from fastdepth_export.formats.behind import read_with, write_with
-from fastdepth_export.formats.converting import AGAIN, converting, write_verified
+from fastdepth_export.formats.converting import AGAIN, Opened, converting, write_verified
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -74,12 +73,8 @@ def _part(name: str) -> Any:
         return require(f"executorch.{name}", "executorch")
 
 
-class ExecuTorchModel:
-    """An exported .pte, opened for the CPU by XNNPACK.
-
-    Attributes:
-        metadata: what the file says of itself.
-    """
+class ExecuTorchModel(Opened):
+    """An exported .pte, opened for the CPU by XNNPACK."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open.
@@ -90,10 +85,11 @@ class ExecuTorchModel:
 
         Raises:
             ModelFileError: the file is missing, broken, or not one of fastdepth's.
+            UsageError: no CPU has so many threads.
             MissingExtraError: ExecuTorch is not installed.
         """
-        program, self.metadata = read_with(path, "executorch")
-        self._path = path
+        program, metadata = read_with(path, "executorch")
+        super().__init__(path, metadata, threads)
         runtime = _part("runtime").Runtime.get()
         if threads:
             _set_threads(threads)
@@ -107,25 +103,16 @@ class ExecuTorchModel:
                 f"{path} cannot be read by ExecuTorch; {AGAIN} ({reason})"
             ) from None
 
-    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
-
-        Raises:
-            ImageError: they are of another size or kind.
-            ModelFileError: the program takes another size than its metadata say.
-        """
-        check_batch(batch, self.metadata.sizes)
-        return np.concatenate([self._answer(image) for image in batch])
-
-    def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What ExecuTorch answers to an image, see :meth:`Opened.answer`."""
         import torch
 
         try:
-            (depth,) = self._method.execute([torch.from_numpy(image[None])])
+            (depth,) = self._method.execute([torch.from_numpy(batch)])
         except RuntimeError as error:
-            raise failed(error, self._path, "in ExecuTorch", AGAIN) from None
-        answer: NDArray[np.float32] = depth.numpy().copy()
-        return answer
+            raise failed(error, self.path, "in ExecuTorch", AGAIN) from None
+        found: NDArray[np.float32] = depth.numpy().copy()
+        return found
 
 
 def _set_threads(count: int) -> None:

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
-from fastdepth.runtime.arrays import check_batch
 from fastdepth.runtime.onnx_file import failed
 from fastdepth_export.formats.behind import read_with, write_with
-from fastdepth_export.formats.converting import AGAIN, converting, write_first
+from fastdepth_export.formats.converting import AGAIN, Opened, converting, write_first
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork
@@ -106,12 +105,8 @@ def _halve(file: Path) -> bytes:
     return bytes(halving.quantize().quantized_model)
 
 
-class LiteRtModel:
-    """An exported .tflite, opened for the CPU by XNNPACK.
-
-    Attributes:
-        metadata: what the file says of itself.
-    """
+class LiteRtModel(Opened):
+    """An exported .tflite, opened for the CPU by XNNPACK."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open.
@@ -122,10 +117,11 @@ class LiteRtModel:
 
         Raises:
             ModelFileError: the file is missing, broken, or not one of fastdepth's.
+            UsageError: no CPU has so many threads.
             MissingExtraError: LiteRT is not installed.
         """
-        graph, self.metadata = read_with(path, "litert")
-        self._path = path
+        graph, metadata = read_with(path, "litert")
+        super().__init__(path, metadata, threads)
         interpreter = require("ai_edge_litert.interpreter", "litert").Interpreter
         try:
             self._model: Any = interpreter(model_content=graph, num_threads=threads)
@@ -136,21 +132,12 @@ class LiteRtModel:
         self._image = self._model.get_input_details()[0]["index"]
         self._depth = self._model.get_output_details()[0]["index"]
 
-    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
-
-        Raises:
-            ImageError: they are of another size or kind.
-            ModelFileError: the graph takes another size than its metadata say.
-        """
-        check_batch(batch, self.metadata.sizes)
-        return np.concatenate([self._answer(image) for image in batch])
-
-    def _answer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What LiteRT answers to an image, see :meth:`Opened.answer`."""
         try:
-            self._model.set_tensor(self._image, image[None])
+            self._model.set_tensor(self._image, batch)
             self._model.invoke()
         except (ValueError, RuntimeError) as error:
-            raise failed(error, self._path, "in LiteRT", AGAIN) from None
+            raise failed(error, self.path, "in LiteRT", AGAIN) from None
         depth: NDArray[np.float32] = self._model.get_tensor(self._depth)  # a copy
         return depth

@@ -227,7 +227,7 @@ class MilProgram:
             )
 
     @torch.inference_mode()
-    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def compute(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another."""
         return np.concatenate([self._answer(image) for image in batch])
 

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
-from fastdepth.runtime.arrays import check_batch
 from fastdepth_export.formats.beside import AGAIN, describe, read_described
-from fastdepth_export.formats.converting import converting, write_first
+from fastdepth_export.formats.converting import Opened, converting, write_first
 from fastdepth_export.formats.ncnn_layers import (
     Layer,
     first_layers,
@@ -193,12 +192,8 @@ def _in_metres(layers: Iterable[Layer]) -> list[Layer]:
     return found
 
 
-class NcnnModel:
-    """Exported files, opened for the CPU.
-
-    Attributes:
-        metadata: what they say of themselves.
-    """
+class NcnnModel(Opened):
+    """Exported files, opened for the CPU."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open.
@@ -209,10 +204,11 @@ class NcnnModel:
 
         Raises:
             ModelFileError: a file is missing, broken, or not of those that were exported.
+            UsageError: no CPU has so many threads.
             MissingExtraError: ncnn is not installed.
         """
         weights, description = path.with_suffix(".bin"), path.with_suffix(".json")
-        self.metadata = read_described(description, (path, weights))
+        super().__init__(path, read_described(description, (path, weights)), threads)
         self._ncnn: Any = require("ncnn", "ncnn")
         self._net = self._ncnn.Net()
         if threads:
@@ -221,21 +217,11 @@ class NcnnModel:
         if self._net.load_param(str(path)) or self._net.load_model(str(weights)):
             raise ModelFileError(f"{path} cannot be read by ncnn; {AGAIN}")
 
-    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB, one after another.
-
-        Raises:
-            ImageError: they are of another size or kind.
-        """
-        check_batch(batch, self.metadata.sizes)
-        return np.stack([self._depth(image) for image in batch])
-
-    def _depth(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What ncnn answers to an image, see :meth:`Opened.answer`."""
+        (image,) = batch
         (depth,) = self.extract(image, [DEPTH])
-        if depth.shape[-2:] != image.shape[:2]:
-            variant = self.metadata.variant
-            raise ModelFileError(f"ncnn answers with {depth.shape} in {variant}; {AGAIN}")
-        return depth.reshape(1, *image.shape[:2])
+        return depth.reshape(1, 1, *depth.shape[-2:])
 
     def extract(
         self, image: NDArray[np.uint8], blobs: Sequence[str]
@@ -254,10 +240,10 @@ class NcnnModel:
             np.ascontiguousarray(image), self._ncnn.Mat.PixelType.PIXEL_RGB, width, height
         )
         with self._net.create_extractor() as extractor:
-            extractor.input(IMAGE, pixels)
+            if extractor.input(IMAGE, pixels):
+                raise ModelFileError(f"{self.path} has no input {IMAGE!r}; {AGAIN}")
             for blob in blobs:
                 code, values = extractor.extract(blob)
                 if code:
-                    variant = self.metadata.variant
-                    raise ModelFileError(f"ncnn ends with {code} in {variant}; {AGAIN}")
+                    raise ModelFileError(f"{self.path} ends with {code} in ncnn; {AGAIN}")
                 yield np.array(values, np.float32)

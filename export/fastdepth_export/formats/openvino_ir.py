@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -12,19 +14,24 @@ from numpy.typing import NDArray
 
 from fastdepth.errors import ModelFileError
 from fastdepth.extras import require
-from fastdepth.files import check_regular, file_hash
+from fastdepth.files import check_regular, file_hash, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
-from fastdepth.runtime.arrays import check_batch
 from fastdepth.runtime.onnx_file import failed
-from fastdepth_export.formats.converting import AGAIN, write_verified
+from fastdepth_export.formats.converting import AGAIN, Opened, write_verified
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
 from fastdepth_export.recipe import has_bf16
 
 if TYPE_CHECKING:
     from fastdepth_export.verify import Verify
 
-WEIGHTS_KEY = "fastdepth_weights"
-"""Key in the .xml of the hash of its .bin, by which a pair that does not belong together shows."""
+HASH_KEY = "fastdepth_sha256"
+"""Key in the .xml of the hash of both files, by which damage and pairs that do not belong together
+show."""
+
+_NO_HASH = "0" * 64
+"""What stands in its place while it is computed."""
+
+_HASH = re.compile(rf'<{HASH_KEY} value="([0-9a-f]{{64}})"'.encode())
 
 
 @cache
@@ -67,22 +74,55 @@ def build(
 
 
 def _save(model: Any, files: Sequence[Path], exact: set[str], metadata: ModelMetadata) -> None:
-    """Write both files, the .xml once more when the hash of the .bin is known."""
+    """Write both files, the .xml once more when their hash is known."""
     from openvino import save_model
 
+    xml_file, weights_file = files
     model.set_rt_info(metadata.to_json(), METADATA_KEY)
-    save_model(model, files[0], compress_to_fp16=False)
-    model.set_rt_info(file_hash(files[1]), WEIGHTS_KEY)
-    save_model(model, files[0], compress_to_fp16=False)
+    model.set_rt_info(_NO_HASH, HASH_KEY)
+    save_model(model, xml_file, compress_to_fp16=False)
     if exact:
-        mark(files[0], exact)
+        mark(xml_file, exact)
+    text = xml_file.read_bytes()
+    at = _HASH.search(text)
+    assert at is not None
+    found = _hash(text, weights_file).encode()
+    xml_file.write_bytes(text[: at.start(1)] + found + text[at.end(1) :])
 
 
-class OpenVinoModel:
+def _hash(text: bytes, weights_file: Path) -> str:
+    """SHA-256 of an .xml, in which no hash stands yet, and of its .bin."""
+    return hashlib.sha256(text + file_hash(weights_file).encode()).hexdigest()
+
+
+def _check_pair(path: Path) -> None:
+    """See that an .xml and its .bin are as they were written, before OpenVINO reads them.
+
+    Raises:
+        ModelFileError: one is missing, damaged, of another export or of another program.
+    """
+    weights_file = path.with_suffix(".bin")
+    for part in (path, weights_file):
+        check_regular(part, ModelFileError, f", or {AGAIN}")
+    text = read_bytes(path, ModelFileError)
+    at = _HASH.search(text)
+    if at is None:
+        raise ModelFileError(
+            f"{path} has no fastdepth metadata: it is damaged or of another program; "
+            "write the model with fastdepth-export --format openvino"
+        )
+    blank = text[: at.start(1)] + _NO_HASH.encode() + text[at.end(1) :]
+    if at[1].decode() != _hash(blank, weights_file):
+        raise ModelFileError(
+            f"{path} or {weights_file} is damaged, or they do not belong together; "
+            "copy both files, or export them again"
+        )
+
+
+class OpenVinoModel(Opened):
     """An exported .xml with its .bin, compiled for the CPU.
 
     Attributes:
-        metadata: what the file says of itself.
         request: an ``openvino.InferRequest``, which all inferences use.
     """
 
@@ -96,17 +136,18 @@ class OpenVinoModel:
 
         Raises:
             ModelFileError: a file is missing, broken, or not of the pair that was exported.
+            UsageError: no CPU has so many threads.
             DeviceError: it is to be computed in bfloat16, which this CPU has not.
             MissingExtraError: OpenVINO is not installed.
         """
-        for part in (path, path.with_suffix(".bin")):
-            check_regular(part, ModelFileError, f", or {AGAIN}")
+        _check_pair(path)
         try:
             model = core().read_model(path)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[-200:]
             raise ModelFileError(f"{path} cannot be read by OpenVINO; {AGAIN} ({reason})") from None
-        self.metadata = _read_metadata(model, path)
+        said = model.get_rt_info(METADATA_KEY).astype(str)
+        super().__init__(path, ModelMetadata.from_json(said, str(path)), threads)
         half = has_bf16(self.metadata.precision)
         options = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -119,34 +160,12 @@ class OpenVinoModel:
         if half:
             check_bf16(compiled, self.metadata.variant)
         self.request = compiled.create_infer_request()
-        self._path = path
 
-    def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Depth (B, 1, H, W) float32 [m] of images (B, H, W, 3) uint8 RGB.
-
-        Raises:
-            ImageError: they are of another size or kind.
-            ModelFileError: the file takes another size than its metadata say.
-        """
-        check_batch(batch, self.metadata.sizes)
+    def answer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What OpenVINO answers to images, see :meth:`Opened.answer`."""
         try:
             self.request.infer({"image": batch}, share_inputs=True)
         except RuntimeError as error:
-            raise failed(error, self._path, "in OpenVINO", AGAIN) from None
+            raise failed(error, self.path, "in OpenVINO", AGAIN) from None
         depth: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
         return depth
-
-
-def _read_metadata(model: Any, path: Path) -> ModelMetadata:
-    """What the .xml says of itself, once its .bin is known to be the one exported with it."""
-    if not model.has_rt_info(METADATA_KEY) or not model.has_rt_info(WEIGHTS_KEY):
-        raise ModelFileError(
-            f"{path} has no fastdepth metadata, another program wrote it; "
-            "write the model with fastdepth-export --format openvino"
-        )
-    weights_file = path.with_suffix(".bin")
-    if model.get_rt_info(WEIGHTS_KEY).astype(str) != file_hash(weights_file):
-        raise ModelFileError(
-            f"{weights_file} does not belong to {path}; copy both files, or export them again"
-        )
-    return ModelMetadata.from_json(model.get_rt_info(METADATA_KEY).astype(str), str(path))

@@ -54,7 +54,7 @@ def program_of(path):
 
 
 def test_the_program_on_the_disk_answers_as_pytorch_does(built, images):
-    answer = program_of(built[0]).infer(images)
+    answer = program_of(built[0]).compute(images)
     assert answer.dtype == np.float32
     expected = run_network(build_network(RECIPE), images)["depth"]
     np.testing.assert_allclose(answer, expected, atol=1e-4)
@@ -94,7 +94,7 @@ def test_in_half_precision_metres_stay_single(images, tmp_path):
     # The transformer's product and that of the bins' shares, and the sum of the widths.
     assert types.count(("matmul", "fp32")) + types.count(("linear", "fp32")) == 3
     expected = run_network(build_network(RECIPE), images)["depth"]
-    np.testing.assert_allclose(program.infer(images), expected, atol=1e-2)
+    np.testing.assert_allclose(program.compute(images), expected, atol=1e-2)
 
 
 @pytest.mark.thorough
@@ -195,7 +195,7 @@ def test_on_a_mac_an_image_goes_in_and_metres_come_out(built, images, monkeypatc
     class Framework:
         def predict(self, data, state):
             assert list(data) == ["image"]
-            return {"depth": program.infer(np.asarray(data["image"])[None])}
+            return {"depth": program.compute(np.asarray(data["image"])[None])}
 
     monkeypatch.setattr(targets, "sys", SimpleNamespace(platform="darwin"))
     model = CoreMlModel(built[0])
@@ -204,7 +204,7 @@ def test_on_a_mac_an_image_goes_in_and_metres_come_out(built, images, monkeypatc
     monkeypatch.setattr(model._model, "__proxy__", Framework())
     answer = model.infer(images[:2])
     assert answer.shape == (2, 1, *images.shape[1:3])
-    np.testing.assert_array_equal(answer, program.infer(images[:2]))
+    np.testing.assert_array_equal(answer, program.compute(images[:2]))
     with pytest.raises(ImageError, match="this model takes uint8"):
         model.infer(images[:, 1:])
     monkeypatch.setattr(model._model, "__proxy__", None)

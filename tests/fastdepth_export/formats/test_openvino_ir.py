@@ -18,7 +18,7 @@ from fastdepth_bench.measure.bootstrap import ratio_interval
 from fastdepth_bench.measure.interleaved import TurnTaker, take_turns
 from fastdepth_export import ExportRecipe, export, verify
 from fastdepth_export.compress.accuracy_loss import LossMeter
-from fastdepth_export.formats.openvino_ir import OpenVinoModel, core
+from fastdepth_export.formats.openvino_ir import OpenVinoModel, _save, core
 
 RECIPE = ExportRecipe("tiny", format="openvino")
 
@@ -146,20 +146,30 @@ def change_a_byte(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (change_a_byte, "tiny.bin does not belong to"),
-        (lambda path: path.write_bytes(b"short"), "run fastdepth-export again"),
+        (change_a_byte, r"tiny.xml or .*tiny.bin is damaged, or they do not belong together"),
+        (lambda path: path.write_bytes(b"short"), "tiny.xml"),
         (Path.unlink, "run fastdepth-export again"),
     ],
     ids=["changed", "truncated", "missing"],
 )
-def test_weights_of_another_export_are_noticed(pair, spoil, message):
-    spoil(pair.with_suffix(".bin"))
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_damage_and_files_of_another_export_are_noticed(pair, suffix, spoil, message):
+    spoil(pair.with_suffix(suffix))
     with pytest.raises(ModelFileError, match=message):
         OpenVinoModel(pair)
 
 
-def test_a_size_that_is_not_the_graphs_is_one_line(pair):
-    pair.write_text(pair.read_text().replace("[96, 128]", "[64, 128]"))
+def test_no_byte_of_the_description_can_change_unnoticed(pair):
+    content = pair.read_bytes()
+    for at in range(0, len(content), len(content) // 100):
+        pair.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(ModelFileError, match="damaged"):
+            OpenVinoModel(pair)
+
+
+def test_a_size_that_is_not_the_graphs_is_one_line(pair, built):
+    other = replace(built[1], sizes=(Size(64, 128),))
+    _save(core().read_model(built[0]), (pair, pair.with_suffix(".bin")), set(), other)
     with pytest.raises(ModelFileError, match="tiny.xml cannot run in OpenVINO; run fastdepth-"):
         OpenVinoModel(pair).infer(np.zeros((1, 64, 128, 3), np.uint8))
 
