@@ -55,6 +55,7 @@ def test_threads_are_kept_on_cores(tiny_file: Path, photo: np.ndarray) -> None:
         ({"profile": "/nowhere/p.json"}, OutputError, "written to /nowhere/p.json; give a file"),
         ({"profile": "/"}, OutputError, "cannot be written to /; give a file"),
         ({"threads": 0}, UsageError, "threads is 0"),
+        ({"threads": 100_000}, UsageError, "threads is 100000; give 1 to 1024"),
     ],
 )
 def test_what_cannot_work_is_one_line(
