@@ -45,7 +45,7 @@ def profile_openvino(path: Path, threads: int, seconds: float) -> Timed:
     end = time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:
         start = time.perf_counter()
-        model.infer(pixels)
+        model.compute(pixels)
         times.append(time.perf_counter() - start)
         for entry in model.request.get_profiling_info():
             by_name[entry.node_name].append(entry.real_time.total_seconds())
