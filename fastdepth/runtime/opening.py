@@ -16,7 +16,7 @@ LONGEST = 86_400.0
 """Greatest time limit of an inference [s]."""
 
 MOST_THREADS = 1024
-"""No machine that this was written for has more cores, and runtimes end the process at too many."""
+"""No machine that this was written for has more cores, and runtimes hang or die of too many."""
 
 OPTIMISATIONS = {
     "all": "ENABLE_ALL",
