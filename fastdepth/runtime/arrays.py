@@ -44,13 +44,12 @@ def check_batch(
         sizes: that the network takes.
         maker: what makes such images, for the message.
     """
-    wanted = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in sizes)
-    wanted = f"this model takes uint8 {wanted}, as {maker}"
-    if not isinstance(batch, np.ndarray):
-        raise ImageError(f"batch is a {type(batch).__name__}; {wanted}")
-    fits = batch.ndim == 4 and batch.shape[1:3] in sizes and batch.shape[3] == 3
-    if batch.dtype != np.uint8 or not fits or not batch.size:
-        raise ImageError(f"batch is {batch.dtype} {batch.shape}; {wanted}")
+    array = isinstance(batch, np.ndarray)
+    fits = array and batch.ndim == 4 and batch.shape[1:3] in sizes and batch.shape[3] == 3
+    if not fits or batch.dtype != np.uint8 or not batch.size:
+        found = f"{batch.dtype} {batch.shape}" if array else f"a {type(batch).__name__}"
+        shapes = " or ".join(f"(B, {size.height}, {size.width}, 3)" for size in sizes)
+        raise ImageError(f"batch is {found}; this model takes uint8 {shapes}, as {maker}")
 
 
 def check_out(out: NDArray[np.float32], size: tuple[int, ...]) -> None:

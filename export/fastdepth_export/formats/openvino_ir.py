@@ -86,8 +86,12 @@ def _save(model: Any, files: Sequence[Path], exact: set[str], metadata: ModelMet
     text = xml_file.read_bytes()
     at = _HASH.search(text)
     assert at is not None
-    found = _hash(text, weights_file).encode()
-    xml_file.write_bytes(text[: at.start(1)] + found + text[at.end(1) :])
+    xml_file.write_bytes(_with_hash(text, at, _hash(text, weights_file)))
+
+
+def _with_hash(text: bytes, at: re.Match[bytes], value: str) -> bytes:
+    """An .xml in which a hash stands at its place."""
+    return text[: at.start(1)] + value.encode() + text[at.end(1) :]
 
 
 def _hash(text: bytes, weights_file: Path) -> str:
@@ -107,16 +111,20 @@ def _check_pair(path: Path) -> None:
     text = read_bytes(path, ModelFileError)
     at = _HASH.search(text)
     if at is None:
-        raise ModelFileError(
-            f"{path} has no fastdepth metadata: it is damaged or of another program; "
-            "write the model with fastdepth-export --format openvino"
-        )
-    blank = text[: at.start(1)] + _NO_HASH.encode() + text[at.end(1) :]
-    if at[1].decode() != _hash(blank, weights_file):
+        raise _foreign(path)
+    if at[1].decode() != _hash(_with_hash(text, at, _NO_HASH), weights_file):
         raise ModelFileError(
             f"{path} or {weights_file} is damaged, or they do not belong together; "
             "copy both files, or export them again"
         )
+
+
+def _foreign(path: Path) -> ModelFileError:
+    """The error of a file that says nothing of itself."""
+    return ModelFileError(
+        f"{path} has no fastdepth metadata: it is damaged or of another program; "
+        "write the model with fastdepth-export --format openvino"
+    )
 
 
 class OpenVinoModel(Opened):
@@ -146,6 +154,8 @@ class OpenVinoModel(Opened):
         except RuntimeError as error:
             reason = " ".join(str(error).split())[-200:]
             raise ModelFileError(f"{path} cannot be read by OpenVINO; {AGAIN} ({reason})") from None
+        if not model.has_rt_info(METADATA_KEY):
+            raise _foreign(path)
         said = model.get_rt_info(METADATA_KEY).astype(str)
         super().__init__(path, ModelMetadata.from_json(said, str(path)), threads)
         half = has_bf16(self.metadata.precision)

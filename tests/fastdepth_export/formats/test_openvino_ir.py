@@ -18,7 +18,15 @@ from fastdepth_bench.measure.bootstrap import ratio_interval
 from fastdepth_bench.measure.interleaved import TurnTaker, take_turns
 from fastdepth_export import ExportRecipe, export, verify
 from fastdepth_export.compress.accuracy_loss import LossMeter
-from fastdepth_export.formats.openvino_ir import OpenVinoModel, _save, core
+from fastdepth_export.formats.openvino_ir import (
+    _HASH,
+    _NO_HASH,
+    OpenVinoModel,
+    _hash,
+    _save,
+    _with_hash,
+    core,
+)
 
 RECIPE = ExportRecipe("tiny", format="openvino")
 
@@ -172,6 +180,14 @@ def test_a_size_that_is_not_the_graphs_is_one_line(pair, built):
     _save(core().read_model(built[0]), (pair, pair.with_suffix(".bin")), set(), other)
     with pytest.raises(ModelFileError, match="tiny.xml cannot run in OpenVINO; run fastdepth-"):
         OpenVinoModel(pair).infer(np.zeros((1, 64, 128, 3), np.uint8))
+
+
+def test_a_file_with_a_hash_and_no_metadata_is_one_line(pair):
+    weights, text = pair.with_suffix(".bin"), pair.read_bytes().replace(b"<fastdepth ", b"<other ")
+    at = _HASH.search(text)
+    pair.write_bytes(_with_hash(text, at, _hash(_with_hash(text, at, _NO_HASH), weights)))
+    with pytest.raises(ModelFileError, match="has no fastdepth metadata"):
+        OpenVinoModel(pair)
 
 
 def test_models_that_end_in_the_order_in_which_they_began_leave_signals_alone(built):
