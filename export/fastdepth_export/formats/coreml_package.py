@@ -26,7 +26,8 @@ from fastdepth.extras import require
 from fastdepth.files import check_regular, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth_export.compress.early import EARLY
-from fastdepth_export.formats.converting import AGAIN, Opened, converting, write_verified
+from fastdepth_export.formats.converting import AGAIN, converting, write_verified
+from fastdepth_export.opened import Opened
 from fastdepth_export.targets import get_target
 
 if TYPE_CHECKING:

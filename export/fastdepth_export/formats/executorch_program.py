@@ -18,7 +18,8 @@ from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth.runtime.onnx_file import failed
 from fastdepth_export.formats.behind import read_with, write_with
-from fastdepth_export.formats.converting import AGAIN, Opened, converting, write_verified
+from fastdepth_export.formats.converting import AGAIN, converting, write_verified
+from fastdepth_export.opened import Opened
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork

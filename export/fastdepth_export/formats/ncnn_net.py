@@ -23,7 +23,7 @@ from fastdepth.errors import ModelFileError, ParityError
 from fastdepth.extras import require
 from fastdepth.metadata import ModelMetadata
 from fastdepth_export.formats.beside import AGAIN, describe, read_described
-from fastdepth_export.formats.converting import Opened, converting, write_first
+from fastdepth_export.formats.converting import converting, write_first
 from fastdepth_export.formats.ncnn_layers import (
     Layer,
     first_layers,
@@ -35,6 +35,7 @@ from fastdepth_export.formats.ncnn_layers import (
     write_arrays,
     write_layers,
 )
+from fastdepth_export.opened import Opened
 
 if TYPE_CHECKING:
     from fastdepth.models import DepthNetwork

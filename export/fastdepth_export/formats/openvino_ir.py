@@ -17,8 +17,9 @@ from fastdepth.extras import require
 from fastdepth.files import check_regular, file_hash, read_bytes
 from fastdepth.metadata import METADATA_KEY, ModelMetadata
 from fastdepth.runtime.onnx_file import failed
-from fastdepth_export.formats.converting import AGAIN, Opened, write_verified
+from fastdepth_export.formats.converting import AGAIN, write_verified
 from fastdepth_export.formats.openvino_bf16 import check_bf16, mark, prepare
+from fastdepth_export.opened import Opened
 from fastdepth_export.recipe import has_bf16
 
 if TYPE_CHECKING:
