@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,14 +18,15 @@ AGAIN = "copy all files of the export, or run fastdepth-export again"
 
 @dataclass(frozen=True)
 class _Contents:
-    """Of the file: hashes of the others by their suffixes, and the metadata as JSON."""
+    """Of the file: hashes of the others by their suffixes, the metadata as JSON and their hash."""
 
     files: dict[str, str]
     metadata: str
+    metadata_hash: str
 
 
 def describe(path: Path, files: Sequence[Path], metadata: ModelMetadata) -> None:
-    """Write the metadata of an export, with the hashes of its files.
+    """Write the metadata of an export, with their hash and those of its files.
 
     Args:
         path: to write.
@@ -32,14 +34,15 @@ def describe(path: Path, files: Sequence[Path], metadata: ModelMetadata) -> None
         metadata: of them.
     """
     hashes = {file.suffix: file_hash(file) for file in files}
-    path.write_text(json.dumps(asdict(_Contents(hashes, metadata.to_json())), indent=2))
+    text = metadata.to_json()
+    path.write_text(json.dumps(asdict(_Contents(hashes, text, _hash(text))), indent=2))
 
 
 def read_described(path: Path, files: Sequence[Path]) -> ModelMetadata:
     """The metadata beside an export, once its files are known to be those that were described.
 
     Raises:
-        ModelFileError: a file is missing, or is not of this export.
+        ModelFileError: a file is missing or not of this export, or the metadata are damaged.
     """
     for file in (*files, path):
         check_regular(file, ModelFileError, f"; {AGAIN}")
@@ -48,4 +51,11 @@ def read_described(path: Path, files: Sequence[Path]) -> ModelMetadata:
     for file in files:
         if found.files.get(file.suffix) != file_hash(file):
             raise ModelFileError(f"{file} is not the file that {path} describes; {AGAIN}")
+    if found.metadata_hash != _hash(found.metadata):
+        raise ModelFileError(f"{path} is damaged; {AGAIN}")
     return ModelMetadata.from_json(found.metadata, str(path))
+
+
+def _hash(text: str) -> str:
+    """SHA-256 of the metadata as they are written."""
+    return hashlib.sha256(text.encode()).hexdigest()
