@@ -42,7 +42,7 @@ IMAGE, DEPTH = "image", "depth"
 """Names of the input, an image in RGB, and of the output, an array (1, 1, H, W) float32 [m]."""
 
 HASH_KEY = "fastdepth.sha256"
-"""Key of the user's metadata with the hash of all that is not fastdepth's metadata."""
+"""Key of the user's metadata with the hash of all else in the package."""
 
 PRODUCTS = ("conv", "linear", "matmul")
 """Operators that multiply features by weights or by features."""
@@ -199,7 +199,7 @@ def _sums(product: Any) -> bool:
 
 
 def _describe(folder: Path, metadata: ModelMetadata) -> None:
-    """Put the metadata into a package, with the hash of the rest, and what Xcode shows of it."""
+    """Put the metadata into a package, with the hash of all, and what Xcode shows of it."""
     spec = _parse(folder)
     said = spec.description.metadata
     height, width = metadata.size
@@ -213,12 +213,12 @@ def _describe(folder: Path, metadata: ModelMetadata) -> None:
 
 
 def _hash(spec: Any, folder: Path) -> str:
-    """SHA-256 of the weights and of the model without fastdepth's metadata."""
+    """SHA-256 of the package's files, the model's without this hash."""
     bare = type(spec).FromString(spec.SerializeToString())
-    for key in (METADATA_KEY, HASH_KEY):
-        bare.description.metadata.userDefined.pop(key, None)
+    bare.description.metadata.userDefined.pop(HASH_KEY, None)
     digest = hashlib.sha256(bare.SerializeToString(deterministic=True))
-    digest.update(read_bytes(folder / WEIGHTS, ModelFileError))
+    for name in (WEIGHTS, MANIFEST):
+        digest.update(read_bytes(folder / name, ModelFileError))
     return digest.hexdigest()
 
 

@@ -164,6 +164,8 @@ def test_what_coremltools_cannot_convert_is_one_line(tmp_path, monkeypatch):
         (MODEL, lambda content: content.replace(b"softmax", b"softmin"), "is damaged"),
         (MODEL, lambda content: content.replace(b"fastdepth", b"slowdepth"), "has no fastdepth"),
         (MODEL, lambda content: b"", "has no fastdepth metadata"),
+        (MODEL, lambda content: content.replace(b'"tiny"', b'"tony"'), "is damaged"),
+        (MANIFEST, lambda content: content + b"\n", "is damaged"),
         (MANIFEST, None, "Manifest.json does not exist.*run fastdepth-export again"),
         (WEIGHTS, None, "weight.bin does not exist"),
     ],
