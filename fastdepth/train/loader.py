@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import NamedTuple
 
 import cv2
@@ -244,13 +246,25 @@ def make_loader(
         collate_fn=join_batches,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # forked OpenCV threads can hang
-        worker_init_fn=_use_one_thread,
+        worker_init_fn=_begin_worker,
         generator=torch.Generator(),  # the global one must not move: dropout reads it
         prefetch_factor=4 if workers else None,
         pin_memory=pinned,
     )
 
 
-def _use_one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
+    """Use one thread, and leave it to the trainer to stop.
+
+    A terminal, ``timeout`` or systemd send their signal to the workers, too, without whom the
+    trainer's last step would lack its images.
+    """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _outlive)
+
+
+def _outlive(number: int, _: FrameType | None) -> None:
+    """Outlive the first; a second one is of somebody who waits for the end."""
+    signal.signal(number, signal.SIG_DFL)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 import torch
 
@@ -69,6 +73,23 @@ def test_workers_give_the_same_batches_as_none(folder):
         assert torch.equal(left[0], right[0])
         assert torch.equal(left[1], right[1])
         assert left.names == right.names
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no signals to a group")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_outlive_the_signal_that_ends_a_run(folder, number):
+    """A terminal and ``timeout`` send it to all processes; the trainer decides when to stop."""
+    sampler = EpochSampler(parse_sources([f"nyu:{folder}"], "train"), 4, 30, 0)
+    before = set(multiprocessing.active_children())
+    batches = iter(make_loader(sampler, SMALL, 0, workers=1))
+    assert next(batches).names
+    (worker,) = set(multiprocessing.active_children()) - before
+    os.kill(worker.pid, number)
+    assert len(list(batches)) == sampler.total_steps - 1
+    del batches
+    worker.join(10)
+    assert worker.exitcode == 0
 
 
 def test_batches_for_a_gpu_lie_in_page_locked_memory(folder, monkeypatch):
