@@ -259,6 +259,13 @@ _WHOLE = {
             convex=True,
         ),
         _quick("mnv2-64-dws-70", 1_976_152, "the same, narrower, on 70 % of the input's sides"),
+        _quick(
+            "lite0-64-dws-70",
+            3_125_848,
+            "mnv2-64-dws-70 with the encoder of EfficientNet-Lite0",
+            recipe="lite-70",
+            encoder="tf_efficientnet_lite0",
+        ),
         # The rest of docs/compression.md: mnv2-64-dws-70 with one thing changed.
         _quick(
             "mnv2-64-70", 3_684_848, "mnv2-64-dws-70 with ordinary convolutions", separable=False

@@ -17,11 +17,15 @@ from fastdepth.models.network import DepthNetwork, Prediction
 
 WIDTHS = (512, 256, 128, 64, 32)
 # What stands between the last features and the classifier is left out.
-UNUSED = {"mobilenetv1_100": (), "mobilenetv2_100": ("conv_head", "bn2")}
+UNUSED = {
+    "mobilenetv1_100": (),
+    "mobilenetv2_100": ("conv_head", "bn2"),
+    "tf_efficientnet_lite0": ("conv_head", "bn2"),
+}
 
 
 def mobile_encoder(name: str) -> Any:
-    """MobileNetV1 or V2 of timm's, whose features :func:`stages` answers with."""
+    """MobileNet or EfficientNet-Lite of timm's, whose features :func:`stages` answers with."""
     return create_encoder(name, UNUSED[name])
 
 

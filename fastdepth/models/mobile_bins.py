@@ -1,7 +1,8 @@
-"""Light networks of a pretrained MobileNetV2, a separable decoder and adaptive bins of log depth.
+"""Light networks of a pretrained encoder, a separable decoder and adaptive bins of log depth.
 
-MobileNetV2: Sandler et al., CVPR 2018. The decoder adds its skips as FastDepth does (Wofk et al.,
-ICRA 2019). The bins are those of AdaBins (Bhat, Alhashim, Wonka, CVPR 2021) without its
+MobileNetV2: Sandler et al., CVPR 2018. EfficientNet-Lite: Liu, "Higher accuracy on vision models
+with EfficientNet-Lite", TensorFlow blog, 2020. The decoder adds its skips as FastDepth does (Wofk
+et al., ICRA 2019). The bins are those of AdaBins (Bhat, Alhashim, Wonka, CVPR 2021) without its
 transformer: what divides the range is the mean of the deepest features, and the range is that of
 ln depth.
 """
@@ -109,7 +110,7 @@ def _mix(logits: Tensor, centres: Tensor) -> Tensor:
 
 
 class MobileBins(DepthNetwork):
-    """MobileNetV2, light decoder and bins of log depth, at half the input's resolution.
+    """Encoder, light decoder and bins of log depth, at half the input's resolution.
 
     Args:
         bins: number of depth bins.
@@ -118,6 +119,7 @@ class MobileBins(DepthNetwork):
         separable: depthwise separable convolutions in the decoder, not ordinary ones.
         convex: enlarge depth to the input's resolution by learnt weights
             (:mod:`fastdepth.models.convex`).
+        encoder: timm's name; images are normalised as its pretrained weights want them.
         depth_range: least and greatest depth [m].
     """
 
@@ -130,10 +132,12 @@ class MobileBins(DepthNetwork):
         blocks: tuple[int, ...],
         separable: bool = True,
         convex: bool = False,
+        encoder: str = "mobilenetv2_100",
         depth_range: tuple[float, float] = (0.1, 10.0),
     ) -> None:
         super().__init__(depth_range)
-        self.encoder = mobile_encoder("mobilenetv2_100")
+        self.encoder = mobile_encoder(encoder)
+        self.normalise_for(self.encoder)
         convolution = fastdepth2019.separable if separable else fastdepth2019.ordinary
         *skips, deepest = stage_widths(self.encoder)
         ways = itertools.pairwise((deepest, *widths))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -53,12 +54,19 @@ class DepthNetwork(nn.Module):
         super().__init__()
         self.depth_range = depth_range
         self.uncertainty: nn.Module | None = None
-        mean = torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1)
-        std = torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1)
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("std", std, persistent=False)
+        self._normalise(IMAGENET_MEAN, IMAGENET_STD)
+
+    def normalise_for(self, encoder: Any) -> None:
+        """Normalise images as the pretrained weights of a network of timm's want them."""
+        known = encoder.pretrained_cfg
+        self._normalise(known["mean"], known["std"])
+
+    def _normalise(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        for name, values in (("mean", mean), ("std", std)):
+            shaped = torch.tensor(values).reshape(1, 3, 1, 1)
+            self.register_buffer(name, shaped, persistent=False)
 
     def forward(self, image: Tensor) -> Prediction:
         """Predict depth of ``image`` (B, 3, H, W) float32 in [0, 1]."""

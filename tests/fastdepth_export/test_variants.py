@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
 
 import fastdepth
@@ -44,6 +45,19 @@ def test_networks_without_bins_export_and_compute_the_same(name, tmp_path, share
     assert ("coarse" in names) == (name == "eigen")
     if name == "eigen":
         assert names.index("coarse") < names.index("depth")
+
+
+@pytest.mark.thorough
+def test_the_one_sided_padding_of_an_efficientnet_lite_is_its_convolutions(tmp_path):
+    path = tmp_path / "model.onnx"
+    export(ExportRecipe("lite0-64-dws-70", sizes=(Size(64, 64),)), path)
+    nodes = onnx.load(path).graph.node
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    pads = [list(a.ints) for node in convolutions for a in node.attribute if a.name == "pads"]
+    assert pads.count([0, 0, 1, 1]) == 3  # of 3x3 and stride 2
+    assert pads.count([1, 1, 2, 2]) == 2  # of 5x5
+    padded = {name for node in nodes if node.op_type == "Pad" for name in node.output}
+    assert not any(node.input[0] in padded for node in convolutions)
 
 
 def test_folding_leaves_networks_without_bins_as_they_are():

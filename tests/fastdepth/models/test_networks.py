@@ -57,6 +57,21 @@ def test_images_in_metres_out(name):
         assert (centres.diff() > 0).all()
 
 
+def test_images_are_normalised_as_the_encoder_wants_them():
+    """EfficientNet-Lite sees -1 to 1, MobileNetV2 ImageNet's mean and deviation."""
+    torch.manual_seed(0)
+    images = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1).expand(2, 32, 32, 3)
+    ranges = {}
+    for name in ("lite0-64-dws-70", "mnv2-64-dws-70"):
+        built = create_model(name).eval()
+        with torch.inference_mode():
+            seen = built.predict_bytes(images).normalised
+            torch.testing.assert_close(built(images.permute(0, 3, 1, 2) / 255).normalised, seen)
+        ranges[name] = [seen[at].mean(dim=(1, 2)).tolist() for at in (0, 1)]
+    assert ranges["lite0-64-dws-70"] == [pytest.approx([-1] * 3), pytest.approx([1] * 3)]
+    assert ranges["mnv2-64-dws-70"][0] == pytest.approx([-2.1179, -2.0357, -1.8044], abs=1e-4)
+
+
 def expected_map(name, size):
     if name in FULL_SIZE:
         return size

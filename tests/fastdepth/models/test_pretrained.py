@@ -179,6 +179,7 @@ def test_a_network_without_an_encoder_takes_no_file(file):
         ("densenet201-unet", "densenet201.tv_in1k"),
         ("fastdepth-mnv1", "mobilenetv1_100.ra4_e3600_r224_in1k"),
         ("mnv2-64-dws", "mobilenetv2_100.ra_in1k"),
+        ("lite0-64-dws-70", "tf_efficientnet_lite0.in1k"),
     ],
 )
 def test_encoders_know_the_weights_that_timm_has_for_them(variant, name):
