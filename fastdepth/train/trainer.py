@@ -300,7 +300,7 @@ class Trainer:
             tell(
                 f"the loader is the bottleneck: {waiting:.0%} of the time is spent waiting for "
                 f"images; the step could take {step:.1f} images/s, the loader prepares "
-                f"{loader:.1f} with --workers {self.run.workers}: raise that"
+                f"{loader:.1f} with --workers {self.run.workers}: raise that where cores idle"
             )
 
     def _validate(self) -> None:
