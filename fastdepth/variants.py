@@ -263,7 +263,6 @@ _WHOLE = {
             "lite0-64-dws-70",
             3_125_848,
             "mnv2-64-dws-70 with the encoder of EfficientNet-Lite0",
-            recipe="lite-70",
             encoder="tf_efficientnet_lite0",
         ),
         # The rest of docs/compression.md: mnv2-64-dws-70 with one thing changed.

@@ -220,12 +220,6 @@ _MOBILE = TrainingRecipe(
     ),
 )
 
-_MOBILE_70 = replace(
-    _MOBILE,
-    source="fastdepth: mobile on 70 % of its sides",
-    augmentation=replace(_MOBILE.augmentation, scale=0.35, crop=Size(168, 224)),
-)
-
 # Whole images, halved.
 _WHOLE_HALF = Augmentation.whole(Size(240, 320))
 _EIGEN_ZOOM = 20 / 19
@@ -272,11 +266,10 @@ RECIPES: Mapping[str, TrainingRecipe] = MappingProxyType(
             ),
         ),
         "mobile": _MOBILE,
-        "mobile-70": _MOBILE_70,
-        "lite-70": replace(
-            _MOBILE_70,
-            source="fastdepth: mobile-70 for EfficientNet-Lite, whose features tell depth better",
-            rates=(("encoder.", 0.05),),
+        "mobile-70": replace(
+            _MOBILE,
+            source="fastdepth: mobile on 70 % of its sides",
+            augmentation=replace(_MOBILE.augmentation, scale=0.35, crop=Size(168, 224)),
         ),
         "mobile-50": replace(
             _MOBILE,
