@@ -103,7 +103,7 @@ def _wide(name: str, params: int, summary: str, **changes: Any) -> Variant:
     return _mobile(name, params, summary, Size(240, 320), "mobile", **options)
 
 
-def _quick(
+def _narrow(
     name: str,
     params: int,
     summary: str,
@@ -247,44 +247,40 @@ _WHOLE = {
             {"encoder": "mobilenetv2_100"},
             recipe="mobile-224",
         ),
-        _wide(
+        _narrow(
             "mnv2-64-dws",
-            2_137_952,
+            1_976_152,
             "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
+            Size(240, 320),
+            "mobile",
         ),
-        _wide(
-            "mnv2-64-dws-convex",
-            2_139_492,
-            "the same, depth enlarged by learnt weights",
-            convex=True,
+        _narrow("mnv2-64-dws-70", 1_976_152, "the same on 70 % of the input's sides"),
+        _narrow(
+            "mnv2-64-dws-50",
+            1_976_152,
+            "the same on 50 % of the input's sides",
+            Size(120, 160),
+            "mobile-50",
         ),
-        _quick("mnv2-64-dws-70", 1_976_152, "the same, narrower, on 70 % of the input's sides"),
-        _quick(
+        _narrow(
             "lite0-64-dws-70",
             3_125_848,
             "mnv2-64-dws-70 with the encoder of EfficientNet-Lite0",
             encoder="tf_efficientnet_lite0",
         ),
         # The rest of docs/compression.md: mnv2-64-dws-70 with one thing changed.
-        _quick(
+        _narrow(
             "mnv2-64-70", 3_684_848, "mnv2-64-dws-70 with ordinary convolutions", separable=False
         ),
-        _quick("mnv2-256-dws-70", 2_005_720, "mnv2-64-dws-70 with 256 bins", bins=256),
-        _quick("mnv2-128-dws-70", 1_986_008, "mnv2-64-dws-70 with 128 bins", bins=128),
-        _quick("mnv2-32-dws-70", 1_971_224, "mnv2-64-dws-70 with 32 bins", bins=32),
-        _quick(
-            "mnv2-64-dws-100",
-            1_976_152,
-            "mnv2-64-dws-70 on the input's whole sides",
-            Size(240, 320),
-            "mobile",
-        ),
-        _quick(
-            "mnv2-64-dws-50",
-            1_976_152,
-            "mnv2-64-dws-70 on 50 % of the input's sides",
-            Size(120, 160),
-            "mobile-50",
+        _narrow("mnv2-256-dws-70", 2_005_720, "mnv2-64-dws-70 with 256 bins", bins=256),
+        _narrow("mnv2-128-dws-70", 1_986_008, "mnv2-64-dws-70 with 128 bins", bins=128),
+        _narrow("mnv2-32-dws-70", 1_971_224, "mnv2-64-dws-70 with 32 bins", bins=32),
+        _wide("mnv2-64-dws-wide", 2_137_952, "mnv2-64-dws with a decoder twice as deep and wider"),
+        _wide(
+            "mnv2-64-dws-wide-convex",
+            2_139_492,
+            "the same, depth enlarged by learnt weights",
+            convex=True,
         ),
     )
 }

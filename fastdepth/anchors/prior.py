@@ -20,8 +20,8 @@ class AnchorPrior:
     log_length)^2 + (d colour / colour_length)^2``: the error of the whole image, and one that
     pixels share the more, the nearer they are to each other in the image, in predicted depth and
     in colour. Defaults are near what
-    :func:`fastdepth.anchors.fitting.fit_prior` found for ``mnv2-64-dws`` on scenes that it was not
-    trained on, where the likelihood is flat.
+    :func:`fastdepth.anchors.fitting.fit_prior` found for ``mnv2-64-dws-wide`` on scenes that it was
+    not trained on, where the likelihood is flat.
 
     Attributes:
         scale_sd: standard deviation of the error of a whole image [ln depth].

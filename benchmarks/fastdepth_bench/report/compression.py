@@ -154,7 +154,7 @@ def _run(*names: str, against: str = "") -> str:
 
 
 _BINS = tuple(f"mnv2-{bins}-dws-70" for bins in (256, 128, 64, 32))
-_SIDES = tuple(f"mnv2-64-dws-{percent}" for percent in (100, 70, 50))
+_SIDES = ("mnv2-64-dws", "mnv2-64-dws-70", "mnv2-64-dws-50")
 _PRUNED = tuple(name for name in VARIANTS if name.startswith(f"{QUICK}-p"))
 _ALONE = tuple((name,) for name in VARIANTS)
 _UNET = "unet128-dws"

@@ -8,6 +8,6 @@ changes in ``mnv2-64-dws-70`` they make seven tenths in an ONNX file, and all bu
 ncnn's; of what bfloat16 changes in OpenVINO 30 of 31 mm, over 12 images of NYU Depth V2."""
 
 EARLY_IN_8_BITS = (EARLY, 10)
-"""In 8 bits; where the first number is not enough, the second is tried. Of ``mnv2-64-dws`` depth on
-24 drawn rooms moved by .054 m in LiteRT with all in 8 bits, by .018 and .014 so; in ncnn d1 changed
-by -.029 with all, by +.007 with the first number."""
+"""In 8 bits; where the first number is not enough, the second is tried. Of ``mnv2-64-dws-wide``
+depth on 24 drawn rooms moved by .054 m in LiteRT with all in 8 bits, by .018 and .014 so; in ncnn
+d1 changed by -.029 with all, by +.007 with the first number."""

@@ -22,7 +22,7 @@ FULL_SIZE = {
     "densenet201-fast",
     "fastdepth-mnv1",
     "mnv2-nnconv5",
-    "mnv2-64-dws-convex",
+    "mnv2-64-dws-wide-convex",
 }
 FCRN = {name for name in VARIANTS if name.startswith("fcrn-")} - HEAVY
 
