@@ -262,6 +262,13 @@ _WHOLE = {
             Size(120, 160),
             "mobile-50",
         ),
+        _wide("mnv2-64-dws-wide", 2_137_952, "mnv2-64-dws with a wider and deeper decoder"),
+        _wide(
+            "mnv2-64-dws-wide-convex",
+            2_139_492,
+            "the same, depth enlarged by learnt weights",
+            convex=True,
+        ),
         _narrow(
             "lite0-64-dws-70",
             3_125_848,
@@ -275,13 +282,6 @@ _WHOLE = {
         _narrow("mnv2-256-dws-70", 2_005_720, "mnv2-64-dws-70 with 256 bins", bins=256),
         _narrow("mnv2-128-dws-70", 1_986_008, "mnv2-64-dws-70 with 128 bins", bins=128),
         _narrow("mnv2-32-dws-70", 1_971_224, "mnv2-64-dws-70 with 32 bins", bins=32),
-        _wide("mnv2-64-dws-wide", 2_137_952, "mnv2-64-dws with a decoder twice as deep and wider"),
-        _wide(
-            "mnv2-64-dws-wide-convex",
-            2_139_492,
-            "the same, depth enlarged by learnt weights",
-            convex=True,
-        ),
     )
 }
 
