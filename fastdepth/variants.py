@@ -83,8 +83,14 @@ def _fcrn(name: str, params: int, decoder: str, summary: str, sizes: SizeRule) -
 
 
 def _mobile(
-    name: str, params: int, summary: str, size: Size, recipe: str, **options: Any
+    name: str,
+    params: int,
+    summary: str,
+    size: Size = Size(168, 224),
+    recipe: str = "mobile-70",
+    **changes: Any,
 ) -> Variant:
+    options = {"bins": 64, "widths": (128, 64, 48, 24), "blocks": (1, 1, 1, 1), **changes}
     return Variant(
         name,
         "mobile_bins:MobileBins",
@@ -98,21 +104,8 @@ def _mobile(
     )
 
 
-def _wide(name: str, params: int, summary: str, **changes: Any) -> Variant:
-    options = {"bins": 64, "widths": (192, 128, 64, 32), "blocks": (2, 2, 2, 1), **changes}
-    return _mobile(name, params, summary, Size(240, 320), "mobile", **options)
-
-
-def _narrow(
-    name: str,
-    params: int,
-    summary: str,
-    size: Size = Size(168, 224),
-    recipe: str = "mobile-70",
-    **changes: Any,
-) -> Variant:
-    options = {"bins": 64, "widths": (128, 64, 48, 24), "blocks": (1, 1, 1, 1), **changes}
-    return _mobile(name, params, summary, size, recipe, **options)
+_FULL_SIZE = Size(240, 320), "mobile"
+_WIDE: Mapping[str, Any] = {"widths": (192, 128, 64, 32), "blocks": (2, 2, 2, 1)}
 
 
 def pruned(whole: Variant, percent: int, params: int) -> Variant:
@@ -247,41 +240,48 @@ _WHOLE = {
             {"encoder": "mobilenetv2_100"},
             recipe="mobile-224",
         ),
-        _narrow(
+        _mobile(
             "mnv2-64-dws",
             1_976_152,
             "MobileNetV2, decoder of depthwise separable convolutions, 64 bins of log depth",
-            Size(240, 320),
-            "mobile",
+            *_FULL_SIZE,
         ),
-        _narrow("mnv2-64-dws-70", 1_976_152, "the same on 70 % of the input's sides"),
-        _narrow(
+        _mobile("mnv2-64-dws-70", 1_976_152, "the same on 70 % of the input's sides"),
+        _mobile(
             "mnv2-64-dws-50",
             1_976_152,
             "the same on 50 % of the input's sides",
             Size(120, 160),
             "mobile-50",
         ),
-        _wide("mnv2-64-dws-wide", 2_137_952, "mnv2-64-dws with a wider and deeper decoder"),
-        _wide(
+        _mobile(
+            "mnv2-64-dws-wide",
+            2_137_952,
+            "mnv2-64-dws with a wider and deeper decoder",
+            *_FULL_SIZE,
+            **_WIDE,
+        ),
+        _mobile(
             "mnv2-64-dws-wide-convex",
             2_139_492,
             "the same, depth enlarged by learnt weights",
+            *_FULL_SIZE,
+            **_WIDE,
             convex=True,
         ),
-        _narrow(
+        _mobile(
             "lite0-64-dws-70",
             3_125_848,
             "mnv2-64-dws-70 with the encoder of EfficientNet-Lite0",
             encoder="tf_efficientnet_lite0",
         ),
         # The rest of docs/compression.md: mnv2-64-dws-70 with one thing changed.
-        _narrow(
+        _mobile(
             "mnv2-64-70", 3_684_848, "mnv2-64-dws-70 with ordinary convolutions", separable=False
         ),
-        _narrow("mnv2-256-dws-70", 2_005_720, "mnv2-64-dws-70 with 256 bins", bins=256),
-        _narrow("mnv2-128-dws-70", 1_986_008, "mnv2-64-dws-70 with 128 bins", bins=128),
-        _narrow("mnv2-32-dws-70", 1_971_224, "mnv2-64-dws-70 with 32 bins", bins=32),
+        _mobile("mnv2-256-dws-70", 2_005_720, "mnv2-64-dws-70 with 256 bins", bins=256),
+        _mobile("mnv2-128-dws-70", 1_986_008, "mnv2-64-dws-70 with 128 bins", bins=128),
+        _mobile("mnv2-32-dws-70", 1_971_224, "mnv2-64-dws-70 with 32 bins", bins=32),
     )
 }
 
